@@ -1,0 +1,117 @@
+//! What `scripts/bench` drives: governed tools in Rust, with a token ready to use.
+//!
+//! `get_customer` is never refused, `limited` always is (its one call per day is spent at start),
+//! `forbidden` demands a scope that the printed token lacks. Spans are sampled as
+//! `OTEL_TRACES_SAMPLER` says and handed to a batch exporter that drops them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tollgate::auth::{ClaimNames, Credentials, Issuer, MintRequest, mint, random_secret};
+use tollgate::pipeline::CallRequest;
+use tollgate::record::{Surface, Tracing};
+use tollgate::server::Server;
+use tollgate::tool::TargetRef;
+use tollgate::{CallContext, Clock, Quota, Tool, ToolError};
+
+#[derive(Deserialize, JsonSchema)]
+struct Args {
+    /// Customer id, such as c-42
+    #[schemars(regex(pattern = "^c-[a-z0-9]+$"))]
+    customer_id: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Customer {
+    id: String,
+    name: &'static str,
+    tier: &'static str,
+}
+
+async fn get_customer(_call: CallContext, args: Args) -> Result<Customer, ToolError> {
+    Ok(Customer {
+        id: args.customer_id,
+        name: "Jane Doe",
+        tier: "gold",
+    })
+}
+
+/// Takes spans off the queue, as a collector would, and forgets them.
+#[derive(Debug)]
+struct Dropped;
+
+impl SpanExporter for Dropped {
+    async fn export(&self, _batch: Vec<SpanData>) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// Makes the one call that `limited` allows.
+async fn spend(server: &Server, token: &str) {
+    let mut call = server.pipeline().open(Surface::Cli);
+    if let Ok(principal) = call.authenticate(&Credentials::Bearer(token)).await {
+        let arguments = serde_json::json!({"customer_id": "c-42"})
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        let target = TargetRef::Tool("limited");
+        let _ = call
+            .serve(&principal, CallRequest { target, arguments })
+            .await;
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let port = std::env::args().skip_while(|arg| arg != "--port").nth(1);
+    let port = port.map_or(Ok(0), |port| port.parse())?;
+    let secret = random_secret()?;
+    let (issuer, audience) = ("https://bench.example.com/", "bench");
+    let claims = ClaimNames::default();
+    let request = MintRequest {
+        issuer,
+        audience,
+        subject: "bench",
+        tenant: "acme",
+        scopes: &["customer:read".to_owned()],
+        now: Clock::system().unix(),
+        lifetime: Duration::from_secs(3_600),
+        claims: &claims,
+    };
+    let token = mint(&request, &secret, jsonwebtoken::Algorithm::HS256)?;
+    let tool = |name: &str, scope: &str, quota| {
+        Tool::new(name, "Return a customer's profile (read-only).")
+            .scope(scope)
+            .quota(quota)
+            .timeout(Duration::from_secs(2))
+            .handler(get_customer)
+    };
+    let plenty = Quota::per_second(10_000_000);
+    let server = Server::builder()
+        .issuer(Issuer::hs256(issuer, [audience], &secret)?)
+        .tool(tool("get_customer", "customer:read", plenty))
+        .tool(tool(
+            "limited",
+            "customer:read",
+            Quota::per(1, Duration::from_secs(86_400)),
+        ))
+        .tool(tool("forbidden", "customer:write", plenty))
+        .tracing(Tracing::over(
+            SdkTracerProvider::builder()
+                .with_batch_exporter(Dropped)
+                .build(),
+        ))
+        .build()?;
+    spend(&server, &token).await;
+    let bound = server
+        .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .await?;
+    eprintln!("token: {token}");
+    eprintln!("listening on http://{}", bound.local_addr());
+    bound.serve(std::future::pending()).await;
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! Who is calling: credentials become a [`Principal`], or a refusal.
+//!
+//! A `Principal` is the first piece of evidence on the governed path. Its fields are private and
+//! this room holds its only constructors, so an identity cannot come from anywhere but a verified
+//! credential or the operator's own configuration; nothing a caller writes into arguments or
+//! `_meta` reaches it. Verified tokens are cached by digest, and each hit looks at the clock again.
+
+mod cache;
+mod claims;
+mod mint;
+mod principal;
+mod token;
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+pub use claims::ClaimNames;
+pub use mint::{MintError, MintRequest, NoRandomness, mint, random_secret};
+pub use principal::{IdentityError, Principal, TenantKey};
+pub use token::{Issuer, IssuerError};
+
+use crate::clock::Clock;
+use cache::{TokenCache, TokenDigest};
+use token::Verifier;
+
+/// What a request brought to prove who sends it.
+#[derive(Clone, Copy)]
+pub enum Credentials<'a> {
+    /// Nothing at all.
+    Missing,
+    /// One bearer token (RFC 6750 §2.1), as text after the scheme.
+    Bearer(&'a str),
+    /// Something that cannot be one bearer token: two headers, another scheme, not ASCII.
+    Malformed,
+    /// The operator's own process: stdio, or `tollgate call`.
+    Local,
+}
+
+/// Who the operator's own process speaks for on stdio.
+pub enum LocalIdentity {
+    /// A token, verified on each call like any other, so that it expires like any other.
+    Token(SecretString),
+    /// A principal written down in the configuration.
+    Principal(Principal),
+}
+
+/// Why a caller could not be identified.
+///
+/// Callers are told only whether a credential was presented; the cause is for the operator's log.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// No credential was presented.
+    #[error("no bearer token was presented")]
+    Missing,
+    /// A credential was presented and is not good.
+    #[error("the bearer token was refused: {cause}")]
+    Invalid {
+        /// The reason, for the log; never shown to the caller.
+        cause: &'static str,
+    },
+}
+
+/// Turns credentials into principals. Built once at start, shared by every transport.
+pub struct Authenticator {
+    verifier: Verifier,
+    cache: TokenCache,
+    clock: Clock,
+    local: Option<LocalPrincipal>,
+    anonymous: Option<Arc<Principal>>,
+}
+
+enum LocalPrincipal {
+    Token(SecretString),
+    Principal(Arc<Principal>),
+}
+
+impl Authenticator {
+    /// An authenticator that trusts `issuers` and reads identities from the named claims.
+    pub fn new(issuers: Vec<Issuer>, claims: ClaimNames, clock: Clock) -> Self {
+        Self {
+            verifier: Verifier::new(issuers, claims),
+            cache: TokenCache::new(),
+            clock,
+            local: None,
+            anonymous: None,
+        }
+    }
+
+    /// Says who stdio and `tollgate call` speak for. Without it they are refused.
+    pub fn with_local(mut self, identity: LocalIdentity) -> Self {
+        self.local = Some(match identity {
+            LocalIdentity::Token(token) => LocalPrincipal::Token(token),
+            LocalIdentity::Principal(principal) => LocalPrincipal::Principal(Arc::new(principal)),
+        });
+        self
+    }
+
+    /// Lets callers without any credential in as `principal`. The server refuses to listen on
+    /// anything but loopback with it.
+    pub fn with_anonymous(mut self, principal: Principal) -> Self {
+        self.anonymous = Some(Arc::new(principal));
+        self
+    }
+
+    /// Whether callers without a credential are let in.
+    pub fn allows_anonymous(&self) -> bool {
+        self.anonymous.is_some()
+    }
+
+    /// Identifies the caller.
+    ///
+    /// # Errors
+    /// [`AuthError::Missing`] without a credential, [`AuthError::Invalid`] for a bad one: wrong
+    /// signature, issuer, audience, time or shape (RFC 7519, RFC 8725).
+    pub async fn authenticate(
+        &self,
+        credentials: &Credentials<'_>,
+    ) -> Result<Arc<Principal>, AuthError> {
+        match credentials {
+            Credentials::Bearer(token) => self.verify(token),
+            Credentials::Malformed => Err(AuthError::Invalid {
+                cause: "not exactly one `Authorization: Bearer` header",
+            }),
+            Credentials::Missing => self.anonymous.clone().ok_or(AuthError::Missing),
+            Credentials::Local => match &self.local {
+                Some(LocalPrincipal::Principal(principal)) => Ok(Arc::clone(principal)),
+                Some(LocalPrincipal::Token(token)) => self.verify(token.expose_secret()),
+                None => Err(AuthError::Missing),
+            },
+        }
+    }
+
+    fn verify(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
+        if token.len() > token::MAX_TOKEN_BYTES {
+            return Err(AuthError::Invalid {
+                cause: "longer than 8 KiB",
+            });
+        }
+        let now = self.clock.unix().as_secs();
+        let digest = TokenDigest::of(token);
+        if let Some(verified) = self.cache.get(&digest) {
+            verified.lifetime.check(now)?;
+            return Ok(verified.principal);
+        }
+        let verified = self.verifier.verify(token, now)?;
+        let principal = Arc::clone(&verified.principal);
+        self.cache.insert(digest, verified);
+        Ok(principal)
+    }
+}

@@ -1,0 +1,219 @@
+//! The caller's identity, as proved.
+//!
+//! Limits on the texts are ours: a tenant becomes a quota key, a metric label and a log field, so
+//! control characters and unbounded lengths are refused here, once, for every source of identity.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256};
+
+/// Longest subject and tenant, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+/// Longest scope, in bytes, and the most scopes one caller may hold.
+const MAX_SCOPE_BYTES: usize = 256;
+const MAX_SCOPES: usize = 512;
+
+/// An authenticated caller: the evidence that [`authorize`](crate::access::authorize) demands.
+///
+/// Only [`Authenticator`](super::Authenticator) hands one out on the call path.
+///
+/// ```compile_fail,E0451
+/// // The fields are private: an identity cannot be made up.
+/// let forged = tollgate::auth::Principal { subject: "root".into(), tenant: "acme".into() };
+/// ```
+pub struct Principal {
+    subject: Arc<str>,
+    tenant: Arc<str>,
+    /// Sorted, without doubles.
+    scopes: Box<[Arc<str>]>,
+    tenant_key: TenantKey,
+    scopes_key: u128,
+}
+
+/// Why a subject, tenant or scope cannot be part of an identity.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// The subject is empty, too long or holds a control character.
+    #[error("the subject must be 1 to 256 bytes without control characters")]
+    Subject,
+    /// The tenant is empty, too long or holds a control character.
+    #[error("the tenant must be 1 to 256 bytes without control characters")]
+    Tenant,
+    /// A scope is not a scope-token of RFC 6749 §3.3, or there are more than 512.
+    #[error("scopes must be at most 512 scope-tokens (RFC 6749, section 3.3) of at most 256 bytes")]
+    Scopes,
+}
+
+impl Principal {
+    /// A principal the operator vouches for: stdio's, or the one anonymous callers get.
+    ///
+    /// It is not reachable from a request. To act as a caller over HTTP one needs a token.
+    ///
+    /// # Errors
+    /// [`IdentityError`] when a text is empty, too long or holds control characters.
+    pub fn configured(
+        tenant: &str,
+        subject: &str,
+        scopes: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, IdentityError> {
+        Self::new(tenant, subject, scopes)
+    }
+
+    pub(super) fn new(
+        tenant: &str,
+        subject: &str,
+        scopes: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, IdentityError> {
+        if !is_name(subject) {
+            return Err(IdentityError::Subject);
+        }
+        if !is_name(tenant) {
+            return Err(IdentityError::Tenant);
+        }
+        let mut sorted: Vec<Arc<str>> = Vec::new();
+        for scope in scopes {
+            let scope = scope.as_ref();
+            if !is_scope(scope) || sorted.len() == MAX_SCOPES {
+                return Err(IdentityError::Scopes);
+            }
+            sorted.push(Arc::from(scope));
+        }
+        sorted.sort_unstable();
+        sorted.dedup();
+        Ok(Self {
+            subject: Arc::from(subject),
+            tenant: Arc::from(tenant),
+            tenant_key: TenantKey::of(tenant),
+            scopes_key: digest_of(sorted.iter().map(|scope| &**scope)),
+            scopes: sorted.into_boxed_slice(),
+        })
+    }
+
+    /// Who: the token's `sub`, unique within its tenant. 1 to 256 bytes.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// On whose behalf: the unit of isolation for data and quotas. 1 to 256 bytes.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The granted scopes, sorted, each once.
+    pub fn scopes(&self) -> &[Arc<str>] {
+        &self.scopes
+    }
+
+    /// Whether `scope` was granted. Exact: case counts.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes
+            .binary_search_by(|held| (**held).cmp(scope))
+            .is_ok()
+    }
+
+    /// The tenant in the fixed-size form that quota buckets are keyed by.
+    pub fn tenant_key(&self) -> TenantKey {
+        self.tenant_key
+    }
+
+    /// Equal for callers who hold the same scopes, whoever they are: what a list of tools depends on.
+    pub(crate) fn scopes_key(&self) -> u128 {
+        self.scopes_key
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.subject, self.tenant)
+    }
+}
+
+/// The first 96 bits of the SHA-256 of a tenant's name: small enough for a million buckets, and
+/// nobody can choose a name that shares another tenant's key (2⁹⁶ tries).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TenantKey {
+    high: u64,
+    low: u32,
+}
+
+impl TenantKey {
+    fn of(tenant: &str) -> Self {
+        let digest = digest_of([tenant]);
+        Self {
+            high: (digest >> 64) as u64,
+            low: (digest >> 32) as u32,
+        }
+    }
+
+    /// The key's parts, high 64 bits first.
+    pub(crate) fn parts(self) -> (u64, u32) {
+        (self.high, self.low)
+    }
+}
+
+/// First 128 bits of the SHA-256 of the texts, each ended by a NUL (none of them can hold one).
+fn digest_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> u128 {
+    let mut context = Context::new(&SHA256);
+    for text in texts {
+        context.update(text.as_bytes());
+        context.update(&[0]);
+    }
+    let mut first = [0; 16];
+    first.copy_from_slice(&context.finish().as_ref()[..16]);
+    u128::from_be_bytes(first)
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control)
+}
+
+/// RFC 6749 §3.3: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`.
+fn is_scope(text: &str) -> bool {
+    (1..=MAX_SCOPE_BYTES).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_control_characters_or_without_end_are_refused() {
+        let none: [&str; 0] = [];
+        for bad in ["", "a\nb", "a\u{0}", "\u{1b}[31m", &"x".repeat(300)] {
+            assert_eq!(
+                Principal::new(bad, "s", none).err(),
+                Some(IdentityError::Tenant)
+            );
+            assert_eq!(
+                Principal::new("t", bad, none).err(),
+                Some(IdentityError::Subject)
+            );
+        }
+    }
+
+    #[test]
+    fn scopes_are_scope_tokens_of_rfc_6749() {
+        for bad in ["", "a b", "a\"b", "a\\b", "é"] {
+            assert_eq!(
+                Principal::new("t", "s", [bad]).err(),
+                Some(IdentityError::Scopes)
+            );
+        }
+        let principal = Principal::new("t", "s", ["b:x", "a", "b:x"]).expect("good scopes");
+        assert_eq!(principal.scopes().len(), 2);
+        assert!(principal.has_scope("b:x") && !principal.has_scope("B:x"));
+    }
+
+    #[test]
+    fn the_same_scopes_in_another_order_have_the_same_key() {
+        let one = Principal::new("t", "s", ["a", "b"]).expect("good");
+        let other = Principal::new("u", "r", ["b", "a", "a"]).expect("good");
+        assert_eq!(one.scopes_key(), other.scopes_key());
+        let joined = Principal::new("t", "s", ["ab"]).expect("good");
+        assert_ne!(one.scopes_key(), joined.scopes_key());
+    }
+}

@@ -1,0 +1,115 @@
+//! The command line: one file per subcommand.
+//!
+//! Commands return an [`ExitCode`] or a text that says what is wrong and what to do next; `main`
+//! prints it. 0: done. 1: refused or failed. 2: wrong usage (clap).
+
+mod call;
+mod check;
+mod init;
+mod schema;
+mod serve;
+mod token;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ProcessEnvironment, names_otlp_endpoint, user_data_folder};
+use crate::demo;
+use crate::record::Exporter;
+use crate::server::ServerBuilder;
+
+/// Name of the file that commands look for.
+const CONFIG_FILE: &str = "tollgate.yaml";
+
+/// A governed MCP server: every call an agent makes is authenticated, authorized, rate-limited,
+/// validated, bounded and recorded.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::ServeArgs),
+    /// Write a commented configuration and a demo database.
+    Init(init::InitArgs),
+    /// Load everything, report all faults, print who may call what how often.
+    Check(check::CheckArgs),
+    /// Mint a token with a configured secret.
+    Token(token::TokenArgs),
+    /// Make one call, here through the same pipeline, or to a running server.
+    Call(call::CallArgs),
+    /// Print the JSON Schema of the configuration file.
+    Schema,
+}
+
+/// What goes wrong in a command: a sentence for the operator.
+pub type CliError = Box<dyn std::error::Error>;
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever kept it from being done, in words for the operator.
+    pub fn run(self) -> Result<ExitCode, CliError> {
+        match self.command {
+            Command::Serve(args) => serve::run(args),
+            Command::Init(args) => init::run(&args),
+            Command::Check(args) => check::run(&args),
+            Command::Token(args) => token::run(&args),
+            Command::Call(args) => call::run(&args),
+            Command::Schema => schema::run(),
+        }
+    }
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, Args)]
+struct ConfigArgs {
+    /// The configuration file. Default: tollgate.yaml in this folder
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Try things out: demo tokens, console traces and, without a file, a demo shop. Loopback only
+    #[arg(long)]
+    dev: bool,
+}
+
+impl ConfigArgs {
+    /// The configuration: the file that was named, else the one in this folder, else the demo.
+    fn load(&self) -> Result<Config, CliError> {
+        let here = Path::new(CONFIG_FILE);
+        match &self.config {
+            Some(file) => Ok(Config::load(file)?),
+            None if here.exists() => Ok(Config::load(here)?),
+            None if self.dev => Ok(demo::config(&demo_folder())?),
+            None => Err(format!(
+                "there is no {CONFIG_FILE} in this folder: write one with `tollgate init`, \
+                 name one with --config, or try the demo with --dev"
+            )
+            .into()),
+        }
+    }
+
+    /// The server that the configuration describes.
+    fn builder(&self, config: Config) -> Result<ServerBuilder, CliError> {
+        let mut builder = ServerBuilder::from_config(config)?;
+        if names_otlp_endpoint(&ProcessEnvironment) {
+            builder = builder.trace(Exporter::Otlp);
+        }
+        Ok(if self.dev {
+            builder.dev_mode()
+        } else {
+            builder
+        })
+    }
+}
+
+/// Where the demo keeps its database: the user's data folder, as the platform has it.
+fn demo_folder() -> PathBuf {
+    user_data_folder().join("tollgate").join("demo")
+}

@@ -1,0 +1,170 @@
+//! `tollgate call`: one call, through the same pipeline.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use super::{CliError, ConfigArgs};
+use crate::auth::Credentials;
+use crate::error::CallError;
+use crate::pipeline::CallRequest;
+use crate::record::Surface;
+use crate::server::Server;
+use crate::tool::TargetRef;
+
+/// Calls a tool and prints its answer as JSON. Without --url the call runs in this process, as
+/// whoever the configuration's `stdio` section names; with --url a running server is asked.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tollgate call get_customer customer_id=c-42 --dev\n  tollgate call find_orders query=o-123 limit:=5\n  tollgate call get_customer customer_id=c-42 --url http://127.0.0.1:8080 --token \"$TOKEN\""
+)]
+pub(super) struct CallArgs {
+    /// The tool's name
+    tool: String,
+    /// Arguments: key=text, or key:=JSON for numbers, booleans, lists and objects
+    #[arg(value_name = "KEY=VALUE")]
+    arguments: Vec<String>,
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Ask the server at this URL instead
+    #[arg(long)]
+    url: Option<String>,
+    /// The bearer token: for --url, or to call here as somebody else than the configured principal
+    #[arg(long, env = "TOLLGATE_TOKEN", hide_env_values = true)]
+    token: Option<SecretString>,
+}
+
+pub(super) fn run(args: &CallArgs) -> Result<ExitCode, CliError> {
+    let arguments = parse_arguments(&args.arguments)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    match &args.url {
+        Some(url) => runtime.block_on(remote::call(args, url, arguments)),
+        None => {
+            let server = args.config.builder(args.config.load()?)?.build()?;
+            let code = runtime.block_on(call_here(args, &server, arguments));
+            server.flush();
+            code
+        }
+    }
+}
+
+async fn call_here(
+    args: &CallArgs,
+    server: &Server,
+    arguments: Map<String, Value>,
+) -> Result<ExitCode, CliError> {
+    use secrecy::ExposeSecret;
+
+    let mut call = server.pipeline().open(Surface::Cli);
+    call.record.method("tools/call");
+    let credentials = match &args.token {
+        Some(token) => Credentials::Bearer(token.expose_secret()),
+        None => Credentials::Local,
+    };
+    let answer = match call.authenticate(&credentials).await {
+        Ok(principal) => {
+            let target = TargetRef::Tool(&args.tool);
+            call.serve(&principal, CallRequest { target, arguments })
+                .await
+        }
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(output) => {
+            println!("{:#}", output.value());
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            let id = call.record.call_id();
+            let advice = match error {
+                CallError::Unauthenticated(_) => {
+                    " (set stdio.principal or stdio.token, or give --token)"
+                }
+                _ => "",
+            };
+            Err(format!("{}{advice} [call {id}]", error.detail()).into())
+        }
+    }
+}
+
+mod remote {
+    use super::{CallArgs, CliError, ExitCode, Map, Value};
+    use secrecy::ExposeSecret;
+
+    /// Asks a server's REST gateway.
+    pub(super) async fn call(
+        args: &CallArgs,
+        url: &str,
+        arguments: Map<String, Value>,
+    ) -> Result<ExitCode, CliError> {
+        let url = format!("{}/mcp/tool/{}", url.trim_end_matches('/'), args.tool);
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        let mut request = client.post(&url).json(&arguments);
+        if let Some(token) = &args.token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        let response = request
+            .send()
+            .await
+            .map_err(|error| format!("cannot reach {url}: {}", root_cause(&error)))?;
+        let status = response.status();
+        let body: Value = response.json().await.map_err(|_| {
+            format!("{url} answered {status} without JSON; is it a Tollgate server?")
+        })?;
+        if status.is_success() {
+            println!("{:#}", body.get("result").unwrap_or(&body));
+            return Ok(ExitCode::SUCCESS);
+        }
+        let text = |name| {
+            body.get(name)
+                .and_then(Value::as_str)
+                .unwrap_or("(nothing said)")
+        };
+        Err(format!(
+            "{} {} [call {}]",
+            status.as_u16(),
+            text("detail"),
+            text("callId")
+        )
+        .into())
+    }
+
+    /// The last cause is the one that says what happened.
+    fn root_cause(error: &dyn std::error::Error) -> String {
+        let mut cause = error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        cause.to_string()
+    }
+}
+
+fn parse_arguments(pairs: &[String]) -> Result<Map<String, Value>, CliError> {
+    let mut arguments = Map::new();
+    for pair in pairs {
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("`{pair}` is not KEY=VALUE"))?;
+        let (key, value) = match key.strip_suffix(':') {
+            Some(key) => {
+                let value = serde_json::from_str(value)
+                    .map_err(|error| format!("the value of `{key}` is not JSON: {error}"))?;
+                (key, value)
+            }
+            None => (key, Value::from(value)),
+        };
+        if key.is_empty() {
+            return Err(format!("`{pair}` has no key").into());
+        }
+        if arguments.insert(key.to_owned(), value).is_some() {
+            return Err(format!("`{key}` is given twice").into());
+        }
+    }
+    Ok(arguments)
+}

@@ -1,0 +1,95 @@
+//! `tollgate token`: a token for trying things out and for CI.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use jsonwebtoken::Algorithm;
+
+use super::{CliError, ConfigArgs};
+use crate::auth::{ClaimNames, MintRequest, Principal, mint};
+use crate::clock::Clock;
+use crate::config;
+
+/// Signs a token with the secret of a configured issuer and prints it.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tollgate token --tenant acme --subject ci --scope customer:read --ttl 15m"
+)]
+pub(super) struct TokenArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// On whose behalf the caller acts
+    #[arg(long)]
+    tenant: String,
+    /// Who the caller is
+    #[arg(long)]
+    subject: String,
+    /// A scope to grant; repeat for more
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// How long the token is good: 90s, 15m, 2h, 7d
+    #[arg(long, default_value = "1h", value_parser = config::parse_duration)]
+    ttl: Duration,
+    /// Which configured issuer signs. Default: the first
+    #[arg(long)]
+    issuer: Option<String>,
+    /// For whom the token is. Default: the issuer's first audience
+    #[arg(long)]
+    audience: Option<String>,
+}
+
+pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CliError> {
+    if args.config.dev {
+        return Err(
+            "dev mode signs with a secret of its own process: get a token from GET /mint-demo-jwt"
+                .into(),
+        );
+    }
+    let config = args.config.load()?;
+    let issuer = match &args.issuer {
+        Some(name) => config
+            .auth
+            .issuers
+            .iter()
+            .find(|issuer| issuer.issuer == *name),
+        None => config.auth.issuers.first(),
+    };
+    let Some(issuer) = issuer else {
+        return Err("no such issuer is configured: name one of auth.issuers with --issuer".into());
+    };
+    let audience = match &args.audience {
+        Some(audience) if !issuer.audiences.contains(audience) => {
+            return Err("the issuer's `audiences` do not hold this audience; the server would refuse the token".into());
+        }
+        Some(audience) => audience,
+        None => issuer
+            .audiences
+            .first()
+            .ok_or("the issuer has no audience")?,
+    };
+    // The server would refuse the token for the same reasons.
+    Principal::configured(&args.tenant, &args.subject, &args.scopes)?;
+    let algorithm = match issuer.algorithms.first() {
+        Some(config::Algorithm::Hs384) => Algorithm::HS384,
+        Some(config::Algorithm::Hs512) => Algorithm::HS512,
+        _ => Algorithm::HS256,
+    };
+    let claims = ClaimNames {
+        subject: config.auth.claims.subject.clone(),
+        tenant: config.auth.claims.tenant.clone(),
+        scopes: config.auth.claims.scopes.clone(),
+    };
+    let request = MintRequest {
+        issuer: &issuer.issuer,
+        audience,
+        subject: &args.subject,
+        tenant: &args.tenant,
+        scopes: &args.scopes,
+        now: Clock::system().unix(),
+        lifetime: args.ttl,
+        claims: &claims,
+    };
+    println!("{}", mint(&request, &issuer.secret, algorithm)?);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,338 @@
+//! The config file: YAML text in, a checked [`Config`] out, or every fault at once with its line.
+//!
+//! ```text
+//! text ─ document ─ interpolate ─ shape (our JSON Schema) ─ raw (serde) ─ one check per section ─ Config
+//! ```
+//!
+//! The first phase makes sure of the shape, the second of the meaning; nothing behind this module has to check
+//! a setting again. It depends on no other module of the crate, and is the only one that reads the
+//! environment, through [`Environment`].
+//!
+//! A reader would ask why the text is not deserialized straight into [`Config`]: serde stops at the first
+//! fault, without a line, and quotes values that may be secrets.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jsonschema::Draft;
+
+use document::At;
+
+mod auth;
+mod document;
+mod duration;
+mod environment;
+mod expansion;
+mod faults;
+mod interpolate;
+mod keywords;
+mod parameters;
+mod policy;
+mod quota;
+mod raw;
+mod resource;
+pub mod schema;
+mod server;
+mod shape;
+mod source;
+mod sql;
+mod stdio;
+mod telemetry;
+#[cfg(test)]
+mod testing;
+mod tool;
+
+pub use auth::{Algorithm, Auth, Claims, Issuer};
+pub(crate) use duration::{format as format_duration, parse as parse_duration};
+pub use environment::{Environment, ProcessEnvironment};
+pub(crate) use environment::{names_otlp_endpoint, user_data_folder};
+pub use faults::{Fault, Faults, Origin};
+pub use policy::{Access, Policy};
+pub use quota::{Quotas, Rate, RateError};
+pub use resource::Resource;
+pub use server::Server;
+pub use source::Source;
+pub use sql::{Binding, Sql, SqlResult};
+pub use stdio::Stdio;
+pub use telemetry::{Telemetry, TraceExporter};
+pub use tool::Tool;
+
+/// Everything that the config file says, checked. `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the server listens and its limits.
+    pub server: Server,
+    /// Whose tokens are accepted.
+    pub auth: Auth,
+    /// Who the caller on stdio is; `None`: stdio serves no tool.
+    pub stdio: Option<Stdio>,
+    /// Where rate limits are counted.
+    pub quotas: Quotas,
+    /// Where tools get their data, by name.
+    pub sources: BTreeMap<String, Source>,
+    /// The tools, sorted by name.
+    pub tools: Vec<Tool>,
+    /// The resources, sorted by URI template.
+    pub resources: Vec<Resource>,
+    /// What the server tells about itself.
+    pub telemetry: Telemetry,
+}
+
+impl Config {
+    /// Reads and checks the config file at `path`, with the variables and files of this process.
+    ///
+    /// # Errors
+    /// Every fault of the file at once; a file that cannot be read is one fault.
+    pub fn load(path: &Path) -> Result<Self, Faults> {
+        let environment = ProcessEnvironment;
+        let text = environment.file(path).map_err(|error| {
+            let origin = Origin {
+                file: path.to_path_buf(),
+                path: String::new(),
+                line: None,
+            };
+            Faults::from(origin.fault(format!("cannot read the config file: {error}")))
+        })?;
+        Self::parse(&text, path, &environment)
+    }
+
+    /// Checks the text of a config file. `file` names it in faults, and relative paths are relative to its folder.
+    ///
+    /// # Errors
+    /// Every fault at once, in the order of the file. Faults of meaning only show once the shape is right.
+    pub fn parse(text: &str, file: &Path, environment: &dyn Environment) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let mut root = document::parse(text, file)?;
+        interpolate::expand_all(&mut root, file, environment, &mut faults);
+        let expansion_faults = faults.0.len();
+
+        let schema = schema::json_schema();
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .offline()
+            .build(&schema)
+            .map_err(|error| {
+                At::root(file, &root).origin().fault(format!(
+                    "the built-in schema is broken (please report this): {error}"
+                ))
+            })?;
+        shape::convert_expanded(&mut root, &validator);
+        let value = root.to_value();
+        let top = At::root(file, &root);
+        shape::check(validator.iter_errors(&value), &schema, &top, &mut faults);
+        if faults.0.len() > expansion_faults {
+            return Err(faults.in_order());
+        }
+        match serde_json::from_value(value) {
+            Ok(raw) => {
+                let config = check(raw, file, &top, &mut faults);
+                faults.or(config)
+            }
+            // A value that could not be expanded may have the wrong type; that is already reported.
+            Err(_) if expansion_faults > 0 => Err(faults.in_order()),
+            Err(_) => Err(top
+                .origin()
+                .fault("does not fit the schema of `tollgate schema` (please report this)")
+                .into()),
+        }
+    }
+}
+
+/// The second phase: the meaning of every section, once the shape is known to be right.
+fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) -> Config {
+    let sources = source::check(raw.sources, file, &top.key("sources"));
+    let names: Vec<&str> = sources.keys().map(String::as_str).collect();
+    let (tools_at, resources_at) = (top.key("tools"), top.key("resources"));
+    let tools = raw.tools.into_iter().map(|(name, raw)| {
+        let at = tools_at.key(&name);
+        tool::check(name, raw, &names, &at, faults)
+    });
+    let tools = tools.collect();
+    let resources = raw.resources.into_iter().map(|(uri, raw)| {
+        let at = resources_at.key(&uri);
+        resource::check(uri, raw, &names, &at, faults)
+    });
+    Config {
+        resources: resources.collect(),
+        tools,
+        server: server::check(raw.server, &top.key("server"), faults),
+        auth: auth::check(raw.auth, &top.key("auth"), faults),
+        stdio: raw
+            .stdio
+            .and_then(|raw| stdio::check(raw, &top.key("stdio"), faults)),
+        quotas: quota::check(raw.quotas),
+        telemetry: telemetry::check(raw.telemetry, &top.key("telemetry"), faults),
+        sources,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{FULL, Fixed, SECRET, faults, good, parse};
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_full_file_is_read() {
+        let config = good(FULL);
+        assert_eq!(
+            config.server.public_url.as_deref(),
+            Some("https://tools.example.com")
+        );
+        assert_eq!(
+            (config.server.behind_proxy, config.server.max_body_bytes),
+            (false, 2048)
+        );
+        assert_eq!(
+            config.auth.issuers[0].algorithms,
+            [Algorithm::Hs256, Algorithm::Hs512]
+        );
+        assert_eq!(config.auth.claims.tenant, "org");
+        assert_eq!(config.quotas, Quotas { max_keys: 1000 });
+        assert_eq!(config.tools[0].policy.timeout, Duration::from_secs(2));
+        assert_eq!(config.resources[0].policy.access, Access::AnyAuthenticated);
+        assert_eq!(config.telemetry.service, "shop-tools");
+        assert!(!format!("{config:?}").contains(SECRET));
+    }
+
+    #[test]
+    fn an_almost_empty_file_means_the_defaults() {
+        let config = good("{}");
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+        assert!(
+            config.tools.is_empty() && config.stdio.is_none() && config.auth.issuers.is_empty()
+        );
+        assert_eq!(
+            faults("# nothing\n"),
+            [
+                "tollgate.yaml:2: expected a mapping, found nothing; give it a value or remove the key"
+            ]
+        );
+    }
+
+    #[test]
+    fn every_unknown_key_is_a_fault_with_the_key_that_was_meant() {
+        let text = "sever: {}\nserver:\n  max_body_bytes: 1\n  colour: red\ntools:\n  t: {ratelimit: 1/s}\n";
+        assert_eq!(
+            faults(text),
+            [
+                "tollgate.yaml:1: sever: unknown key `sever`; did you mean `server`?",
+                "tollgate.yaml:3: server.max_body_bytes: unknown key `max_body_bytes`; did you mean `maxBodyBytes`?",
+                "tollgate.yaml:4: server.colour: unknown key `colour`",
+                "tollgate.yaml:6: tools.t: the key `description` is missing: What the tool does, for the model that chooses it",
+                "tollgate.yaml:6: tools.t: the key `sql` is missing: The SQL statement to run, and the limits of its result",
+                "tollgate.yaml:6: tools.t.ratelimit: unknown key `ratelimit`; did you mean `rateLimit`?",
+            ]
+        );
+    }
+
+    #[test]
+    fn wrong_types_are_named_without_the_value() {
+        let text = "server:\n  maxInFlight: lots\n  behindProxy: 1\n  listen: 8080\n  shutdownGrace:\ntools: []\nquotas: {store: redis, maxKeys: 1.5}\n";
+        assert_eq!(
+            faults(text),
+            [
+                "tollgate.yaml:2: server.maxInFlight: expected a whole number, found a string",
+                "tollgate.yaml:3: server.behindProxy: expected true or false, found a whole number",
+                "tollgate.yaml:4: server.listen: expected a string, found a whole number; put it in quotes",
+                "tollgate.yaml:5: server.shutdownGrace: expected a string, found nothing; give it a value or remove the key",
+                "tollgate.yaml:6: tools: expected a mapping, found a list",
+                "tollgate.yaml:7: quotas.maxKeys: expected a whole number, found a number",
+                "tollgate.yaml:7: quotas.store: expected one of: memory",
+            ]
+        );
+    }
+
+    #[test]
+    fn faults_of_expansion_and_meaning_come_together() {
+        let text = "server:\n  maxInFlight: ${UNSET}\n  shutdownGrace: 5\nauth:\n  issuers:\n  - {issuer: i, audiences: [a], secret: '${UNSET}'}\n";
+        let unset = "environment variable `UNSET` is not set; set it, or write `${UNSET:-default}`";
+        assert_eq!(faults(text), [
+            format!("tollgate.yaml:2: server.maxInFlight: {unset}"),
+            "tollgate.yaml:3: server.shutdownGrace: expected a string, found a whole number; put it in quotes".to_owned(),
+            format!("tollgate.yaml:6: auth.issuers[0].secret: {unset}"),
+        ]);
+        let text = "server:\n  shutdownGrace: 5\u{20}s\nauth:\n  issuers:\n  - {issuer: i, audiences: [a], secret: '${UNSET}'}\n";
+        assert_eq!(faults(text), [
+            "tollgate.yaml:2: server.shutdownGrace: the unit of a duration is one of ms, s, m, h, d, such as 10s".to_owned(),
+            format!("tollgate.yaml:5: auth.issuers[0].secret: {unset}"),
+        ]);
+    }
+
+    #[test]
+    fn only_expanded_strings_become_numbers() {
+        let environment = Fixed::default()
+            .variable("N", "7")
+            .variable("YES", "true")
+            .variable("WORD", "lots");
+        let parse = |text: &str| Config::parse(text, Path::new("tollgate.yaml"), &environment);
+        let server = parse("server: {maxInFlight: '${N}', behindProxy: '${YES}'}")
+            .unwrap()
+            .server;
+        assert_eq!((server.max_in_flight, server.behind_proxy), (7, true));
+        for text in [
+            "server: {maxInFlight: '7'}",
+            "server: {maxInFlight: '${WORD}'}",
+            "server: {maxInFlight: '${N}.5'}",
+        ] {
+            assert_eq!(
+                parse(text).unwrap_err().to_string(),
+                "tollgate.yaml:1: server.maxInFlight: expected a whole number, found a string"
+            );
+        }
+        let token = parse("telemetry: {service: '${N}'}").unwrap().telemetry;
+        assert_eq!(token.service, "7");
+    }
+
+    #[test]
+    fn no_fault_shows_a_value() {
+        let secret = "hunter2-hunter2";
+        let environment = Fixed::default().variable("S", secret);
+        let text = FULL
+            .lines()
+            .map(|line| match line.split_once(": ") {
+                Some((key, value)) if !value.starts_with('{') => format!("{key}: ${{S}}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect::<String>();
+        let faults = Config::parse(&text, Path::new("tollgate.yaml"), &environment).unwrap_err();
+        assert!(
+            faults.0.len() > 10 && !faults.to_string().contains("hunter2"),
+            "{faults}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_one_fault() {
+        let faults = Config::load(Path::new("/nonexistent/tollgate.yaml")).unwrap_err();
+        assert_eq!(
+            faults.to_string(),
+            "/nonexistent/tollgate.yaml: cannot read the config file: No such file or directory (os error 2)"
+        );
+    }
+
+    #[test]
+    fn a_file_is_loaded_with_the_files_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tollgate.yaml");
+        std::fs::write(folder.path().join("service"), "shop\n").unwrap();
+        std::fs::write(&path, "telemetry: {service: '${file:service}'}\n").unwrap();
+        assert_eq!(Config::load(&path).unwrap().telemetry.service, "shop");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_text_panics(text in any::<String>()) {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn no_damage_to_a_good_file_panics(at in 0..FULL.len(), with in "[\\[\\]{}:,'\"&*!|>#%@$ \n\t0-9a-z-]{0,3}", cut in 0..20usize) {
+            let end = (at + cut).min(FULL.len());
+            let _ = parse(&format!("{}{with}{}", &FULL[..at], &FULL[end..]));
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The `auth` section: whose tokens are accepted, with which secret, and what their claims are called.
+//!
+//! A reader would ask why well-known secrets are refused: copied from a tutorial they pass every length check,
+//! and anyone can sign with them. See "Tokens" in the security notes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use secrecy::SecretString;
+
+use super::document::At;
+use super::faults::{Faults, Origin};
+use super::raw::{RawAlgorithm, RawAuth, RawIssuer};
+
+/// The shortest HMAC secret, in bytes: the size of the HS256 digest (RFC 7518 §3.2).
+const MIN_SECRET_BYTES: usize = 32;
+
+/// Words that secrets in tutorials are made of. A secret that is nothing but these is no secret.
+const WELL_KNOWN: [&str; 41] = [
+    "0123456789abcdef",
+    "1234567890",
+    "development",
+    "production",
+    "tollgate",
+    "changeit",
+    "insecure",
+    "password",
+    "replace",
+    "default",
+    "example",
+    "letmein",
+    "please",
+    "minimum",
+    "qwerty",
+    "secret",
+    "string",
+    "change",
+    "signing",
+    "token",
+    "super",
+    "least",
+    "should",
+    "admin",
+    "local",
+    "prod",
+    "your",
+    "test",
+    "long",
+    "demo",
+    "this",
+    "bits",
+    "with",
+    "bytes",
+    "key",
+    "jwt",
+    "256",
+    "bit",
+    "dev",
+    "me",
+    "in",
+];
+
+/// The checked `auth` section.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    /// The issuers whose tokens are accepted, each named once; may be empty.
+    pub issuers: Vec<Issuer>,
+    /// The names of the claims that identity comes from.
+    pub claims: Claims,
+}
+
+/// One issuer of tokens. `Debug` does not show the secret.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// What the `iss` claim must be, compared exactly; not empty.
+    pub issuer: String,
+    /// The `aud` claim must hold one of these; at least one, none empty.
+    pub audiences: Vec<String>,
+    /// Accepted signature algorithms; at least one, default HS256.
+    pub algorithms: Vec<Algorithm>,
+    /// The HMAC secret, at least 32 bytes and not a well-known one.
+    pub secret: SecretString,
+    /// Where the secret stands, for faults found later.
+    pub origin: Origin,
+}
+
+/// A signature algorithm of RFC 7518 that a shared secret can serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-384.
+    Hs384,
+    /// HMAC with SHA-512.
+    Hs512,
+}
+
+/// The name in the `alg` header of a token.
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Hs256 => "HS256",
+            Self::Hs384 => "HS384",
+            Self::Hs512 => "HS512",
+        })
+    }
+}
+
+/// The names of the claims that identity comes from; none is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// Claim that holds who calls, default `sub`.
+    pub subject: String,
+    /// Claim that holds the tenant, default `tenant`.
+    pub tenant: String,
+    /// Claims that hold the granted scopes, at least one, default `scope`, `scopes`, `scp`.
+    pub scopes: Vec<String>,
+}
+
+pub(super) fn check(raw: RawAuth, at: &At<'_>, faults: &mut Faults) -> Auth {
+    let issuers_at = at.key("issuers");
+    let mut known = BTreeSet::new();
+    let mut issuers = Vec::with_capacity(raw.issuers.len());
+    for (index, raw) in raw.issuers.into_iter().enumerate() {
+        let at = issuers_at.index(index);
+        if !known.insert(raw.issuer.clone()) {
+            at.key("issuer")
+                .fault(faults, "this issuer is listed twice; merge the two entries");
+        }
+        issuers.push(check_issuer(raw, &at, faults));
+    }
+    let claims = Claims {
+        subject: raw.claims.subject,
+        tenant: raw.claims.tenant,
+        scopes: raw.claims.scopes,
+    };
+    Auth { issuers, claims }
+}
+
+fn check_issuer(raw: RawIssuer, at: &At<'_>, faults: &mut Faults) -> Issuer {
+    let at = at.key("secret");
+    if raw.secret.len() < MIN_SECRET_BYTES {
+        at.fault(
+            faults,
+            "the secret is shorter than 32 bytes; make one with: openssl rand -base64 32",
+        );
+    } else if is_well_known(&raw.secret) {
+        at.fault(faults, "the secret is a well-known one that anyone can guess; make one with: openssl rand -base64 32");
+    }
+    let algorithm = |raw: &RawAlgorithm| match raw {
+        RawAlgorithm::HS256 => Algorithm::Hs256,
+        RawAlgorithm::HS384 => Algorithm::Hs384,
+        RawAlgorithm::HS512 => Algorithm::Hs512,
+    };
+    Issuer {
+        issuer: raw.issuer,
+        audiences: raw.audiences,
+        algorithms: raw.algorithms.iter().map(algorithm).collect(),
+        secret: raw.secret.into(),
+        origin: at.origin(),
+    }
+}
+
+/// Whether hardly anything is left of the secret without well-known words, separators and padding.
+fn is_well_known(secret: &str) -> bool {
+    let mut rest = secret.to_lowercase().replace(['-', '_', '.', ' '], "");
+    for word in WELL_KNOWN {
+        rest = rest.replace(word, "");
+    }
+    rest.len() < 8 || rest.chars().collect::<BTreeSet<_>>().len() <= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::testing::{SECRET, faults, good};
+    use secrecy::ExposeSecret;
+
+    fn issuer(secret: &str) -> String {
+        format!(
+            "auth:\n  issuers:\n    - issuer: https://ci.example.com/\n      audiences: [a]\n      secret: '{secret}'\n"
+        )
+    }
+
+    #[test]
+    fn an_issuer_has_hs256_and_the_usual_claims_by_default() {
+        let auth = good(&issuer(SECRET)).auth;
+        assert_eq!(auth.issuers[0].algorithms, [Algorithm::Hs256]);
+        assert_eq!(auth.issuers[0].secret.expose_secret(), SECRET);
+        assert_eq!(
+            (auth.claims.subject.as_str(), auth.claims.tenant.as_str()),
+            ("sub", "tenant")
+        );
+        assert_eq!(auth.claims.scopes, ["scope", "scopes", "scp"]);
+        assert!(good("auth: {}").auth.issuers.is_empty());
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        assert!(!format!("{:?}", good(&issuer(SECRET))).contains(SECRET));
+    }
+
+    #[test]
+    fn a_short_secret_is_refused_by_name_only() {
+        assert_eq!(
+            faults(&issuer("hunter2")),
+            [
+                "tollgate.yaml:5: auth.issuers[0].secret: the secret is shorter than 32 bytes; make one with: openssl rand -base64 32"
+            ]
+        );
+    }
+
+    #[test]
+    fn well_known_secrets_are_refused_also_when_repeated_or_padded() {
+        let secrets = [
+            "changeme".repeat(4),
+            "replace-me-in-prod".repeat(2),
+            "replace-me-in-prod--------------------".to_owned(),
+            "CHANGEME-CHANGEME-CHANGEME-CHANGEME".to_owned(),
+            "your-256-bit-secret-your-256-bit-secret".to_owned(),
+            "a-string-secret-at-least-256-bits-long".to_owned(),
+            "secret0000000000000000000000000000".to_owned(),
+            "0123456789abcdef0123456789abcdef".to_owned(),
+            "12345678901234567890123456789012".to_owned(),
+            "super-secret-jwt-token-with-at-least-32".to_owned(),
+            "x".repeat(64),
+            " ".repeat(64),
+            "changeme!!!!!!!!!!!!!!!!!!!!!!!!!!".to_owned(),
+        ];
+        for secret in secrets {
+            assert_eq!(
+                faults(&issuer(&secret)),
+                [
+                    "tollgate.yaml:5: auth.issuers[0].secret: the secret is a well-known one that anyone can guess; make one with: openssl rand -base64 32"
+                ],
+                "{secret}"
+            );
+        }
+    }
+
+    #[test]
+    fn random_secrets_are_taken() {
+        for secret in [
+            SECRET,
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "correct horse battery staple again",
+        ] {
+            good(&issuer(secret));
+        }
+    }
+
+    #[test]
+    fn two_entries_of_one_issuer_are_refused() {
+        let entry = format!("    - {{issuer: i, audiences: [a], secret: {SECRET}}}\n");
+        assert_eq!(
+            faults(&format!("auth:\n  issuers:\n{entry}{entry}")),
+            [
+                "tollgate.yaml:4: auth.issuers[1].issuer: this issuer is listed twice; merge the two entries"
+            ]
+        );
+    }
+
+    #[test]
+    fn every_key_of_an_issuer_is_checked() {
+        assert_eq!(
+            faults(
+                "auth:\n  issuers:\n    - issuer: ''\n      audiences: []\n      algorithms: [none]\n  claims:\n    subject: ''\n    scopes: []\n"
+            ),
+            [
+                "tollgate.yaml:3: auth.issuers[0]: the key `secret` is missing: The HMAC secret, at least 32 bytes, such as `${TOLLGATE_JWT_SECRET}` or `${file:/run/secrets/jwt}`",
+                "tollgate.yaml:3: auth.issuers[0].issuer: must not be empty",
+                "tollgate.yaml:4: auth.issuers[0].audiences: needs at least one entry",
+                "tollgate.yaml:5: auth.issuers[0].algorithms[0]: expected one of: HS256, HS384, HS512",
+                "tollgate.yaml:7: auth.claims.subject: must not be empty",
+                "tollgate.yaml:8: auth.claims.scopes: needs at least one entry",
+            ]
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! The `quotas` section, and rate limits as tools write them: `5/10s`, `60/m`, `60/m burst 10`.
+//!
+//! A reader would ask why a limit is bounded on all sides: within these bounds a bucket of any rate counts in
+//! whole nanoseconds without overflow, so the quota stores need no such checks.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::duration;
+use super::raw::RawQuotas;
+
+/// The longest period, and the longest that an empty bucket may take to fill: 366 days.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// The most calls in one period or one burst.
+const MOST: u32 = 1_000_000_000;
+
+/// The checked `quotas` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quotas {
+    /// Buckets held at most, one per tenant and tool; 1 to 100,000,000, default 1,000,000.
+    pub max_keys: usize,
+}
+
+pub(super) fn check(raw: RawQuotas) -> Quotas {
+    Quotas {
+        max_keys: raw.max_keys,
+    }
+}
+
+/// A rate limit: `count` calls per `period`, of which up to `burst` at once.
+///
+/// `N/PERIOD` or `N/PERIOD burst B`, where `PERIOD` is a [duration](Rate::period) such as `10s`, or a bare unit
+/// such as `m`. Parsing guarantees the limits named at the fields, at most one call per nanosecond, and that
+/// an empty bucket is full again (`burst × period ÷ count`) within 366 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Calls per period, 1 to 1,000,000,000.
+    pub count: u32,
+    /// 1 ms to 366 days.
+    pub period: Duration,
+    /// Calls at once from a full bucket, 1 to 1,000,000,000; `count` unless given.
+    pub burst: u32,
+}
+
+/// Why a rate limit was refused. Never quotes the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RateError {
+    /// Not of the form `N/PERIOD` or `N/PERIOD burst B`.
+    #[error("a rate limit is written as calls per period, such as 5/10s, 60/m or 60/m burst 10")]
+    Form,
+    /// The number of calls is missing, zero, too large or no number.
+    #[error("the number of calls must be a whole number from 1 to 1000000000")]
+    Count,
+    /// The burst is zero, too large or no number.
+    #[error("the burst must be a whole number from 1 to 1000000000")]
+    Burst,
+    /// The period is not a duration.
+    #[error(
+        "the period must be a whole number and a unit (ms, s, m, h, d), such as 10s, or a unit alone"
+    )]
+    Period,
+    /// The period is zero.
+    #[error("the period must be more than zero")]
+    ZeroPeriod,
+    /// The period is longer than 366 days.
+    #[error("the period must be at most 366d")]
+    LongPeriod,
+    /// More than one call per nanosecond.
+    #[error("the rate must be at most one call per nanosecond")]
+    TooFast,
+    /// An empty bucket would take more than 366 days to fill.
+    #[error("the burst is too large for the rate: an empty bucket must be full again within 366d")]
+    SlowRefill,
+}
+
+impl FromStr for Rate {
+    type Err = RateError;
+
+    fn from_str(text: &str) -> Result<Self, RateError> {
+        let (limit, burst) = match text.split_once(" burst ") {
+            Some((limit, burst)) => (limit, Some(burst)),
+            None => (text, None),
+        };
+        let (count, period) = limit.split_once('/').ok_or(RateError::Form)?;
+        let count = calls(count).ok_or(RateError::Count)?;
+        let burst = burst.map_or(Ok(count), |burst| calls(burst).ok_or(RateError::Burst))?;
+        let bare = period.bytes().all(|b| b.is_ascii_alphabetic());
+        let period = duration::parse(&if bare {
+            format!("1{period}")
+        } else {
+            period.to_owned()
+        });
+        let period = period.map_err(|_| RateError::Period)?;
+        if period.is_zero() {
+            return Err(RateError::ZeroPeriod);
+        }
+        if period > LONGEST {
+            return Err(RateError::LongPeriod);
+        }
+        if u128::from(count) > period.as_nanos() {
+            return Err(RateError::TooFast);
+        }
+        if u128::from(burst) * period.as_nanos() > u128::from(count) * LONGEST.as_nanos() {
+            return Err(RateError::SlowRefill);
+        }
+        Ok(Self {
+            count,
+            period,
+            burst,
+        })
+    }
+}
+
+fn calls(text: &str) -> Option<u32> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|count| digits && (1..=MOST).contains(count))
+}
+
+/// The form that parses back: `5/10s`, and ` burst B` only where it differs from the count.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.count, duration::format(self.period))?;
+        if self.burst != self.count {
+            write!(f, " burst {}", self.burst)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn rates_are_read() {
+        let rate = |count, secs, burst| {
+            Ok(Rate {
+                count,
+                period: Duration::from_secs(secs),
+                burst,
+            })
+        };
+        assert_eq!("5/10s".parse(), rate(5, 10, 5));
+        assert_eq!("60/m".parse(), rate(60, 60, 60));
+        assert_eq!("60/1m burst 10".parse(), rate(60, 60, 10));
+        assert_eq!("1/1d burst 366".parse(), rate(1, 86_400, 366));
+        assert_eq!("1000000000/s".parse(), rate(MOST, 1, MOST));
+    }
+
+    #[test]
+    fn a_bad_rate_says_what_is_wrong() {
+        let cases = [
+            ("", RateError::Form),
+            ("5", RateError::Form),
+            ("fast", RateError::Form),
+            ("0/s", RateError::Count),
+            ("-1/s", RateError::Count),
+            ("+1/s", RateError::Count),
+            ("/s", RateError::Count),
+            ("1000000001/s", RateError::Count),
+            ("99999999999999/s", RateError::Count),
+            ("5/10", RateError::Period),
+            ("5/", RateError::Period),
+            ("5/10w", RateError::Period),
+            ("5/10s/2", RateError::Period),
+            ("5/10s burst", RateError::Period),
+            ("5/0s", RateError::ZeroPeriod),
+            ("5/367d", RateError::LongPeriod),
+            ("5/s burst 0", RateError::Burst),
+            ("5/s burst lots", RateError::Burst),
+            ("1000000000/1ms", RateError::TooFast),
+            ("1/1d burst 367", RateError::SlowRefill),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(text.parse::<Rate>(), Err(wanted), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(count in 1..=MOST, millis in 1000..31_622_400_000u64, burst in 1..=MOST) {
+            let rate = Rate { count, period: Duration::from_millis(millis), burst: burst.min(count) };
+            prop_assert_eq!(rate.to_string().parse(), Ok(rate));
+        }
+
+        #[test]
+        fn no_text_panics(text in any::<String>()) {
+            let _ = text.parse::<Rate>();
+        }
+    }
+}

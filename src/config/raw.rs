@@ -1,0 +1,373 @@
+//! The config file as written: one struct per mapping, unknown keys refused.
+//!
+//! The doc comments here are what `tollgate schema` shows an editor's user, the numeric ranges here are what
+//! validation enforces (see [`super::schema`]); both are generated from these structs, so they cannot drift apart.
+//! A reader would ask why durations and rates are plain strings: their faults read better from their own
+//! parsers than from a pattern. No `Debug`: the values may be secrets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Configuration of a Tollgate server. Relative paths are relative to this file; in every string,
+/// ${X}, ${X:-default}, ${X:?message} read the environment, ${file:PATH} reads a file, and $$ is a dollar.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(title = "Tollgate configuration")]
+pub(super) struct RawConfig {
+    pub(super) server: RawServer,
+    pub(super) auth: RawAuth,
+    pub(super) stdio: Option<RawStdio>,
+    pub(super) quotas: RawQuotas,
+    /// Where tools get their data, by name.
+    pub(super) sources: BTreeMap<String, RawSource>,
+    /// The tools that callers see, by name: 1 to 128 letters, digits, `_`, `.` or `-`.
+    pub(super) tools: BTreeMap<String, RawTool>,
+    /// The resources that callers see, by URI template, such as `customers://{customer_id}`.
+    pub(super) resources: BTreeMap<String, RawResource>,
+    pub(super) telemetry: RawTelemetry,
+}
+
+/// The HTTP listener and its limits.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Server")]
+pub(super) struct RawServer {
+    /// IP address and port to listen on, such as `127.0.0.1:8080`; port 0 takes any free port.
+    /// An address other than loopback needs `behindProxy: true`.
+    pub(super) listen: String,
+    /// The http(s) URL that callers reach this server at, such as `https://tools.example.com`. Every published URL starts with it.
+    pub(super) public_url: Option<String>,
+    /// Names besides the one in `publicUrl` that requests may use in `Host`, as `host` or `host:port`: those a proxy uses. Default: none.
+    pub(super) allowed_hosts: Vec<String>,
+    /// Origins of the web pages that may call this server, such as `https://app.example.com`. Default: none.
+    pub(super) allowed_origins: Vec<String>,
+    /// Whether a proxy that ends TLS stands in front of this server.
+    pub(super) behind_proxy: bool,
+    /// Largest request body, in bytes.
+    #[schemars(range(min = 1024, max = 67_108_864))]
+    pub(super) max_body_bytes: usize,
+    /// Calls that may run at once in this process, over all tools.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) max_in_flight: usize,
+    /// How long running calls may take to finish after SIGTERM, such as `10s`. At most 1h.
+    pub(super) shutdown_grace: String,
+}
+
+impl Default for RawServer {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".into(),
+            public_url: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            behind_proxy: false,
+            max_body_bytes: 1 << 20,
+            max_in_flight: 1024,
+            shutdown_grace: "10s".into(),
+        }
+    }
+}
+
+/// Whose tokens are accepted, and what their claims mean.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Auth")]
+pub(super) struct RawAuth {
+    /// The issuers whose tokens are accepted. Default: none, so that no HTTP call is let in.
+    pub(super) issuers: Vec<RawIssuer>,
+    pub(super) claims: RawClaims,
+}
+
+/// One issuer of tokens and the secret that it signs with.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Issuer")]
+pub(super) struct RawIssuer {
+    /// What the `iss` claim must be, character for character, such as `https://ci.example.com/`.
+    #[schemars(length(min = 1))]
+    pub(super) issuer: String,
+    /// The `aud` claim must hold one of these, such as `https://tools.example.com/mcp`.
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub(super) audiences: Vec<String>,
+    /// Accepted signature algorithms.
+    #[serde(default = "default_algorithms")]
+    #[schemars(length(min = 1))]
+    pub(super) algorithms: Vec<RawAlgorithm>,
+    /// The HMAC secret, at least 32 bytes, such as `${TOLLGATE_JWT_SECRET}` or `${file:/run/secrets/jwt}`.
+    pub(super) secret: String,
+}
+
+fn default_algorithms() -> Vec<RawAlgorithm> {
+    vec![RawAlgorithm::HS256]
+}
+
+/// A JWS signature algorithm (RFC 7518).
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
+#[schemars(rename = "Algorithm")]
+pub(super) enum RawAlgorithm {
+    HS256,
+    HS384,
+    HS512,
+}
+
+/// The names of the token claims that identity comes from.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Claims")]
+pub(super) struct RawClaims {
+    /// Claim that holds who calls.
+    #[schemars(length(min = 1))]
+    pub(super) subject: String,
+    /// Claim that holds the tenant the caller acts for.
+    #[schemars(length(min = 1))]
+    pub(super) tenant: String,
+    /// Claims that hold the granted scopes.
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub(super) scopes: Vec<String>,
+}
+
+impl Default for RawClaims {
+    fn default() -> Self {
+        let scopes = ["scope", "scopes", "scp"].map(String::from).to_vec();
+        Self {
+            subject: "sub".into(),
+            tenant: "tenant".into(),
+            scopes,
+        }
+    }
+}
+
+/// Who the one caller on stdio is: either `token` or `principal`. Without this section stdio serves no tool.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Stdio")]
+pub(super) struct RawStdio {
+    /// A token of a configured issuer, such as `${TOLLGATE_TOKEN}`.
+    pub(super) token: Option<String>,
+    pub(super) principal: Option<RawPrincipal>,
+}
+
+/// A caller named in the file instead of by a token.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Principal")]
+pub(super) struct RawPrincipal {
+    /// The tenant the caller acts for, such as `acme`. At most 256 characters.
+    #[schemars(length(min = 1, max = 256))]
+    pub(super) tenant: String,
+    /// Who calls, such as `me`. At most 256 characters.
+    #[schemars(length(min = 1, max = 256))]
+    pub(super) subject: String,
+    /// The scopes granted to the caller, such as `customer:read`. Default: none.
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+}
+
+/// Where rate limits are counted.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Quotas")]
+pub(super) struct RawQuotas {
+    /// `memory`: in this process, so that each replica counts for itself.
+    store: RawStore,
+    /// Buckets held at most, one per tenant and tool.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub(super) max_keys: usize,
+}
+
+impl Default for RawQuotas {
+    fn default() -> Self {
+        Self {
+            store: RawStore::Memory,
+            max_keys: 1_000_000,
+        }
+    }
+}
+
+/// A store for rate limits.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Store")]
+enum RawStore {
+    Memory,
+}
+
+/// A database that tools read from.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Source")]
+pub(super) struct RawSource {
+    /// Path of the SQLite file, such as `./shop.db`.
+    #[schemars(length(min = 1))]
+    pub(super) sqlite: String,
+    /// Statements that may run at once on this source.
+    #[serde(default = "default_threads")]
+    #[schemars(range(min = 1, max = 64))]
+    pub(super) threads: usize,
+}
+
+fn default_threads() -> usize {
+    4
+}
+
+/// One tool: who may call it, how often, with which arguments, and what it runs.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Tool")]
+pub(super) struct RawTool {
+    /// Name for people, such as `Customer profile`.
+    #[schemars(length(min = 1))]
+    pub(super) title: Option<String>,
+    /// What the tool does, for the model that chooses it.
+    pub(super) description: String,
+    /// The scopes a caller needs, all of them, such as `customer:read`. Either this or `anyAuthenticated: true`.
+    pub(super) scopes: Option<Vec<String>>,
+    /// `true` lets every authenticated caller in. Either this or `scopes`.
+    pub(super) any_authenticated: Option<bool>,
+    /// Calls per tenant, such as `5/10s`, `60/m` or `60/m burst 10`. Default: no limit.
+    pub(super) rate_limit: Option<String>,
+    /// How long one call may take, such as `2s`. More than 0, at most 1h.
+    #[serde(default = "default_timeout")]
+    pub(super) timeout: String,
+    /// Calls of this tool that may run at once. Default: no limit of its own.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) max_concurrent: Option<u32>,
+    /// The arguments, by name: a JSON Schema (2020-12) each. An argument is required unless it has
+    /// a `default` or `required: false`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Map<String, Value>>")]
+    pub(super) parameters: Map<String, Value>,
+    /// Statement parameters that the runtime fills in, invisible to the model, such as `tenant: caller.tenant`.
+    #[serde(default)]
+    pub(super) bind: BTreeMap<String, RawBinding>,
+    pub(super) sql: RawSql,
+}
+
+fn default_timeout() -> String {
+    "30s".into()
+}
+
+/// What the runtime knows about the caller.
+#[derive(Deserialize, JsonSchema, Clone, Copy)]
+#[schemars(rename = "Binding")]
+pub(super) enum RawBinding {
+    #[serde(rename = "caller.tenant")]
+    Tenant,
+    #[serde(rename = "caller.subject")]
+    Subject,
+}
+
+/// The SQL statement to run, and the limits of its result.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Sql")]
+pub(super) struct RawSql {
+    /// Name of the source, one of those under `sources`.
+    pub(super) source: String,
+    /// One read-only statement with named parameters, such as `SELECT name FROM customers WHERE id = :customer_id`.
+    pub(super) statement: String,
+    /// `one`: a single row, and "not found" where there is none. `many`: a list of rows.
+    pub(super) result: RawResult,
+    /// Rows returned at most.
+    #[serde(default = "default_max_rows")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub(super) max_rows: usize,
+    /// Largest result, in bytes of JSON.
+    #[serde(default = "default_max_bytes")]
+    #[schemars(range(min = 1, max = 67_108_864))]
+    pub(super) max_bytes: usize,
+}
+
+/// How many rows a statement stands for.
+#[derive(Deserialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Result")]
+pub(super) enum RawResult {
+    One,
+    Many,
+}
+
+fn default_max_rows() -> usize {
+    1000
+}
+
+fn default_max_bytes() -> usize {
+    1 << 20
+}
+
+/// One resource: who may read it, how often, and what it runs. Governed like a tool.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Resource")]
+pub(super) struct RawResource {
+    /// Short name, such as `customer`.
+    #[schemars(length(min = 1))]
+    pub(super) name: String,
+    /// Name for people, such as `Customer profile`.
+    #[schemars(length(min = 1))]
+    pub(super) title: Option<String>,
+    /// What the resource holds, for the model that reads it.
+    #[schemars(length(min = 1))]
+    pub(super) description: Option<String>,
+    /// Media type of the content.
+    #[serde(default = "default_mime_type")]
+    #[schemars(length(min = 1))]
+    pub(super) mime_type: String,
+    /// The scopes a caller needs, all of them, such as `customer:read`. Either this or `anyAuthenticated: true`.
+    pub(super) scopes: Option<Vec<String>>,
+    /// `true` lets every authenticated caller in. Either this or `scopes`.
+    pub(super) any_authenticated: Option<bool>,
+    /// Reads per tenant, such as `5/10s`, `60/m` or `60/m burst 10`. Default: no limit.
+    pub(super) rate_limit: Option<String>,
+    /// How long one read may take, such as `2s`. More than 0, at most 1h.
+    #[serde(default = "default_timeout")]
+    pub(super) timeout: String,
+    /// Reads of this resource that may run at once. Default: no limit of its own.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) max_concurrent: Option<u32>,
+    /// The variables of the URI template, by name: a JSON Schema (2020-12) each. Those not listed are any text.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Map<String, Value>>")]
+    pub(super) parameters: Map<String, Value>,
+    /// Statement parameters that the runtime fills in, invisible to the model, such as `tenant: caller.tenant`.
+    #[serde(default)]
+    pub(super) bind: BTreeMap<String, RawBinding>,
+    pub(super) sql: RawSql,
+}
+
+fn default_mime_type() -> String {
+    "application/json".into()
+}
+
+/// What the server tells about itself.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Telemetry")]
+pub(super) struct RawTelemetry {
+    /// Where spans go: `console` prints them, `otlp` sends them to a collector. Default: nowhere.
+    pub(super) traces: BTreeSet<RawTraceExporter>,
+    /// The name of this service in traces (`service.name`).
+    #[schemars(length(min = 1))]
+    pub(super) service: String,
+}
+
+impl Default for RawTelemetry {
+    fn default() -> Self {
+        Self {
+            traces: BTreeSet::new(),
+            service: "tollgate".into(),
+        }
+    }
+}
+
+/// A destination of spans.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "TraceExporter")]
+pub(super) enum RawTraceExporter {
+    Console,
+    Otlp,
+}

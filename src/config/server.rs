@@ -1,0 +1,287 @@
+//! The `server` section: where the server listens and its limits.
+//!
+//! A reader would ask why a non-loopback address is refused without `behindProxy`: bearer tokens would cross
+//! the network in the clear, and this server does not end TLS itself.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::Authority;
+
+use super::document::At;
+use super::duration;
+use super::faults::Faults;
+use super::raw::RawServer;
+
+/// The checked `server` section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Address to listen on; port 0 takes any free port. Default `127.0.0.1:8080`.
+    pub listen: SocketAddr,
+    /// Where callers reach the server: an http(s) URL without query, fragment, user info and trailing slash.
+    pub public_url: Option<String>,
+    /// Further `Host` values, `host` or `host:port` (RFC 9110 §7.2).
+    pub allowed_hosts: Vec<String>,
+    /// Serialized origins (RFC 6454 §6.2), `scheme://host[:port]` in lower case; to be compared exactly.
+    pub allowed_origins: Vec<String>,
+    /// Whether a proxy that ends TLS stands in front. Always true when `listen` is not loopback.
+    pub behind_proxy: bool,
+    /// Largest request body in bytes, 1 KiB to 64 MiB, default 1 MiB.
+    pub max_body_bytes: usize,
+    /// Calls running at once in this process, 1 to 1,000,000, default 1024.
+    pub max_in_flight: usize,
+    /// How long running calls may take to finish at shutdown, at most 1 h, default 10 s.
+    pub shutdown_grace: Duration,
+}
+
+pub(super) fn check(raw: RawServer, at: &At<'_>, faults: &mut Faults) -> Server {
+    let origins_at = at.key("allowedOrigins");
+    for (index, origin) in raw.allowed_origins.iter().enumerate() {
+        if let Err(message) = check_origin(origin) {
+            origins_at.index(index).fault(faults, message);
+        }
+    }
+    let hosts_at = at.key("allowedHosts");
+    for (index, host) in raw.allowed_hosts.iter().enumerate() {
+        if host.parse::<Authority>().is_err() || host.contains('@') {
+            let message =
+                "must be a host name with or without a port, such as tollgate.internal:8080";
+            hosts_at.index(index).fault(faults, message);
+        }
+    }
+    let public_url = raw.public_url.map(|url| {
+        let url = url.trim_end_matches('/').to_owned();
+        if !is_public_url(&url) {
+            let message = "must be an http or https URL without user, query and fragment, such as https://tools.example.com";
+            at.key("publicUrl").fault(faults, message);
+        }
+        url
+    });
+    Server {
+        listen: listen(&raw.listen, raw.behind_proxy, &at.key("listen"), faults),
+        public_url,
+        allowed_hosts: raw.allowed_hosts,
+        allowed_origins: raw.allowed_origins,
+        behind_proxy: raw.behind_proxy,
+        max_body_bytes: raw.max_body_bytes,
+        max_in_flight: raw.max_in_flight,
+        shutdown_grace: duration::read(
+            &raw.shutdown_grace,
+            Duration::ZERO,
+            &at.key("shutdownGrace"),
+            faults,
+        ),
+    }
+}
+
+fn listen(text: &str, behind_proxy: bool, at: &At<'_>, faults: &mut Faults) -> SocketAddr {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() || behind_proxy => return address,
+        Ok(_) => at.fault(
+            faults,
+            "an address other than loopback would carry tokens in the clear: \
+             put a proxy that ends TLS in front and set `behindProxy: true`, or listen on 127.0.0.1",
+        ),
+        Err(_) => at.fault(faults, "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080"),
+    }
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+}
+
+fn is_public_url(url: &str) -> bool {
+    // `Uri` drops a fragment silently.
+    let Some(uri) = url
+        .parse::<Uri>()
+        .ok()
+        .filter(|_| !url.contains(['#', '?']))
+    else {
+        return false;
+    };
+    let http = matches!(uri.scheme_str(), Some("http" | "https"));
+    http && uri
+        .authority()
+        .is_some_and(|authority| is_host(authority.as_str(), &uri))
+}
+
+/// Browsers send origins in lower case and without a default port, and we compare exactly.
+fn check_origin(origin: &str) -> Result<(), &'static str> {
+    let form = "must be an origin, scheme://host or scheme://host:port without a path, such as https://app.example.com";
+    let (scheme, authority) = origin.split_once("://").ok_or(form)?;
+    let uri = origin.parse::<Uri>().map_err(|_| form)?;
+    let whole = uri.scheme_str() == Some(&scheme.to_lowercase())
+        && uri.authority().is_some_and(|found| found == authority);
+    if !whole || !is_host(authority, &uri) || authority.contains('*') {
+        return Err(form);
+    }
+    if origin.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err("must be in lower case, as browsers send it");
+    }
+    if matches!(
+        (scheme, uri.port_u16()),
+        ("https", Some(443)) | ("http", Some(80))
+    ) {
+        return Err("must leave out the default port, as browsers do");
+    }
+    Ok(())
+}
+
+/// Whether `authority` is a host with at most a valid port, and no user.
+fn is_host(authority: &str, uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let port = authority.strip_prefix(host).unwrap_or_default();
+    !host.is_empty() && !authority.contains('@') && (port.is_empty() || uri.port_u16().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{faults, good};
+    use std::time::Duration;
+
+    #[test]
+    fn an_empty_section_means_the_defaults() {
+        let server = good("server: {}\n").server;
+        assert_eq!(server.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(
+            (
+                server.public_url,
+                server.allowed_origins,
+                server.behind_proxy
+            ),
+            (None, vec![], false)
+        );
+        assert_eq!(
+            (server.max_body_bytes, server.max_in_flight),
+            (1_048_576, 1024)
+        );
+        assert_eq!(server.shutdown_grace, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_public_address_needs_a_proxy_in_front() {
+        let text = "server:\n  listen: 0.0.0.0:8080\n";
+        assert_eq!(
+            faults(text),
+            [
+                "tollgate.yaml:2: server.listen: an address other than loopback would carry tokens in the clear: \
+              put a proxy that ends TLS in front and set `behindProxy: true`, or listen on 127.0.0.1"
+            ]
+        );
+        assert!(
+            good(&format!("{text}  behindProxy: true\n"))
+                .server
+                .behind_proxy
+        );
+        assert!(good("server: {listen: '[::1]:0'}").server.listen.is_ipv6());
+    }
+
+    #[test]
+    fn the_address_is_an_ip_and_a_port() {
+        for text in ["localhost:8080", "127.0.0.1", ":8080", "127.0.0.1:99999"] {
+            assert_eq!(
+                faults(&format!("server:\n  listen: '{text}'\n")),
+                [
+                    "tollgate.yaml:2: server.listen: must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080"
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn a_public_url_loses_its_trailing_slash() {
+        let url = |url: &str| {
+            good(&format!("server: {{publicUrl: '{url}'}}"))
+                .server
+                .public_url
+                .unwrap()
+        };
+        assert_eq!(
+            url("https://tools.example.com/"),
+            "https://tools.example.com"
+        );
+        assert_eq!(url("http://[::1]:8080/base/"), "http://[::1]:8080/base");
+    }
+
+    #[test]
+    fn a_public_url_is_http_without_extras() {
+        let bad = [
+            "tools.example.com",
+            "ftp://a.example",
+            "https://",
+            "https:///x",
+            "https://u@a.example",
+            "https://a.example/?q",
+            "https://a.example/#f",
+            "https://a b",
+            "/mcp",
+            "https://:80",
+            "https://a.example:x",
+        ];
+        for text in bad {
+            assert_eq!(
+                faults(&format!("server:\n  publicUrl: '{text}'\n")),
+                [
+                    "tollgate.yaml:2: server.publicUrl: must be an http or https URL without user, query and fragment, such as https://tools.example.com"
+                ],
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn origins_are_taken_as_browsers_send_them() {
+        let origins = good(
+            "server: {allowedOrigins: ['https://app.example.com', 'http://localhost:3000', 'http://[::1]:1']}",
+        );
+        assert_eq!(origins.server.allowed_origins.len(), 3);
+        let form = "must be an origin, scheme://host or scheme://host:port without a path, such as https://app.example.com";
+        let cases = [
+            ("*", form),
+            ("null", form),
+            ("https://*.example.com", form),
+            ("https://a.example/", form),
+            ("https://u@a.example", form),
+            ("https://a.example?q", form),
+            ("https://a.example:", form),
+            (
+                "https://A.example",
+                "must be in lower case, as browsers send it",
+            ),
+            (
+                "https://a.example:443",
+                "must leave out the default port, as browsers do",
+            ),
+        ];
+        for (origin, message) in cases {
+            assert_eq!(
+                faults(&format!("server:\n  allowedOrigins:\n    - '{origin}'\n")),
+                [format!(
+                    "tollgate.yaml:3: server.allowedOrigins[0]: {message}"
+                )],
+                "{origin}"
+            );
+        }
+    }
+
+    #[test]
+    fn limits_have_bounds() {
+        assert_eq!(
+            faults("server:\n  maxBodyBytes: 1023\n  maxInFlight: 0\n"),
+            [
+                "tollgate.yaml:2: server.maxBodyBytes: must be at least 1024",
+                "tollgate.yaml:3: server.maxInFlight: must be at least 1",
+            ]
+        );
+        assert_eq!(
+            faults("server: {maxBodyBytes: 67108865}"),
+            ["tollgate.yaml:1: server.maxBodyBytes: must be at most 67108864"]
+        );
+        assert_eq!(
+            faults("server: {shutdownGrace: 2h}"),
+            ["tollgate.yaml:1: server.shutdownGrace: must be at most 1h"]
+        );
+        assert_eq!(
+            good("server: {shutdownGrace: 0s}").server.shutdown_grace,
+            Duration::ZERO
+        );
+    }
+}

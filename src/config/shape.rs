@@ -1,0 +1,359 @@
+//! Checks the document against the config's JSON Schema and says in our own words what does not fit.
+//!
+//! The stage between expansion and the sections. Also used for the schemas of tool parameters, against the
+//! meta-schema. A reader would ask why not print the validator's own messages: they quote the value (it may
+//! be a secret), and "not valid under any of the schemas" helps nobody.
+
+use std::cmp::Reverse;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{JsonType, ValidationError, Validator};
+use serde_json::Value;
+
+use super::document::{At, Content, Node};
+use super::faults::Faults;
+
+/// What is wrong with a pattern that does not compile.
+pub(super) const BAD_PATTERN: &str = "must be a valid regular expression without look-around and back-references, so that it runs in linear time";
+
+/// Reports everything in `value` that does not fit; `schema` is what `validator` was built from.
+pub(super) fn check<'v>(
+    errors: impl Iterator<Item = ValidationError<'v>>,
+    schema: &Value,
+    at: &At<'_>,
+    faults: &mut Faults,
+) {
+    for error in errors {
+        report(&error, schema, at, faults);
+    }
+}
+
+/// Turns expanded strings into numbers and booleans where the schema wants those, as docker compose does.
+pub(super) fn convert_expanded(root: &mut Node, validator: &Validator) {
+    let value = root.to_value();
+    for error in validator.iter_errors(&value) {
+        let ValidationErrorKind::Type { kind } = error.kind() else {
+            continue;
+        };
+        let steps: Vec<String> = error
+            .instance_path()
+            .segments()
+            .map(|step| step.to_string())
+            .collect();
+        let Some(node) = root.descend(steps.iter().map(String::as_str)) else {
+            continue;
+        };
+        let Content::Scalar(Value::String(text)) = &node.content else {
+            continue;
+        };
+        let parsed = serde_json::from_str::<Value>(text)
+            .ok()
+            .filter(|parsed| fits(parsed, kind));
+        if let (true, Some(parsed)) = (node.expanded, parsed) {
+            node.content = Content::Scalar(parsed);
+        }
+    }
+}
+
+fn fits(value: &Value, kind: &TypeKind) -> bool {
+    let wanted = |kind| match kind {
+        JsonType::Integer => value.is_i64() || value.is_u64(),
+        JsonType::Number => value.is_number(),
+        JsonType::Boolean => value.is_boolean(),
+        _ => false,
+    };
+    match kind {
+        TypeKind::Single(kind) => wanted(*kind),
+        TypeKind::Multiple(kinds) => kinds.iter().any(wanted),
+    }
+}
+
+/// Reports one error; `at` is the place of the value that was validated.
+pub(super) fn report(
+    error: &ValidationError<'_>,
+    schema: &Value,
+    at: &At<'_>,
+    faults: &mut Faults,
+) {
+    let here = error
+        .instance_path()
+        .segments()
+        .fold(at.clone(), |at, step| at.key(&step.to_string()));
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let siblings = siblings(error, schema);
+            let known: Vec<&str> = siblings
+                .map(|known| known.keys().map(String::as_str).collect())
+                .unwrap_or_default();
+            for key in unexpected {
+                here.key(key).fault(
+                    faults,
+                    format!("unknown key `{key}`{}", did_you_mean(key, &known)),
+                );
+            }
+        }
+        ValidationErrorKind::Required {
+            property: Value::String(key),
+        } => {
+            let about = about(error, schema, key).unwrap_or_default();
+            here.fault(faults, format!("the key `{key}` is missing{about}"));
+        }
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            for error in best_branch(context, error.instance_path().as_str()) {
+                report(error, schema, at, faults);
+            }
+        }
+        kind => here.fault(faults, sentence(kind, error.instance())),
+    }
+}
+
+/// The branch that was meant: one of the right type, then the one that goes wrong furthest down,
+/// then the one with the least wrong.
+fn best_branch<'e>(
+    branches: &'e [Vec<ValidationError<'static>>],
+    here: &str,
+) -> &'e [ValidationError<'static>] {
+    let fit = |branch: &&Vec<ValidationError<'static>>| {
+        let path = |error: &ValidationError<'_>| error.instance_path().as_str().len();
+        let other_type = |error: &ValidationError<'_>| {
+            matches!(error.kind(), ValidationErrorKind::Type { .. })
+                && error.instance_path().as_str() == here
+        };
+        (
+            !branch.iter().any(other_type),
+            branch.iter().map(path).min(),
+            Reverse(branch.len()),
+        )
+    };
+    branches.iter().max_by_key(fit).map_or(&[], Vec::as_slice)
+}
+
+/// The `properties` beside the keyword that the error is about.
+fn siblings<'s>(
+    error: &ValidationError<'_>,
+    schema: &'s Value,
+) -> Option<&'s serde_json::Map<String, Value>> {
+    let (object, _keyword) = error.schema_path().as_str().rsplit_once('/')?;
+    schema.pointer(object)?.get("properties")?.as_object()
+}
+
+/// `: ` and the first sentence of a key's description, as a hint.
+fn about(error: &ValidationError<'_>, schema: &Value, key: &str) -> Option<String> {
+    let property = siblings(error, schema)?.get(key)?;
+    let described = match property["$ref"].as_str() {
+        Some(target) if property["description"].is_null() => {
+            schema.pointer(target.strip_prefix('#')?)?
+        }
+        _ => property,
+    };
+    let text = described["description"].as_str()?.replace('\n', " ");
+    let first = text
+        .split_once(". ")
+        .map_or(text.as_str(), |(first, _)| first);
+    Some(format!(": {}", first.trim_end_matches('.')))
+}
+
+/// `; did you mean …?` where one of `known` is close to `key`; nothing else.
+pub(super) fn did_you_mean(key: &str, known: &[&str]) -> String {
+    let plain = |key: &str| key.replace(['_', '-', ' '], "").to_lowercase();
+    let wanted = plain(key);
+    known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&wanted, &plain(known)), known))
+        .filter(|(distance, known)| *distance <= known.len().div_ceil(4))
+        .min_by_key(|(distance, _)| *distance)
+        .map_or(String::new(), |(_, known)| {
+            format!("; did you mean `{known}`?")
+        })
+}
+
+fn sentence(kind: &ValidationErrorKind, found: &Value) -> String {
+    match kind {
+        ValidationErrorKind::Type { kind } => {
+            let wanted = match kind {
+                TypeKind::Single(kind) => name(*kind).to_owned(),
+                TypeKind::Multiple(kinds) => {
+                    kinds.iter().map(name).collect::<Vec<_>>().join(" or ")
+                }
+            };
+            let advice = match found {
+                Value::Null => "; give it a value or remove the key",
+                Value::Number(_) | Value::Bool(_) if wanted == name(JsonType::String) => {
+                    "; put it in quotes"
+                }
+                _ => "",
+            };
+            format!("expected {wanted}, found {}{advice}", name_of(found))
+        }
+        ValidationErrorKind::Enum { options } => {
+            let options: Vec<String> = options
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(plain)
+                .collect();
+            format!("expected one of: {}", options.join(", "))
+        }
+        ValidationErrorKind::Constant { expected_value } => {
+            format!("expected {}", plain(expected_value))
+        }
+        ValidationErrorKind::Minimum { limit } => format!("must be at least {limit}"),
+        ValidationErrorKind::Maximum { limit } => format!("must be at most {limit}"),
+        ValidationErrorKind::ExclusiveMinimum { limit } => format!("must be more than {limit}"),
+        ValidationErrorKind::ExclusiveMaximum { limit } => format!("must be less than {limit}"),
+        ValidationErrorKind::MinLength { limit: 1 } => "must not be empty".to_owned(),
+        ValidationErrorKind::MinLength { limit } => {
+            format!("must have at least {limit} characters")
+        }
+        ValidationErrorKind::MaxLength { limit } => format!("must have at most {limit} characters"),
+        ValidationErrorKind::MinItems { limit: 1 } => "needs at least one entry".to_owned(),
+        ValidationErrorKind::MinItems { limit } => format!("needs at least {limit} entries"),
+        ValidationErrorKind::MaxItems { limit } => format!("may have at most {limit} entries"),
+        ValidationErrorKind::UniqueItems => "holds the same entry twice".to_owned(),
+        ValidationErrorKind::Pattern { pattern } => format!("must match the pattern {pattern}"),
+        ValidationErrorKind::Format { format } if format == "regex" => BAD_PATTERN.to_owned(),
+        ValidationErrorKind::Format { format } => format!("is not a valid {format}"),
+        ValidationErrorKind::Referencing(_) => {
+            "holds a `$ref` to a schema that is not here".to_owned()
+        }
+        other => format!("does not fit the schema keyword `{}`", other.keyword()),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn name(kind: JsonType) -> &'static str {
+    match kind {
+        JsonType::Null => "nothing",
+        JsonType::Boolean => "true or false",
+        JsonType::Integer => "a whole number",
+        JsonType::Number => "a number",
+        JsonType::String => "a string",
+        JsonType::Array => "a list",
+        JsonType::Object => "a mapping",
+    }
+}
+
+fn name_of(value: &Value) -> &'static str {
+    name(match value {
+        Value::Null => JsonType::Null,
+        Value::Bool(_) => JsonType::Boolean,
+        Value::Number(number) if number.is_f64() => JsonType::Number,
+        Value::Number(_) => JsonType::Integer,
+        Value::String(_) => JsonType::String,
+        Value::Array(_) => JsonType::Array,
+        Value::Object(_) => JsonType::Object,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::document;
+    use serde_json::json;
+    use std::path::Path;
+
+    fn faults(schema: Value, text: &str) -> Vec<String> {
+        let file = Path::new("f");
+        let root = document::parse(text, file).unwrap_or_else(|faults| panic!("{faults}"));
+        let (value, mut faults) = (root.to_value(), Faults::default());
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        check(
+            validator.iter_errors(&value),
+            &schema,
+            &At::root(file, &root),
+            &mut faults,
+        );
+        faults
+            .0
+            .iter()
+            .map(|fault| format!("{}: {}", fault.path, fault.message))
+            .collect()
+    }
+
+    #[test]
+    fn of_several_branches_the_one_that_was_meant_is_explained() {
+        let object = |key: &str| json!({"type": "object", "required": [key], "properties": {key: {"type": "integer"}}});
+        for keyword in ["anyOf", "oneOf"] {
+            let schema = json!({"properties": {"a": {keyword: [{"type": "string"}, object("x"), {"type": "array", "minItems": 1}]}}});
+            assert_eq!(
+                faults(schema.clone(), "a: {x: many}"),
+                ["a.x: expected a whole number, found a string"]
+            );
+            assert_eq!(
+                faults(schema.clone(), "a: []"),
+                ["a: needs at least one entry"]
+            );
+            assert_eq!(faults(schema, "a: {}"), ["a: the key `x` is missing"]);
+        }
+    }
+
+    #[test]
+    fn every_limit_has_its_sentence() {
+        let cases = [
+            (json!({"minimum": 3}), "2", "must be at least 3"),
+            (json!({"maximum": 1}), "2", "must be at most 1"),
+            (json!({"exclusiveMinimum": 2}), "2", "must be more than 2"),
+            (json!({"exclusiveMaximum": 2}), "2", "must be less than 2"),
+            (json!({"minLength": 1}), "''", "must not be empty"),
+            (
+                json!({"minLength": 3}),
+                "ab",
+                "must have at least 3 characters",
+            ),
+            (
+                json!({"maxLength": 1}),
+                "ab",
+                "must have at most 1 characters",
+            ),
+            (json!({"minItems": 1}), "[]", "needs at least one entry"),
+            (json!({"minItems": 2}), "[]", "needs at least 2 entries"),
+            (
+                json!({"maxItems": 1}),
+                "[1, 2]",
+                "may have at most 1 entries",
+            ),
+            (
+                json!({"uniqueItems": true}),
+                "[1, 1]",
+                "holds the same entry twice",
+            ),
+            (json!({"pattern": "^a$"}), "b", "must match the pattern ^a$"),
+            (json!({"const": "a"}), "b", "expected a"),
+            (json!({"enum": ["a", 1]}), "b", "expected one of: a, 1"),
+            (
+                json!({"type": ["string", "null"]}),
+                "1",
+                "expected nothing or a string, found a whole number",
+            ),
+            (
+                json!({"not": {}}),
+                "1",
+                "does not fit the schema keyword `not`",
+            ),
+        ];
+        for (schema, text, sentence) in cases {
+            assert_eq!(
+                faults(json!({"properties": {"a": schema}}), &format!("a: {text}")),
+                [format!("a: {sentence}")]
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_is_suggested_only_when_it_is_close() {
+        let known = ["rateLimit", "timeout", "sql"];
+        assert_eq!(
+            did_you_mean("rate_limits", &known),
+            "; did you mean `rateLimit`?"
+        );
+        assert_eq!(did_you_mean("timout", &known), "; did you mean `timeout`?");
+        assert_eq!(did_you_mean("sq", &known), "; did you mean `sql`?");
+        assert_eq!(did_you_mean("rules", &known), "");
+        assert_eq!(did_you_mean("", &known), "");
+    }
+}

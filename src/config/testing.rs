@@ -1,0 +1,137 @@
+//! What the tests of this module share: a fixed environment and short ways to a config or its faults.
+//!
+//! Compiled for tests only. The file is always called `tollgate.yaml`.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Config, Environment, Faults, Tool};
+
+/// A secret that is accepted.
+pub(super) const SECRET: &str = "Zm9vYmFyLXF1dXgtY29ycmdlLWdyYXVsdHk";
+
+/// Every key there is.
+pub(super) const FULL: &str = r#"
+server:
+  listen: 127.0.0.1:0
+  publicUrl: https://tools.example.com/
+  allowedOrigins: [https://app.example.com]
+  behindProxy: ${PROXY:-false}
+  maxBodyBytes: ${BODY:-2048}
+  maxInFlight: 16
+  shutdownGrace: 5s
+auth:
+  issuers:
+    - issuer: https://ci.example.com/
+      audiences: [https://tools.example.com/mcp]
+      algorithms: [HS256, HS512]
+      secret: ${SECRET:?at least 32 bytes}
+  claims: {subject: sub, tenant: org, scopes: [scp]}
+stdio:
+  principal: {tenant: acme, subject: me, scopes: [customer:read]}
+quotas: {store: memory, maxKeys: 1000}
+sources:
+  shop: {sqlite: ./shop.db, threads: 2}
+tools:
+  get_customer:
+    title: Customer
+    description: Return a customer's profile (read-only).
+    scopes: [customer:read]
+    rateLimit: 5/10s
+    timeout: 2s
+    maxConcurrent: 8
+    parameters:
+      customer_id: {type: string, description: "Customer id, such as c-42", pattern: "^c-[a-z0-9]+$"}
+    bind: {tenant: caller.tenant}
+    sql:
+      source: shop
+      statement: SELECT id, name, tier FROM customers WHERE tenant = :tenant AND id = :customer_id
+      result: one
+      maxRows: 10
+      maxBytes: 4096
+resources:
+  "customers://{customer_id}":
+    name: customer
+    title: Customer
+    description: A customer's profile.
+    mimeType: application/json
+    anyAuthenticated: true
+    rateLimit: 5/10s
+    timeout: 2s
+    maxConcurrent: 8
+    parameters: {customer_id: {type: string}}
+    bind: {tenant: caller.tenant}
+    sql: {source: shop, statement: SELECT 1, result: many}
+telemetry: {traces: [console, otlp], service: shop-tools}
+"#;
+
+/// An environment of fixed variables and files.
+#[derive(Default)]
+pub(super) struct Fixed {
+    variables: BTreeMap<String, String>,
+    files: BTreeMap<PathBuf, String>,
+}
+
+impl Fixed {
+    pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    pub(super) fn file(mut self, path: &str, content: &str) -> Self {
+        self.files.insert(path.into(), content.into());
+        self
+    }
+}
+
+impl Environment for Fixed {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        self.files
+            .get(path)
+            .cloned()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+pub(super) fn parse(text: &str) -> Result<Config, Faults> {
+    Config::parse(
+        text,
+        Path::new("tollgate.yaml"),
+        &Fixed::default().variable("SECRET", SECRET),
+    )
+}
+
+#[track_caller]
+pub(super) fn good(text: &str) -> Config {
+    parse(text).unwrap_or_else(|faults| panic!("{text}\n{faults}"))
+}
+
+#[track_caller]
+pub(super) fn faults(text: &str) -> Vec<String> {
+    let faults = parse(text).expect_err(text);
+    faults.to_string().lines().map(String::from).collect()
+}
+
+/// A file with the tool `t` in line 3, and the given lines from line 4 on.
+fn with_tool(lines: &str) -> String {
+    let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
+    let sql = "sql: {source: shop, statement: SELECT 1, result: one}";
+    format!(
+        "sources: {{shop: {{sqlite: shop.db}}}}\ntools:\n  t:\n{lines}    description: A tool.\n    {sql}\n"
+    )
+}
+
+#[track_caller]
+pub(super) fn good_tool(lines: &str) -> Tool {
+    good(&with_tool(lines)).tools.remove(0)
+}
+
+#[track_caller]
+pub(super) fn tool_faults(lines: &str) -> Vec<String> {
+    faults(&with_tool(lines))
+}

@@ -1,0 +1,383 @@
+//! Every way a request can end badly, and the one table of what each means on each surface.
+//!
+//! Three enums, one per place where things go wrong: [`CallError`] on the governed path,
+//! [`EdgeError`] at the HTTP edge, [`ProtocolError`] in MCP's envelope. Status codes and JSON-RPC
+//! codes stand here and nowhere else. What a caller reads ([`CallError::detail`]) and what the log
+//! gets ([`CallError::cause`]) are kept apart.
+
+mod edge;
+mod protocol;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+pub use edge::EdgeError;
+pub use protocol::{LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
+
+use crate::access::AccessError;
+use crate::auth::AuthError;
+use crate::quota::{QuotaError, QuotaState};
+use crate::tool::{ArgumentsError, ToolError};
+
+/// How a call ended, for the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was served.
+    Ok,
+    /// It was refused by a policy.
+    Denied,
+    /// It made no sense.
+    Invalid,
+    /// Its time was up.
+    TimedOut,
+    /// Something of ours, or behind us, broke; or the tool said no.
+    Failed,
+    /// The caller left before the answer.
+    Cancelled,
+}
+
+impl Outcome {
+    /// The outcome as it stands in spans and audit lines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+            Self::TimedOut => "timed_out",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Machine-readable name: the tail of `type` in problem documents, `error.type` in spans.
+    pub kind: &'static str,
+    /// Human-readable name (RFC 9457 `title`).
+    pub title: &'static str,
+    /// HTTP status on the REST gateway.
+    pub rest_status: u16,
+    /// HTTP status on `/mcp`.
+    pub mcp_status: u16,
+    /// JSON-RPC error code. Ours lie outside the reserved range; code / 100 is the HTTP status.
+    pub code: i32,
+    /// Whether a tool call tells it in a result with `isError`, for the model to read, instead of
+    /// in a JSON-RPC error.
+    pub tool_result: bool,
+    /// How the record files it.
+    pub outcome: Outcome,
+}
+
+impl Row {
+    /// Whether the fault is ours, or behind us, so that the operator should hear of it.
+    pub fn is_ours(&self) -> bool {
+        self.rest_status >= 500
+    }
+}
+
+/// Why a call on the governed path was not served.
+#[derive(Debug)]
+pub enum CallError {
+    /// No identity, or a bad credential.
+    Unauthenticated(AuthError),
+    /// Scopes are missing.
+    InsufficientScope {
+        /// All that the target demands.
+        required: Vec<String>,
+        /// Those the caller lacks.
+        missing: Vec<String>,
+    },
+    /// There is no such tool, or none for this caller.
+    UnknownTool,
+    /// No resource answers for the URI, or none for this caller.
+    UnknownResource,
+    /// The tenant called too often.
+    QuotaExceeded {
+        /// The bucket.
+        state: QuotaState,
+        /// Until one call is possible.
+        retry_after: Duration,
+    },
+    /// The tool runs as often at once as it may.
+    TooManyAtOnce,
+    /// Calls cannot be counted, so they are not let through.
+    QuotaUnavailable,
+    /// The process runs as many calls as it may.
+    Overloaded,
+    /// The process is going down.
+    Draining,
+    /// The arguments break the schema.
+    InvalidArguments(ArgumentsError),
+    /// The tool took too long.
+    DeadlineExceeded,
+    /// The tool says no; the text is for the model.
+    Refused(String),
+    /// What was asked for does not exist; the text is for the model.
+    NotFound(String),
+    /// What the tool depends on has too much to do.
+    SourceBusy,
+    /// What the tool depends on failed; the text is for the log.
+    SourceFailed(String),
+    /// A defect: a panic, an answer off its schema; the text is for the log.
+    Internal(String),
+}
+
+impl CallError {
+    /// The table.
+    pub fn row(&self) -> Row {
+        use Outcome::{Denied, Failed, Invalid, TimedOut};
+        // kind, title, REST, MCP over HTTP, JSON-RPC, isError result, record
+        let row = |kind, title, rest_status, mcp_status, code, tool_result, outcome| Row {
+            kind,
+            title,
+            rest_status,
+            mcp_status,
+            code,
+            tool_result,
+            outcome,
+        };
+        match self {
+            Self::Unauthenticated(_) => row(
+                "unauthenticated",
+                "Unauthorized",
+                401,
+                401,
+                40101,
+                false,
+                Denied,
+            ),
+            Self::InsufficientScope { .. } => row(
+                "insufficient-scope",
+                "Forbidden",
+                403,
+                403,
+                40301,
+                false,
+                Denied,
+            ),
+            Self::UnknownTool => row(
+                "unknown-tool",
+                "Not Found",
+                404,
+                200,
+                -32602,
+                false,
+                Invalid,
+            ),
+            Self::UnknownResource => row(
+                "unknown-resource",
+                "Not Found",
+                404,
+                200,
+                -32602,
+                false,
+                Invalid,
+            ),
+            Self::QuotaExceeded { .. } => row(
+                "quota-exceeded",
+                "Too Many Requests",
+                429,
+                200,
+                42901,
+                false,
+                Denied,
+            ),
+            Self::TooManyAtOnce => row(
+                "too-many-at-once",
+                "Too Many Requests",
+                429,
+                200,
+                42902,
+                false,
+                Denied,
+            ),
+            Self::QuotaUnavailable => row(
+                "quota-unavailable",
+                "Service Unavailable",
+                503,
+                503,
+                50301,
+                false,
+                Failed,
+            ),
+            Self::Overloaded => row(
+                "overloaded",
+                "Service Unavailable",
+                503,
+                503,
+                50303,
+                false,
+                Failed,
+            ),
+            Self::Draining => row(
+                "draining",
+                "Service Unavailable",
+                503,
+                503,
+                50303,
+                false,
+                Failed,
+            ),
+            Self::InvalidArguments(_) => row(
+                "invalid-arguments",
+                "Bad Request",
+                400,
+                200,
+                40001,
+                true,
+                Invalid,
+            ),
+            Self::DeadlineExceeded => row(
+                "deadline-exceeded",
+                "Gateway Timeout",
+                504,
+                200,
+                50401,
+                true,
+                TimedOut,
+            ),
+            Self::Refused(_) => row(
+                "refused",
+                "Unprocessable Content",
+                422,
+                200,
+                42201,
+                true,
+                Failed,
+            ),
+            Self::NotFound(_) => row(
+                "not-found",
+                "Unprocessable Content",
+                422,
+                200,
+                42202,
+                true,
+                Failed,
+            ),
+            Self::SourceBusy => row("source-busy", "Bad Gateway", 502, 200, 50202, true, Failed),
+            Self::SourceFailed(_) => row(
+                "source-failed",
+                "Bad Gateway",
+                502,
+                200,
+                50201,
+                true,
+                Failed,
+            ),
+            Self::Internal(_) => row(
+                "internal",
+                "Internal Server Error",
+                500,
+                200,
+                -32603,
+                false,
+                Failed,
+            ),
+        }
+    }
+
+    /// What the caller reads. Never a library's text, a path, a statement or a secret.
+    pub fn detail(&self) -> Cow<'_, str> {
+        match self {
+            // The same for every cause: a caller learns nothing by trying.
+            Self::Unauthenticated(_) => "A valid bearer token is required".into(),
+            Self::InsufficientScope { missing, .. } => {
+                let quoted: Vec<String> =
+                    missing.iter().map(|scope| format!("'{scope}'")).collect();
+                format!("Missing scopes: [{}]", quoted.join(", ")).into()
+            }
+            Self::UnknownTool => "Unknown tool".into(),
+            Self::UnknownResource => "Resource not found".into(),
+            Self::QuotaExceeded { state, retry_after } => {
+                let error = QuotaError::Exceeded {
+                    state: *state,
+                    retry_after: *retry_after,
+                };
+                let text = error.to_string();
+                let mut chars = text.chars();
+                let first = chars.next().map(|c| c.to_ascii_uppercase());
+                first.into_iter().chain(chars).collect::<String>().into()
+            }
+            Self::TooManyAtOnce => "Too many calls of this tool are running; retry shortly".into(),
+            Self::QuotaUnavailable => "Calls cannot be counted right now; retry shortly".into(),
+            Self::Overloaded => "The server is busy; retry shortly".into(),
+            Self::Draining => "The server is shutting down; retry elsewhere".into(),
+            Self::InvalidArguments(error) => format!("Invalid arguments: {error}").into(),
+            Self::DeadlineExceeded => "The tool did not finish in time".into(),
+            Self::Refused(text) | Self::NotFound(text) => text.as_str().into(),
+            Self::SourceBusy => "A system behind the tool is busy; retry shortly".into(),
+            Self::SourceFailed(_) => "A system behind the tool failed".into(),
+            Self::Internal(_) => "The tool failed unexpectedly".into(),
+        }
+    }
+
+    /// What the log gets beyond [`detail`](Self::detail), where there is more to say.
+    pub fn cause(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Unauthenticated(error) => Some(error.to_string().into()),
+            Self::SourceFailed(cause) | Self::Internal(cause) => Some(cause.as_str().into()),
+            _ => None,
+        }
+    }
+
+    /// When to try again, where waiting helps.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::QuotaExceeded { retry_after, .. } => Some(*retry_after),
+            Self::TooManyAtOnce
+            | Self::QuotaUnavailable
+            | Self::Overloaded
+            | Self::Draining
+            | Self::SourceBusy => Some(Duration::from_secs(1)),
+            _ => None,
+        }
+    }
+}
+
+impl From<AuthError> for CallError {
+    fn from(error: AuthError) -> Self {
+        Self::Unauthenticated(error)
+    }
+}
+
+impl From<AccessError> for CallError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::InsufficientScope { required, missing } => {
+                Self::InsufficientScope { required, missing }
+            }
+        }
+    }
+}
+
+impl From<QuotaError> for CallError {
+    fn from(error: QuotaError) -> Self {
+        match error {
+            QuotaError::Exceeded { state, retry_after } => {
+                Self::QuotaExceeded { state, retry_after }
+            }
+            QuotaError::Full => Self::QuotaUnavailable,
+        }
+    }
+}
+
+impl From<ArgumentsError> for CallError {
+    fn from(error: ArgumentsError) -> Self {
+        Self::InvalidArguments(error)
+    }
+}
+
+impl From<ToolError> for CallError {
+    fn from(error: ToolError) -> Self {
+        match error {
+            ToolError::Refused(text) => Self::Refused(text),
+            ToolError::NotFound(text) => Self::NotFound(text),
+            ToolError::InvalidArguments(text) => Self::InvalidArguments(ArgumentsError(text)),
+            ToolError::Busy => Self::SourceBusy,
+            ToolError::DeadlineExceeded => Self::DeadlineExceeded,
+            ToolError::Failed(cause) => Self::SourceFailed(cause),
+        }
+    }
+}

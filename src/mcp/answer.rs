@@ -1,0 +1,291 @@
+//! Writing answers: straight into one buffer, around parts prepared at start.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::envelope::rescue_id;
+use super::front::{Era, LEGACY, MODERN};
+use crate::error::{CallError, ProtocolError};
+use crate::tool::ToolOutput;
+
+/// What to send back for one message.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// HTTP status; stdio ignores it.
+    pub status: u16,
+    /// The JSON-RPC message, on one line; empty for notifications.
+    pub body: Vec<u8>,
+    /// Why the call was not served, for the headers that tell it.
+    pub error: Option<CallError>,
+    /// The request that the client wants cancelled, by the text of its id (stdio).
+    pub cancels: Option<String>,
+}
+
+impl Answer {
+    /// A notification was taken note of.
+    pub(super) fn accepted() -> Self {
+        Self {
+            status: 202,
+            ..Self::default()
+        }
+    }
+
+    /// A result whose text is ready.
+    pub(super) fn result(id: &str, result: &[u8]) -> Self {
+        let mut body = Vec::with_capacity(result.len() + id.len() + 40);
+        open(&mut body, Some(id));
+        body.extend_from_slice(b",\"result\":");
+        body.extend_from_slice(result);
+        body.push(b'}');
+        Self {
+            status: 200,
+            body,
+            ..Self::default()
+        }
+    }
+
+    /// The message itself was at fault.
+    pub(super) fn protocol(
+        id: Option<&str>,
+        error: &ProtocolError,
+        era: Era,
+        call_id: Uuid,
+    ) -> Self {
+        let row = error.row();
+        let mut data = call_data(call_id);
+        if let ProtocolError::UnsupportedVersion(requested) = error {
+            let supported = match era {
+                Era::Modern => json!([MODERN]),
+                Era::Legacy => json!(LEGACY),
+            };
+            data.insert("supported".to_owned(), supported);
+            data.insert("requested".to_owned(), json!(requested));
+        }
+        let speaks_http = matches!(
+            error,
+            ProtocolError::Parse
+                | ProtocolError::InvalidRequest(_)
+                | ProtocolError::UnsupportedVersion(_)
+        );
+        Self {
+            status: if era == Era::Legacy && !speaks_http {
+                200
+            } else {
+                row.mcp_status
+            },
+            body: error_body(id, row.code, &error.detail(), data),
+            ..Self::default()
+        }
+    }
+
+    /// The call was not served, and the protocol says so in an error.
+    pub(super) fn refused(id: Option<&str>, error: CallError, code: i32, call_id: Uuid) -> Self {
+        let mut data = call_data(call_id);
+        if let Some(wait) = error.retry_after() {
+            data.insert("retryAfterMs".to_owned(), json!(millis(wait)));
+        }
+        if let CallError::InsufficientScope { required, missing } = &error {
+            data.insert("requiredScopes".to_owned(), json!(required));
+            data.insert("missingScopes".to_owned(), json!(missing));
+        }
+        Self {
+            status: error.row().mcp_status,
+            body: error_body(id, code, &error.detail(), data),
+            error: Some(error),
+            cancels: None,
+        }
+    }
+
+    /// The call was not served, and the model is told so in a result.
+    pub(super) fn refused_to_model(
+        id: &str,
+        error: CallError,
+        era: Era,
+        meta: &Meta,
+        call_id: Uuid,
+    ) -> Self {
+        let mut result = Map::new();
+        if era == Era::Modern {
+            result.insert("resultType".to_owned(), json!("complete"));
+        }
+        result.insert(
+            "content".to_owned(),
+            json!([{"type": "text", "text": error.detail()}]),
+        );
+        result.insert("isError".to_owned(), json!(true));
+        result.insert("_meta".to_owned(), meta.with_call_id(era, call_id));
+        let mut answer = Self::result(id, json!(result).to_string().as_bytes());
+        answer.error = Some(error);
+        answer
+    }
+}
+
+/// The `_meta` of results: who serves.
+pub(super) struct Meta {
+    server_info: Value,
+    /// `,"_meta":{…}}`, which ends a modern result.
+    tail: String,
+}
+
+impl Meta {
+    pub(super) fn new(server_info: Value) -> Self {
+        let meta = json!({ "io.modelcontextprotocol/serverInfo": server_info });
+        Self {
+            tail: format!(",\"_meta\":{meta}}}"),
+            server_info,
+        }
+    }
+
+    /// The end of a result in `era`: its `_meta`, if it has one, and the closing brace.
+    pub(super) fn end(&self, era: Era) -> &str {
+        match era {
+            Era::Modern => &self.tail,
+            Era::Legacy => "}",
+        }
+    }
+
+    fn with_call_id(&self, era: Era, call_id: Uuid) -> Value {
+        let mut meta = Map::new();
+        if era == Era::Modern {
+            meta.insert(
+                "io.modelcontextprotocol/serverInfo".to_owned(),
+                self.server_info.clone(),
+            );
+        }
+        meta.insert("tollgate/callId".to_owned(), json!(call_id.to_string()));
+        Value::Object(meta)
+    }
+}
+
+/// The result of `tools/call`: the value as text, for models, and as structured content.
+pub(super) fn tool_result(output: &ToolOutput, era: Era, meta: &Meta) -> Vec<u8> {
+    let value = output.value();
+    let text = text_of(value);
+    let mut result = Vec::with_capacity(2 * text.len() + 256);
+    result.extend_from_slice(b"{");
+    if era == Era::Modern {
+        result.extend_from_slice(b"\"resultType\":\"complete\",");
+    }
+    result.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
+    write(&mut result, &text);
+    result.extend_from_slice(b"}],\"structuredContent\":");
+    // Before 2026-07-28 structured content is an object.
+    let wrap = era == Era::Legacy && !value.is_object();
+    if wrap {
+        result.extend_from_slice(b"{\"result\":");
+    }
+    if value.is_string() {
+        write(&mut result, value);
+    } else {
+        result.extend_from_slice(text.as_bytes());
+    }
+    if wrap {
+        result.push(b'}');
+    }
+    result.extend_from_slice(b",\"isError\":false");
+    result.extend_from_slice(meta.end(era).as_bytes());
+    result
+}
+
+/// The result of `resources/read`: one text under the URI that was asked for.
+pub(super) fn resource_result(
+    uri: &str,
+    mime_type: &str,
+    output: &ToolOutput,
+    era: Era,
+    meta: &Meta,
+) -> Vec<u8> {
+    let text = text_of(output.value());
+    let mut result = Vec::with_capacity(text.len() + 256);
+    result.push(b'{');
+    if era == Era::Modern {
+        // Data behind a resource may change at any time, and is this caller's.
+        result.extend_from_slice(
+            b"\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",",
+        );
+    }
+    result.extend_from_slice(b"\"contents\":[");
+    write(
+        &mut result,
+        &json!({"uri": uri, "mimeType": mime_type, "text": text}),
+    );
+    result.push(b']');
+    result.extend_from_slice(meta.end(era).as_bytes());
+    result
+}
+
+/// A string as it is, anything else as JSON.
+fn text_of(value: &Value) -> std::borrow::Cow<'_, str> {
+    match value {
+        Value::String(text) => text.into(),
+        other => other.to_string().into(),
+    }
+}
+
+fn open(body: &mut Vec<u8>, id: Option<&str>) {
+    body.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+    // An error whose request has no readable id has none either (2026-07-28, basic/index).
+    if let Some(id) = id {
+        body.extend_from_slice(b",\"id\":");
+        body.extend_from_slice(id.as_bytes());
+    }
+}
+
+/// Writes JSON; neither the values nor the buffer can fail.
+fn write(body: &mut Vec<u8>, value: &impl Serialize) {
+    let _ = serde_json::to_writer(body, value);
+}
+
+fn call_data(call_id: Uuid) -> Map<String, Value> {
+    let mut data = Map::new();
+    data.insert("callId".to_owned(), json!(call_id.to_string()));
+    data
+}
+
+fn error_body(id: Option<&str>, code: i32, message: &str, data: Map<String, Value>) -> Vec<u8> {
+    let mut body = Vec::with_capacity(256);
+    open(&mut body, id);
+    body.extend_from_slice(b",\"error\":");
+    write(
+        &mut body,
+        &json!({"code": code, "message": message, "data": data}),
+    );
+    body.push(b'}');
+    body
+}
+
+/// The answer to a message whose sender is nobody we know; only stdio reads the message at all.
+pub(crate) fn answer_to_unauthenticated(message: &[u8], error: CallError, call_id: Uuid) -> Answer {
+    let code = error.row().code;
+    match rescue_id(message) {
+        Some(id) => Answer::refused(Some(id), error, code, call_id),
+        None => Answer::accepted(),
+    }
+}
+
+/// The answer to bytes that are not even looked at.
+pub(crate) fn answer_to_unreadable(error: &ProtocolError, call_id: Uuid) -> Answer {
+    Answer::protocol(None, error, Era::Modern, call_id)
+}
+
+/// A JSON-RPC error for a request that was refused before its message was read.
+pub fn error_before_message(
+    code: i32,
+    message: &str,
+    retry_after: Option<Duration>,
+    call_id: Uuid,
+) -> Vec<u8> {
+    let mut data = call_data(call_id);
+    if let Some(wait) = retry_after {
+        data.insert("retryAfterMs".to_owned(), json!(millis(wait)));
+    }
+    error_body(None, code, message, data)
+}
+
+/// Whole milliseconds, rounded up: never too early.
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}

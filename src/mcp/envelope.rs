@@ -1,0 +1,527 @@
+//! Reading one MCP message: every byte once, borrowing what can be borrowed.
+//!
+//! One pass over the text fills an [`Envelope`] with all that any method needs. Values of a wrong
+//! type do not fail the pass; they are noted ([`Text::Wrong`]) and judged later, in the order the
+//! protocol prescribes, by code that knows the method. What does fail it: text that is no JSON, and
+//! JSON that is no single JSON-RPC message (batches, doubled keys, ids that are no id).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::ProtocolError;
+use crate::json::StrictObject;
+use crate::tool::Arguments;
+
+/// A message's outermost object.
+#[derive(Default)]
+pub(crate) struct Envelope<'a> {
+    pub(super) version_is_2: bool,
+    /// The id as it was sent: a number or a quoted string.
+    pub(crate) id: Option<&'a str>,
+    pub(crate) method: Text<'a>,
+    pub(super) params: Params<'a>,
+    /// Holds `result` or `error`: an answer to something nobody asked.
+    pub(super) is_response: bool,
+}
+
+/// What the methods' parameters hold, taken together.
+#[derive(Default)]
+pub(crate) struct Params<'a> {
+    /// There, and no object.
+    pub(super) are_wrong: bool,
+    pub(super) name: Text<'a>,
+    pub(super) uri: Text<'a>,
+    pub(super) cursor: Text<'a>,
+    /// `initialize`.
+    pub(super) protocol_version: Text<'a>,
+    /// `notifications/cancelled`: the id as it was sent.
+    pub(super) request_id: Option<&'a str>,
+    pub(super) arguments: Object,
+    pub(super) meta: Meta<'a>,
+}
+
+/// `params._meta`.
+#[derive(Default)]
+pub(crate) struct Meta<'a> {
+    /// There, and no object.
+    pub(super) is_wrong: bool,
+    pub(super) protocol_version: Text<'a>,
+    pub(super) client_capabilities: Shape,
+    pub(super) client_info: Shape,
+    pub(super) traceparent: Text<'a>,
+    pub(super) tracestate: Text<'a>,
+}
+
+/// A member that should be a string.
+#[derive(Default, Debug, PartialEq, Eq)]
+pub(crate) enum Text<'a> {
+    /// Not there.
+    #[default]
+    Absent,
+    /// There, and a string.
+    Is(Cow<'a, str>),
+    /// There, and something else.
+    Wrong,
+}
+
+impl Text<'_> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Is(text) => Some(text),
+            Self::Absent | Self::Wrong => None,
+        }
+    }
+}
+
+/// A member that should be an object and whose content matters.
+#[derive(Default)]
+pub(super) enum Object {
+    #[default]
+    Absent,
+    Is(Arguments),
+    Wrong,
+}
+
+/// A member that should be an object and whose content does not matter.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    #[default]
+    Absent,
+    Object,
+    Wrong,
+}
+
+/// Reads a message.
+///
+/// # Errors
+/// [`ProtocolError::Parse`] or [`ProtocolError::InvalidRequest`].
+pub(crate) fn parse(message: &[u8]) -> Result<Envelope<'_>, ProtocolError> {
+    // `serde_json` checks only the strings it keeps; a message is UTF-8 as a whole or not at all.
+    let text = std::str::from_utf8(message).map_err(|_| ProtocolError::Parse)?;
+    let Lenient(envelope): Lenient<Envelope<'_>> = serde_json::from_str(text).map_err(|error| {
+        if error.is_data() {
+            ProtocolError::InvalidRequest("not one JSON-RPC message with each key once")
+        } else {
+            ProtocolError::Parse
+        }
+    })?;
+    if !envelope.version_is_2 {
+        return Err(ProtocolError::InvalidRequest("`jsonrpc` must be \"2.0\""));
+    }
+    if envelope.method == Text::Absent && !envelope.is_response {
+        return Err(ProtocolError::InvalidRequest("`method` is missing"));
+    }
+    if envelope.method == Text::Wrong || (envelope.is_response && envelope.method != Text::Absent) {
+        return Err(ProtocolError::InvalidRequest("`method` must be a string"));
+    }
+    Ok(envelope)
+}
+
+/// The id by which a client may cancel this message, as it was sent.
+pub(crate) fn id_of(message: &[u8]) -> Option<String> {
+    rescue_id(message).map(str::to_owned)
+}
+
+/// The id of a message that may be broken in other ways, for the answer that says so.
+pub(super) fn rescue_id(message: &[u8]) -> Option<&str> {
+    #[derive(serde::Deserialize)]
+    struct OnlyId<'a> {
+        #[serde(borrow, default)]
+        id: Option<&'a RawValue>,
+    }
+    let only: OnlyId<'_> = serde_json::from_slice(message).ok()?;
+    only.id.map(RawValue::get).filter(|id| is_id(id))
+}
+
+/// A string, or an integer (MCP 2026-07-28, basic/index, "Requests"); `text` is valid JSON.
+fn is_id(text: &str) -> bool {
+    text.starts_with('"')
+        || text
+            .strip_prefix('-')
+            .unwrap_or(text)
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+}
+
+/// Fails on a member that stands twice.
+fn once<E: de::Error>(seen: &mut u16, member: u16) -> Result<(), E> {
+    if *seen & member != 0 {
+        return Err(E::custom("a member stands twice"));
+    }
+    *seen |= member;
+    Ok(())
+}
+
+impl<'de> Member<'de> for Envelope<'de> {
+    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut envelope = Self::default();
+        let mut seen = 0;
+        while let Some(key) = next_key(&mut map)? {
+            match &*key {
+                "jsonrpc" => {
+                    once(&mut seen, 1)?;
+                    envelope.version_is_2 = value::<Text<'_>, A>(&mut map)?.as_str() == Some("2.0");
+                }
+                "id" => {
+                    once(&mut seen, 2)?;
+                    envelope.id = Some(id(&mut map)?);
+                }
+                "method" => {
+                    once(&mut seen, 4)?;
+                    envelope.method = value(&mut map)?;
+                }
+                "params" => {
+                    once(&mut seen, 8)?;
+                    envelope.params = value(&mut map)?;
+                }
+                "result" | "error" => {
+                    envelope.is_response = true;
+                    map.next_value::<IgnoredAny>()?;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(envelope)
+    }
+}
+
+impl<'de> Member<'de> for Params<'de> {
+    fn wrong() -> Option<Self> {
+        Some(Self {
+            are_wrong: true,
+            ..Self::default()
+        })
+    }
+
+    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut params = Self::default();
+        let mut seen = 0;
+        while let Some(key) = next_key(&mut map)? {
+            match &*key {
+                "name" => {
+                    once(&mut seen, 1)?;
+                    params.name = value(&mut map)?;
+                }
+                "uri" => {
+                    once(&mut seen, 2)?;
+                    params.uri = value(&mut map)?;
+                }
+                "arguments" => {
+                    once(&mut seen, 4)?;
+                    params.arguments = value(&mut map)?;
+                }
+                "cursor" => {
+                    once(&mut seen, 8)?;
+                    params.cursor = value(&mut map)?;
+                }
+                "_meta" => {
+                    once(&mut seen, 16)?;
+                    params.meta = value(&mut map)?;
+                }
+                "protocolVersion" => {
+                    once(&mut seen, 32)?;
+                    params.protocol_version = value(&mut map)?;
+                }
+                "requestId" => {
+                    once(&mut seen, 64)?;
+                    params.request_id = Some(id(&mut map)?);
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(params)
+    }
+}
+
+impl<'de> Member<'de> for Meta<'de> {
+    fn wrong() -> Option<Self> {
+        Some(Self {
+            is_wrong: true,
+            ..Self::default()
+        })
+    }
+
+    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut meta = Self::default();
+        let mut seen = 0;
+        while let Some(key) = next_key(&mut map)? {
+            match &*key {
+                "io.modelcontextprotocol/protocolVersion" => {
+                    once(&mut seen, 1)?;
+                    meta.protocol_version = value(&mut map)?;
+                }
+                "io.modelcontextprotocol/clientCapabilities" => {
+                    once(&mut seen, 2)?;
+                    meta.client_capabilities = value(&mut map)?;
+                }
+                "io.modelcontextprotocol/clientInfo" => {
+                    once(&mut seen, 4)?;
+                    meta.client_info = value(&mut map)?;
+                }
+                "traceparent" => {
+                    once(&mut seen, 8)?;
+                    meta.traceparent = value(&mut map)?;
+                }
+                "tracestate" => {
+                    once(&mut seen, 16)?;
+                    meta.tracestate = value(&mut map)?;
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(meta)
+    }
+}
+
+impl<'de> Member<'de> for Text<'de> {
+    fn wrong() -> Option<Self> {
+        Some(Self::Wrong)
+    }
+
+    fn text(text: Cow<'de, str>) -> Option<Self> {
+        Some(Self::Is(text))
+    }
+}
+
+impl<'de> Member<'de> for Shape {
+    fn wrong() -> Option<Self> {
+        Some(Self::Wrong)
+    }
+
+    fn object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        skip(map)?;
+        Ok(Self::Object)
+    }
+}
+
+impl<'de> Member<'de> for Object {
+    fn wrong() -> Option<Self> {
+        Some(Self::Wrong)
+    }
+
+    fn object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        let StrictObject(object) = StrictObject::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Self::Is(object))
+    }
+}
+
+/// Something read leniently: what a JSON value of another type than the wanted one becomes.
+trait Member<'de>: Sized {
+    /// What a value of another type becomes; `None` fails the message.
+    fn wrong() -> Option<Self> {
+        None
+    }
+
+    /// What a string becomes.
+    fn text(_: Cow<'de, str>) -> Option<Self> {
+        Self::wrong()
+    }
+
+    /// What an object becomes.
+    fn object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
+        skip(map)?;
+        Self::wrong().ok_or_else(|| de::Error::custom("a value of another type was expected"))
+    }
+}
+
+fn skip<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
+    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+    Ok(())
+}
+
+fn value<'de, T: Member<'de>, A: MapAccess<'de>>(map: &mut A) -> Result<T, A::Error> {
+    map.next_value::<Lenient<T>>().map(|Lenient(value)| value)
+}
+
+fn next_key<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
+    Ok(match map.next_key::<Lenient<Text<'de>>>()? {
+        Some(Lenient(Text::Is(key))) => Some(key),
+        _ => None,
+    })
+}
+
+fn id<'de, A: MapAccess<'de>>(map: &mut A) -> Result<&'de str, A::Error> {
+    let id = map.next_value::<&RawValue>()?.get();
+    if is_id(id) {
+        Ok(id)
+    } else {
+        Err(de::Error::custom("an id is a string or an integer"))
+    }
+}
+
+struct Lenient<T>(T);
+
+impl<'de, T: Member<'de>> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_any(LenientVisitor(PhantomData))
+            .map(Self)
+    }
+}
+
+struct LenientVisitor<T>(PhantomData<T>);
+
+impl<T> LenientVisitor<T> {
+    fn wrong<'de, E: de::Error>() -> Result<T, E>
+    where
+        T: Member<'de>,
+    {
+        T::wrong().ok_or_else(|| E::custom("a value of another type was expected"))
+    }
+}
+
+impl<'de, T: Member<'de>> Visitor<'de> for LenientVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<T, E> {
+        Self::wrong()
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<T, E> {
+        Self::wrong()
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<T, E> {
+        Self::wrong()
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<T, E> {
+        Self::wrong()
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<T, E> {
+        Self::wrong()
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Self::wrong()
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<T, E> {
+        T::text(Cow::Borrowed(text)).map_or_else(Self::wrong, Ok)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        T::text(Cow::Owned(text.to_owned())).map_or_else(Self::wrong, Ok)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::object(map)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fault(text: &str) -> Option<ProtocolError> {
+        parse(text.as_bytes()).err()
+    }
+
+    #[test]
+    fn a_message_is_read_in_one_pass_whatever_the_order_of_its_members() {
+        let text = r#"{"params":{"_meta":{"traceparent":"t","x":[1]},"arguments":{"a":1},"name":"n\u0061"},
+            "method":"tools/call","id":"7","jsonrpc":"2.0","extra":{}}"#;
+        let envelope = parse(text.as_bytes()).expect("a good message");
+        assert_eq!(envelope.id, Some("\"7\""));
+        assert_eq!(envelope.method.as_str(), Some("tools/call"));
+        assert_eq!(envelope.params.name.as_str(), Some("na"));
+        assert_eq!(envelope.params.meta.traceparent.as_str(), Some("t"));
+        assert!(matches!(&envelope.params.arguments, Object::Is(a) if a["a"] == 1));
+    }
+
+    #[test]
+    fn text_that_is_no_json_and_json_that_is_no_message_are_told_apart() {
+        for bad in [
+            "",
+            "{",
+            "nope",
+            "{\"jsonrpc\":\"2.0\",}",
+            &"[".repeat(10_000),
+        ] {
+            assert_eq!(fault(bad), Some(ProtocolError::Parse), "{bad}");
+        }
+        assert_eq!(
+            parse(b"{\"method\":\"\xff\"}").err(),
+            Some(ProtocolError::Parse)
+        );
+        for bad in [
+            "[]",
+            "7",
+            "{}",
+            r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#,
+            r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
+            r#"{"id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"Method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1e3,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":{},"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"b"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{"x":1,"x":2}}}"#,
+        ] {
+            assert!(
+                matches!(fault(bad), Some(ProtocolError::InvalidRequest(_))),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn members_of_a_wrong_type_are_noted_not_fatal() {
+        let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":7,"arguments":[],"cursor":null,"_meta":3}}"#;
+        let envelope = parse(text.as_bytes()).expect("a message");
+        assert_eq!(envelope.params.name, Text::Wrong);
+        assert_eq!(envelope.params.cursor, Text::Wrong);
+        assert!(matches!(envelope.params.arguments, Object::Wrong));
+        assert!(envelope.params.meta.is_wrong);
+    }
+
+    #[test]
+    fn the_id_of_a_broken_message_is_rescued() {
+        assert_eq!(rescue_id(br#"{"id":7,"jsonrpc":"1.0"}"#), Some("7"));
+        assert_eq!(rescue_id(br#"{"id":null}"#), None);
+        assert_eq!(rescue_id(b"{"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes);
+            let _ = rescue_id(&bytes);
+        }
+
+        #[test]
+        fn json_of_any_shape_in_any_member_is_judged_never_fatal(
+            member in "(jsonrpc|id|method|params|result|x)",
+            inner in "(name|uri|arguments|cursor|_meta|requestId|x)",
+            value in "(null|true|-1|1[.]5|\"s\"|\\[1,\\[\\]\\]|\\{\"a\":\\{\\}\\})",
+        ) {
+            let _ = parse(format!(r#"{{"jsonrpc":"2.0","method":"m","{member}":{value}}}"#).as_bytes());
+            let text = format!(r#"{{"jsonrpc":"2.0","method":"m","params":{{"{inner}":{value}}}}}"#);
+            let parsed = parse(text.as_bytes());
+            prop_assert!(parsed.is_ok() || inner == "requestId", "{}", text);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The governed path of every call. Read it from top to bottom: this is the promise.
+//!
+//! Each check returns the evidence that the next one demands, so a skipped or reordered check does
+//! not compile. Whatever happens, the record is closed exactly once; a dropped future closes it as
+//! cancelled. Transports call [`Call::authenticate`] before they read a body and [`Call::serve`]
+//! after; nobody else turns a principal into a running tool.
+
+mod load;
+
+use std::sync::Arc;
+
+use crate::access::authorize;
+use crate::auth::{Authenticator, Credentials, Principal};
+use crate::error::CallError;
+use crate::quota::Quotas;
+use crate::record::{CallRecord, Recorder, Surface};
+use crate::run::run;
+use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
+pub use load::Load;
+use load::Place;
+
+/// What a caller asks for.
+pub struct CallRequest<'a> {
+    /// The tool or resource.
+    pub target: TargetRef<'a>,
+    /// The tool's arguments; a resource's come from its URI.
+    pub arguments: Arguments,
+}
+
+/// Everything a call passes. One per server, shared by all transports.
+pub struct Pipeline {
+    /// Who is calling.
+    pub authenticator: Authenticator,
+    /// What can be called.
+    pub catalog: Catalog,
+    /// How often.
+    pub quotas: Quotas,
+    /// How many at once, and whether still.
+    pub load: Arc<Load>,
+    /// What becomes known of it.
+    pub recorder: Arc<Recorder>,
+}
+
+impl Pipeline {
+    /// Opens a call when its request arrives.
+    pub fn open(self: &Arc<Self>, surface: Surface) -> Call {
+        Call {
+            record: self.recorder.open(surface),
+            pipeline: Arc::clone(self),
+            place: None,
+        }
+    }
+}
+
+/// One call on its way through the pipeline.
+pub struct Call {
+    /// What is known of it so far.
+    pub record: CallRecord,
+    pipeline: Arc<Pipeline>,
+    place: Option<Place>,
+}
+
+impl Call {
+    /// The first check, before the body is read: is there room, and who is it?
+    ///
+    /// # Errors
+    /// [`CallError::Unauthenticated`], [`CallError::Overloaded`] or [`CallError::Draining`]; the
+    /// record is closed.
+    pub async fn authenticate(
+        &mut self,
+        credentials: &Credentials<'_>,
+    ) -> Result<Arc<Principal>, CallError> {
+        let known = self.identify(credentials).await;
+        if let Err(error) = &known {
+            self.record.close_error(error);
+        }
+        known
+    }
+
+    async fn identify(
+        &mut self,
+        credentials: &Credentials<'_>,
+    ) -> Result<Arc<Principal>, CallError> {
+        self.place = Some(self.pipeline.load.enter()?);
+        let principal = self
+            .pipeline
+            .authenticator
+            .authenticate(credentials)
+            .await?;
+        self.record.identify(&principal);
+        Ok(principal)
+    }
+
+    /// All further checks, then the tool. Closes the record.
+    ///
+    /// # Errors
+    /// Any [`CallError`] but [`CallError::Unauthenticated`].
+    pub async fn serve(
+        &mut self,
+        principal: &Arc<Principal>,
+        request: CallRequest<'_>,
+    ) -> Result<ToolOutput, CallError> {
+        let answer = self.govern(principal, request).await;
+        match &answer {
+            Ok(_) => self.record.close_ok(),
+            Err(error) => self.record.close_error(error),
+        }
+        answer
+    }
+
+    async fn govern(
+        &mut self,
+        principal: &Arc<Principal>,
+        request: CallRequest<'_>,
+    ) -> Result<ToolOutput, CallError> {
+        let unknown = match request.target {
+            TargetRef::Tool(_) => CallError::UnknownTool,
+            TargetRef::Resource(_) => CallError::UnknownResource,
+        };
+        let found = self.pipeline.catalog.find(&request.target).ok_or(unknown)?;
+        self.record.target(&found.target);
+        let permit = authorize(principal, found.target)?;
+        let admitted = self.pipeline.quotas.admit(permit).await;
+        self.record
+            .admission(admitted.as_ref().map(|admission| admission.state()));
+        let admission = admitted?;
+        let arguments = found.uri_arguments.unwrap_or(request.arguments);
+        let arguments = admission.target().validate(arguments)?;
+        self.record.run_started();
+        let output = run(admission, arguments, self.record.call_id()).await;
+        self.record.run_ended();
+        output
+    }
+}

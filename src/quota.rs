@@ -1,0 +1,137 @@
+//! How often: a permit becomes an [`Admission`], or is told when to come back.
+//!
+//! One bucket per tenant and target, the same over every transport and token. The arithmetic
+//! ([`gcra`]) is pure; the store that holds the buckets decides atomically on its own clock.
+
+pub mod gcra;
+mod memory;
+
+use std::time::Duration;
+
+pub use memory::{Buckets, BucketsFull};
+
+use crate::access::Permit;
+use crate::clock::Clock;
+use crate::tool::{Quota, Target};
+use gcra::Verdict;
+
+/// Where a bucket stands after a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuotaState {
+    /// The limit that was applied.
+    pub quota: Quota,
+    /// Calls that could still be made right now.
+    pub remaining: u32,
+    /// Until the bucket is full again.
+    pub reset: Duration,
+}
+
+/// Evidence that a permitted call is within its quota: what [`run`](crate::run) demands.
+///
+/// ```compile_fail,E0451
+/// // Only `Quotas::admit` makes one.
+/// fn forge(permit: tollgate::access::Permit) {
+///     let admission = tollgate::quota::Admission { permit, state: None };
+/// }
+/// ```
+pub struct Admission {
+    permit: Permit,
+    state: Option<QuotaState>,
+}
+
+impl Admission {
+    /// What was permitted, to whom.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// What will be called.
+    pub fn target(&self) -> &Target {
+        self.permit.target()
+    }
+
+    /// The bucket after this call was counted; `None` where there is no quota.
+    pub fn state(&self) -> Option<QuotaState> {
+        self.state
+    }
+}
+
+/// Why a call was not admitted.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuotaError {
+    /// The tenant's bucket for the target is empty.
+    #[error("rate limit exceeded; retry in {} s", seconds(.retry_after))]
+    Exceeded {
+        /// The bucket, unchanged by the refused call.
+        state: QuotaState,
+        /// Until one call is possible again.
+        retry_after: Duration,
+    },
+    /// No room to count another tenant. Refusing is safer than letting calls through uncounted.
+    #[error("no quota bucket is free")]
+    Full,
+}
+
+/// Seconds with one decimal, rounded up: "2.1".
+fn seconds(duration: &Duration) -> String {
+    let tenths = duration.as_nanos().div_ceil(100_000_000);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+/// Counts calls against quotas.
+pub struct Quotas {
+    buckets: Buckets,
+    clock: Clock,
+}
+
+impl Quotas {
+    /// Quotas held in this process, at most `max_keys` buckets (tenant × target).
+    pub fn in_memory(max_keys: usize, clock: Clock) -> Self {
+        Self {
+            buckets: Buckets::new(max_keys),
+            clock,
+        }
+    }
+
+    /// Counts one call.
+    ///
+    /// # Errors
+    /// [`QuotaError::Exceeded`] when the bucket is empty; the refused call is not counted.
+    pub async fn admit(&self, permit: Permit) -> Result<Admission, QuotaError> {
+        let Some(quota) = permit.target().quota().copied() else {
+            return Ok(Admission {
+                permit,
+                state: None,
+            });
+        };
+        let key = (permit.principal().tenant_key(), permit.target().index());
+        let now = self.clock.monotonic();
+        let verdict = self
+            .buckets
+            .take(key, &quota, now)
+            .map_err(|BucketsFull| QuotaError::Full)?;
+        match verdict {
+            Verdict::Conforming { remaining, reset } => Ok(Admission {
+                permit,
+                state: Some(QuotaState {
+                    quota,
+                    remaining,
+                    reset,
+                }),
+            }),
+            Verdict::Exceeding { retry_after, reset } => Err(QuotaError::Exceeded {
+                state: QuotaState {
+                    quota,
+                    remaining: 0,
+                    reset,
+                },
+                retry_after,
+            }),
+        }
+    }
+
+    /// Frees the buckets of tenants that have been idle until full; gives nothing back to others.
+    pub fn evict_idle(&self) {
+        self.buckets.evict_idle(self.clock.monotonic());
+    }
+}

@@ -1,0 +1,253 @@
+//! One call, one record, closed exactly once.
+//!
+//! A [`CallRecord`] is opened when a request arrives and gathers what each stage finds out. Closing
+//! it writes the trace; if the future that serves the call is dropped instead, the record closes
+//! itself as cancelled. Spans are built at the end from noted times: a call that nobody traces pays
+//! for two readings of the clock and nothing else.
+
+pub mod console;
+mod names;
+mod otel;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::{NoContext, Timestamp, Uuid};
+
+pub use otel::{Exporter, Tracing, TracingError};
+
+use crate::auth::Principal;
+use crate::clock::Clock;
+use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
+use crate::quota::{QuotaError, QuotaState};
+use crate::tool::{Target, TargetKind};
+
+/// Where a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// The REST gateway.
+    Rest,
+    /// MCP over HTTP.
+    McpHttp,
+    /// MCP over stdio.
+    McpStdio,
+    /// `tollgate call`.
+    Cli,
+}
+
+/// Makes records and sends closed ones on. One per server.
+pub struct Recorder {
+    clock: Clock,
+    tracing: Option<Tracing>,
+}
+
+impl Recorder {
+    /// A recorder; without `tracing` no spans are built.
+    pub fn new(clock: Clock, tracing: Option<Tracing>) -> Self {
+        Self { clock, tracing }
+    }
+
+    /// A fresh id (UUIDv7, RFC 9562 §5.7): sorts by time, random enough to be unique everywhere.
+    pub fn new_call_id(&self) -> Uuid {
+        let now = self.clock.unix();
+        Uuid::new_v7(Timestamp::from_unix(
+            NoContext,
+            now.as_secs(),
+            now.subsec_nanos(),
+        ))
+    }
+
+    /// Opens the record of a request that has just arrived.
+    pub fn open(self: &Arc<Self>, surface: Surface) -> CallRecord {
+        CallRecord {
+            recorder: Arc::clone(self),
+            call_id: self.new_call_id(),
+            surface,
+            method: Cow::Borrowed(""),
+            started: self.clock.monotonic(),
+            started_unix: self.clock.unix(),
+            request: RequestFacts::default(),
+            principal: None,
+            target: None,
+            quota: None,
+            run: None,
+            closed: false,
+        }
+    }
+
+    /// Sends out what is still held. Blocks for at most `patience`.
+    pub fn flush(&self, patience: Duration) {
+        if let Some(tracing) = &self.tracing {
+            tracing.shutdown(patience);
+        }
+    }
+}
+
+/// What the protocol front knows of a request and spans should tell.
+#[derive(Clone, Debug, Default)]
+pub struct RequestFacts {
+    /// JSON-RPC id as it was sent, a number or a quoted string.
+    pub request_id: Option<String>,
+    /// MCP revision.
+    pub protocol_version: Option<String>,
+    /// W3C `traceparent`.
+    pub traceparent: Option<String>,
+    /// W3C `tracestate`.
+    pub tracestate: Option<String>,
+}
+
+/// When the tool's own code ran, on the monotonic clock.
+#[derive(Clone, Copy, Debug)]
+struct RunTime {
+    from: Duration,
+    until: Option<Duration>,
+}
+
+/// What is known about one call.
+pub struct CallRecord {
+    recorder: Arc<Recorder>,
+    call_id: Uuid,
+    surface: Surface,
+    method: Cow<'static, str>,
+    started: Duration,
+    started_unix: Duration,
+    request: RequestFacts,
+    principal: Option<Arc<Principal>>,
+    target: Option<Arc<Target>>,
+    quota: Option<QuotaState>,
+    run: Option<RunTime>,
+    closed: bool,
+}
+
+impl CallRecord {
+    /// The call's id: in the response header, in every error, in the trace.
+    pub fn call_id(&self) -> Uuid {
+        self.call_id
+    }
+
+    /// The bucket, once it was looked at.
+    pub fn quota(&self) -> Option<QuotaState> {
+        self.quota
+    }
+
+    /// What kind of request it is: `tools/call`, `server/discover`, …
+    pub fn method(&mut self, method: impl Into<Cow<'static, str>>) {
+        self.method = method.into();
+    }
+
+    /// Whether spans will be built, so that facts for them are worth copying.
+    pub fn is_traced(&self) -> bool {
+        self.recorder.tracing.is_some()
+    }
+
+    /// What the front read.
+    pub fn request(&mut self, facts: RequestFacts) {
+        self.request = facts;
+    }
+
+    /// Who calls.
+    pub fn identify(&mut self, principal: &Arc<Principal>) {
+        self.principal = Some(Arc::clone(principal));
+    }
+
+    /// What is called, once it was found.
+    pub fn called(&self) -> Option<&Target> {
+        self.target.as_deref()
+    }
+
+    /// What is called.
+    pub fn target(&mut self, target: &Arc<Target>) {
+        self.target = Some(Arc::clone(target));
+    }
+
+    /// What the quota said.
+    pub fn admission(&mut self, admission: Result<Option<QuotaState>, &QuotaError>) {
+        self.quota = match admission {
+            Ok(state) => state,
+            Err(QuotaError::Exceeded { state, .. }) => Some(*state),
+            Err(QuotaError::Full) => None,
+        };
+    }
+
+    /// The tool's code starts.
+    pub fn run_started(&mut self) {
+        self.run = Some(RunTime {
+            from: self.recorder.clock.monotonic(),
+            until: None,
+        });
+    }
+
+    /// The tool's code ended, one way or another.
+    pub fn run_ended(&mut self) {
+        let now = self.recorder.clock.monotonic();
+        if let Some(run) = &mut self.run {
+            run.until = Some(now);
+        }
+    }
+
+    /// The call was served.
+    pub fn close_ok(&mut self) {
+        self.close(Outcome::Ok, None, None);
+    }
+
+    /// The call was not served. Defects and failures behind us are logged here, once.
+    pub fn close_error(&mut self, error: &CallError) {
+        let cause = error.cause();
+        if error.row().is_ours() && !self.closed {
+            let target = self.target.as_ref().map_or("", |target| target.name());
+            let cause = cause.as_deref().unwrap_or("");
+            tracing::error!(call = %self.call_id, target, cause = %cause.escape_debug(), "{}", error.detail());
+        }
+        self.close(error.row().outcome, Some(error.row()), cause.as_deref());
+    }
+
+    /// The message was no valid MCP.
+    pub fn close_protocol(&mut self, error: &ProtocolError) {
+        self.close(error.row().outcome, Some(error.row()), None);
+    }
+
+    /// The request was refused at the edge.
+    pub fn close_edge(&mut self, error: EdgeError) {
+        self.close(error.row().outcome, Some(error.row()), None);
+    }
+
+    fn close(&mut self, outcome: Outcome, error: Option<Row>, cause: Option<&str>) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        if let Some(tracing) = &self.recorder.tracing {
+            tracing.write(self, self.recorder.clock.monotonic(), outcome, error, cause);
+        }
+    }
+
+    /// `tools/call get_customer`: the method, and the target from the catalogue (never the name
+    /// that a caller made up).
+    fn name(&self) -> String {
+        match &self.target {
+            Some(target) => format!("{} {}", self.method, target.name()),
+            None => self.method.to_string(),
+        }
+    }
+
+    fn is_tool(&self) -> bool {
+        self.target
+            .as_ref()
+            .is_some_and(|target| matches!(target.kind(), TargetKind::Tool(_)))
+    }
+}
+
+impl Drop for CallRecord {
+    fn drop(&mut self) {
+        self.run_ended_if_open();
+        self.close(Outcome::Cancelled, None, None);
+    }
+}
+
+impl CallRecord {
+    fn run_ended_if_open(&mut self) {
+        if self.run.is_some_and(|run| run.until.is_none()) {
+            self.run_ended();
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A span a line, for a person watching a terminal.
+//!
+//! `14:03:07.512 tools/call get_customer 1.2ms ok tenant=acme quota=admitted 4/5 …`. Texts that came
+//! from outside are escaped, so that no caller can write lines or colours of its own.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use opentelemetry::Value;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter};
+
+use super::names;
+
+/// Writes spans to standard error.
+#[derive(Debug)]
+pub struct ConsoleExporter(());
+
+impl ConsoleExporter {
+    /// To standard error; standard output belongs to the protocol.
+    pub fn stderr() -> Self {
+        Self(())
+    }
+}
+
+impl SpanExporter for ConsoleExporter {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        let mut text = String::new();
+        for span in &batch {
+            line(&mut text, span);
+        }
+        // A closed terminal must not take the server down.
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Appends the span's line.
+fn line(text: &mut String, span: &SpanData) {
+    let find = |name: &str| {
+        span.attributes
+            .iter()
+            .find(|pair| pair.key.as_str() == name)
+            .map(|pair| &pair.value)
+    };
+    let took = span
+        .end_time
+        .duration_since(span.start_time)
+        .unwrap_or_default();
+    // Writing to a `String` cannot fail.
+    let _ = write!(
+        text,
+        "{} {} {took:.1?}",
+        time_of_day(span.end_time),
+        Inert(&span.name)
+    );
+    if let Some(outcome) = find(names::OUTCOME) {
+        let _ = write!(text, " {}", Inert(&outcome.as_str()));
+    }
+    if let Some(decision) = find(names::QUOTA) {
+        let part = |name| {
+            find(name).map_or(0, |value| match value {
+                Value::I64(number) => *number,
+                _ => 0,
+            })
+        };
+        let (remaining, limit) = (part(names::QUOTA_REMAINING), part(names::QUOTA_LIMIT));
+        let _ = write!(
+            text,
+            " quota={} {remaining}/{limit}",
+            Inert(&decision.as_str())
+        );
+    }
+    for (label, name) in [
+        ("error", names::ERROR_TYPE),
+        ("tenant", names::TENANT),
+        ("subject", names::SUBJECT),
+        ("via", names::SURFACE),
+        ("call", names::CALL_ID),
+    ] {
+        if let Some(value) = find(name) {
+            let _ = write!(text, " {label}={}", Inert(&value.as_str()));
+        }
+    }
+    if let opentelemetry::trace::Status::Error { description } = &span.status {
+        let _ = write!(text, " cause=\"{}\"", Inert(description));
+    }
+    let _ = writeln!(text, " trace={}", span.span_context.trace_id());
+}
+
+/// A text without any power over a terminal or a line.
+struct Inert<'a>(&'a str);
+
+impl std::fmt::Display for Inert<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for c in self.0.chars() {
+            if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            {
+                write!(f, "{}", c.escape_unicode())?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `14:03:07.512`, in UTC: enough to tell lines apart while one watches.
+fn time_of_day(at: SystemTime) -> String {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let seconds = since.as_secs() % 86_400;
+    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+    format!(
+        "{hours:02}:{minutes:02}:{:02}.{:03}",
+        seconds % 60,
+        since.subsec_millis()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_from_outside_cannot_forge_lines_or_colours() {
+        let shown = Inert("a\nb\u{1b}[31m\u{2028}c").to_string();
+        assert_eq!(shown, "a\\u{a}b\\u{1b}[31m\\u{2028}c");
+    }
+}

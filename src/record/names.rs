@@ -1,0 +1,24 @@
+//! The attribute names spans carry, in one place.
+//!
+//! The standard ones are OpenTelemetry's semantic conventions for MCP, generative AI and RPC
+//! (status: development), written out here because the conventions moved repositories and the
+//! names are still moving. Ours start with `tollgate.`.
+
+pub(super) const METHOD: &str = "mcp.method.name";
+pub(super) const PROTOCOL_VERSION: &str = "mcp.protocol.version";
+pub(super) const RESOURCE_URI_TEMPLATE: &str = "tollgate.resource.template";
+pub(super) const REQUEST_ID: &str = "jsonrpc.request.id";
+pub(super) const RESPONSE_CODE: &str = "rpc.response.status_code";
+pub(super) const ERROR_TYPE: &str = "error.type";
+pub(super) const TRANSPORT: &str = "network.transport";
+pub(super) const TOOL: &str = "gen_ai.tool.name";
+pub(super) const OPERATION: &str = "gen_ai.operation.name";
+
+pub(super) const CALL_ID: &str = "tollgate.call.id";
+pub(super) const SURFACE: &str = "tollgate.surface";
+pub(super) const TENANT: &str = "tollgate.tenant";
+pub(super) const SUBJECT: &str = "tollgate.subject";
+pub(super) const OUTCOME: &str = "tollgate.outcome";
+pub(super) const QUOTA: &str = "tollgate.quota.decision";
+pub(super) const QUOTA_LIMIT: &str = "tollgate.quota.limit";
+pub(super) const QUOTA_REMAINING: &str = "tollgate.quota.remaining";

@@ -1,0 +1,202 @@
+//! Closed records become OpenTelemetry spans.
+//!
+//! One SERVER span per request and, where a tool's code ran, one INTERNAL child for the time it
+//! took. Export goes through the SDK: to the console in dev mode, to OTLP over HTTP by the standard
+//! `OTEL_EXPORTER_OTLP_*` variables. Sampling follows `OTEL_TRACES_SAMPLER`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{
+    Span as _, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer as _, TracerProvider as _,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+
+use super::console::ConsoleExporter;
+use super::{CallRecord, RequestFacts, Surface, names};
+use crate::error::{Outcome, Row};
+
+/// Where spans go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exporter {
+    /// One readable line a span, on standard error.
+    Console,
+    /// OTLP over HTTP with protobuf, as the `OTEL_EXPORTER_OTLP_*` variables say.
+    Otlp,
+}
+
+/// Why tracing could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the OTLP exporter cannot be set up: {0}")]
+pub struct TracingError(#[from] opentelemetry_otlp::ExporterBuildError);
+
+/// Builds and exports spans.
+pub struct Tracing {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+    propagator: TraceContextPropagator,
+}
+
+impl Tracing {
+    /// Spans of `service`, to each of `exporters`.
+    ///
+    /// # Errors
+    /// [`TracingError`] when the OTLP exporter cannot be made from the environment's settings.
+    pub fn new(service: &str, exporters: &[Exporter]) -> Result<Self, TracingError> {
+        let mut builder = SdkTracerProvider::builder().with_resource(
+            Resource::builder()
+                .with_service_name(service.to_owned())
+                .build(),
+        );
+        for exporter in exporters {
+            builder = match exporter {
+                Exporter::Console => builder.with_simple_exporter(ConsoleExporter::stderr()),
+                Exporter::Otlp => {
+                    let otlp = opentelemetry_otlp::SpanExporter::builder()
+                        .with_http()
+                        .build()?;
+                    builder.with_batch_exporter(otlp)
+                }
+            };
+        }
+        Ok(Self::over(builder.build()))
+    }
+
+    /// Spans through a provider of the embedding program's own making.
+    pub fn over(provider: SdkTracerProvider) -> Self {
+        Self {
+            tracer: provider.tracer("tollgate"),
+            provider,
+            propagator: TraceContextPropagator::new(),
+        }
+    }
+
+    /// Exports what is held and stops, within `patience`.
+    pub(super) fn shutdown(&self, patience: Duration) {
+        if let Err(error) = self.provider.shutdown_with_timeout(patience) {
+            tracing::warn!(%error, "some spans could not be exported");
+        }
+    }
+
+    pub(super) fn write(
+        &self,
+        record: &CallRecord,
+        now: Duration,
+        outcome: Outcome,
+        error: Option<Row>,
+        cause: Option<&str>,
+    ) {
+        let wall = |at: Duration| -> SystemTime {
+            UNIX_EPOCH + record.started_unix + at.saturating_sub(record.started)
+        };
+        let builder = SpanBuilder::from_name(record.name())
+            .with_kind(SpanKind::Server)
+            .with_start_time(wall(record.started))
+            .with_attributes(attributes(record, outcome, error));
+        let parent = self.parent(&record.request);
+        let mut span = self.tracer.build_with_context(builder, &parent);
+        if let Some(row) = error
+            && matches!(outcome, Outcome::Failed | Outcome::TimedOut)
+        {
+            let text = cause.unwrap_or(row.title).to_owned();
+            span.set_status(Status::Error {
+                description: Cow::Owned(text),
+            });
+        }
+        if let Some(run) = record.run {
+            let until = run.until.unwrap_or(now);
+            let context = parent.with_remote_span_context(span.span_context().clone());
+            let name = record.target.as_ref().map_or("", |target| target.name());
+            let mut child = self.tracer.build_with_context(
+                SpanBuilder::from_name(format!("execute_tool {name}"))
+                    .with_kind(SpanKind::Internal)
+                    .with_start_time(wall(run.from)),
+                &context,
+            );
+            child.end_with_timestamp(wall(until));
+        }
+        span.end_with_timestamp(wall(now));
+    }
+
+    fn parent(&self, request: &RequestFacts) -> Context {
+        let mut carrier = HashMap::new();
+        let pairs = [
+            ("traceparent", &request.traceparent),
+            ("tracestate", &request.tracestate),
+        ];
+        for (name, value) in pairs {
+            if let Some(value) = value {
+                carrier.insert(name.to_owned(), value.clone());
+            }
+        }
+        self.propagator
+            .extract_with_context(&Context::new(), &carrier)
+    }
+}
+
+fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<KeyValue> {
+    let mut all = Vec::with_capacity(16);
+    all.push(KeyValue::new(names::OUTCOME, outcome.as_str()));
+    if let Some(principal) = &record.principal {
+        all.push(KeyValue::new(names::TENANT, principal.tenant().to_owned()));
+        all.push(KeyValue::new(
+            names::SUBJECT,
+            principal.subject().to_owned(),
+        ));
+    }
+    all.push(KeyValue::new(names::METHOD, record.method.to_string()));
+    if let Some(target) = &record.target {
+        if record.is_tool() {
+            all.push(KeyValue::new(names::TOOL, target.name().to_owned()));
+            all.push(KeyValue::new(names::OPERATION, "execute_tool"));
+        } else {
+            all.push(KeyValue::new(
+                names::RESOURCE_URI_TEMPLATE,
+                target.name().to_owned(),
+            ));
+        }
+    }
+    if let Some(state) = &record.quota {
+        let exceeded = error.is_some_and(|row| row.kind == "quota-exceeded");
+        all.push(KeyValue::new(
+            names::QUOTA,
+            if exceeded { "exceeded" } else { "admitted" },
+        ));
+        all.push(KeyValue::new(
+            names::QUOTA_LIMIT,
+            i64::from(state.quota.burst_size()),
+        ));
+        all.push(KeyValue::new(
+            names::QUOTA_REMAINING,
+            i64::from(state.remaining),
+        ));
+    }
+    if let Some(row) = error {
+        all.push(KeyValue::new(names::ERROR_TYPE, row.kind));
+        all.push(KeyValue::new(names::RESPONSE_CODE, row.code.to_string()));
+    }
+    let request = &record.request;
+    for (name, value) in [
+        (names::PROTOCOL_VERSION, &request.protocol_version),
+        (names::REQUEST_ID, &request.request_id),
+    ] {
+        if let Some(value) = value {
+            all.push(KeyValue::new(name, value.clone()));
+        }
+    }
+    let (surface, transport) = match record.surface {
+        Surface::Rest => ("rest", "tcp"),
+        Surface::McpHttp => ("mcp", "tcp"),
+        Surface::McpStdio => ("mcp", "pipe"),
+        Surface::Cli => ("cli", "pipe"),
+    };
+    all.push(KeyValue::new(names::SURFACE, surface));
+    all.push(KeyValue::new(names::TRANSPORT, transport));
+    all.push(KeyValue::new(names::CALL_ID, record.call_id.to_string()));
+    all
+}

@@ -1,0 +1,67 @@
+//! Runs an admitted call: its place among the running, its deadline, its panics, its answer.
+//!
+//! A room of its own, because it demands evidence from both the quota and the tool. Cancellation is
+//! by dropping the future: the deadline does it, and so does a transport whose client left.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::clock::instant_now;
+use crate::error::CallError;
+use crate::quota::Admission;
+use crate::tool::{CallContext, ToolOutput, ValidArguments};
+
+/// Runs the admitted tool.
+///
+/// # Errors
+/// [`CallError::TooManyAtOnce`] when the tool's places are taken, [`CallError::DeadlineExceeded`]
+/// when its time is up, [`CallError::Internal`] when it panics or answers off its own schema, and
+/// whatever the tool itself says.
+///
+/// ```compile_fail,E0308
+/// // A permit is not an admission: without the quota's evidence nothing runs.
+/// async fn skip_the_quota(permit: tollgate::access::Permit, arguments: tollgate::tool::ValidArguments) {
+///     let _ = tollgate::run::run(permit, arguments, uuid::Uuid::nil()).await;
+/// }
+/// ```
+pub async fn run(
+    admission: Admission,
+    arguments: ValidArguments,
+    call_id: Uuid,
+) -> Result<ToolOutput, CallError> {
+    let target = admission.target();
+    let arguments = arguments
+        .for_target(target)
+        .ok_or_else(|| CallError::Internal("arguments of another target".to_owned()))?;
+    let _place = target.try_enter().ok_or(CallError::TooManyAtOnce)?;
+
+    let time = target.policy().timeout;
+    let principal = admission.permit().principal().clone();
+    let context = CallContext::new(principal, call_id, instant_now() + time);
+    let work = AssertUnwindSafe(async { target.handler().call(context, arguments).await });
+    let output = match timeout(time, work.catch_unwind()).await {
+        Err(_elapsed) => return Err(CallError::DeadlineExceeded),
+        Ok(Err(panic)) => return Err(CallError::Internal(panic_text(&*panic))),
+        Ok(Ok(answer)) => answer?,
+    };
+
+    if let Some(schema) = target.output() {
+        schema.check(output.value()).map_err(|error| {
+            CallError::Internal(format!(
+                "the answer breaks the tool's output schema: {error}"
+            ))
+        })?;
+    }
+    Ok(output)
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the tool panicked: {}", text.unwrap_or("(no message)"))
+}

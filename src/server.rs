@@ -1,0 +1,407 @@
+//! Wires the parts to one another: the only room that knows them all.
+//!
+//! [`ServerBuilder`] takes tools and settings, from code or from a [`Config`]; [`Server`] is the
+//! checked result, which listens on HTTP or speaks on stdio. What must never be exposed (dev mode,
+//! anonymous callers) is refused here, before a port is open.
+
+mod from_config;
+
+use std::future::Future;
+use std::io::{BufRead, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::{interval, timeout};
+
+use crate::auth::{
+    Authenticator, ClaimNames, Issuer, IssuerError, LocalIdentity, NoRandomness, Principal,
+    random_secret,
+};
+use crate::clock::Clock;
+use crate::mcp::{Mcp, ServerInfo};
+use crate::pipeline::{Load, Pipeline};
+use crate::quota::Quotas;
+use crate::record::{Exporter, Recorder, Tracing, TracingError};
+use crate::tool::{Catalog, CatalogFault, Resource, Tool};
+use crate::transport::http::{DevMint, HttpSettings, HttpSurface, serve};
+use crate::transport::stdio::StdioSurface;
+
+/// Who signs the demo's tokens, and whom they are for.
+const DEV_ISSUER: &str = "urn:tollgate:dev";
+/// How often buckets of idle tenants are freed.
+const EVICTION_PERIOD: Duration = Duration::from_secs(30);
+/// How long the last spans may take to leave.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+/// After the input of stdio ended: how long running calls may take to finish.
+const STDIO_GRACE: Duration = Duration::from_millis(1_500);
+
+/// Why a server could not be made or started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Tools or resources that cannot be served; every one of them.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Catalog(Vec<CatalogFault>),
+    /// Traces cannot be exported.
+    #[error(transparent)]
+    Tracing(#[from] TracingError),
+    /// Dev mode signs its tokens with a random secret.
+    #[error("dev mode needs a secret: {0}")]
+    DevSecret(#[from] NoRandomness),
+    /// An issuer that cannot be trusted as described.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// Dev mode or anonymous callers on an address that others can reach.
+    #[error(
+        "{0} is not a loopback address, and {1} must not be reachable from elsewhere: listen on 127.0.0.1"
+    )]
+    Exposed(SocketAddr, &'static str),
+    /// Plain HTTP where others can reach it.
+    #[error(
+        "{0} is not a loopback address: put a TLS-terminating proxy in front and say so with `behindProxy: true`"
+    )]
+    Unprotected(SocketAddr),
+    /// Nobody knows the URL to publish.
+    #[error("{0} is no address that clients can use: set `publicUrl` to the URL they know")]
+    NoPublicUrl(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// A server in the making.
+pub struct ServerBuilder {
+    tools: Vec<Tool>,
+    resources: Vec<Resource>,
+    issuers: Vec<Issuer>,
+    claims: ClaimNames,
+    local: Option<LocalIdentity>,
+    anonymous: Option<Principal>,
+    http: HttpSettings,
+    behind_proxy: bool,
+    max_in_flight: usize,
+    max_quota_keys: usize,
+    shutdown_grace: Duration,
+    service: String,
+    exporters: Vec<Exporter>,
+    tracing: Option<Tracing>,
+    info: ServerInfo,
+    clock: Clock,
+    dev: bool,
+}
+
+impl Default for ServerBuilder {
+    fn default() -> Self {
+        Self {
+            tools: Vec::new(),
+            resources: Vec::new(),
+            issuers: Vec::new(),
+            claims: ClaimNames::default(),
+            local: None,
+            anonymous: None,
+            http: HttpSettings {
+                public_url: None,
+                allowed_hosts: Vec::new(),
+                allowed_origins: Vec::new(),
+                max_body_bytes: 1024 * 1024,
+                authorization_servers: Vec::new(),
+            },
+            behind_proxy: false,
+            max_in_flight: 1_024,
+            max_quota_keys: 1_000_000,
+            shutdown_grace: Duration::from_secs(10),
+            service: "tollgate".to_owned(),
+            exporters: Vec::new(),
+            tracing: None,
+            info: ServerInfo {
+                name: "tollgate".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                instructions: None,
+            },
+            clock: Clock::system(),
+            dev: false,
+        }
+    }
+}
+
+impl ServerBuilder {
+    /// Adds a tool.
+    pub fn tool(mut self, tool: Tool) -> Self {
+        self.tools.push(tool);
+        self
+    }
+
+    /// Adds a resource.
+    pub fn resource(mut self, resource: Resource) -> Self {
+        self.resources.push(resource);
+        self
+    }
+
+    /// Trusts an issuer's tokens. Without any, HTTP serves nobody.
+    pub fn issuer(mut self, issuer: Issuer) -> Self {
+        self.issuers.push(issuer);
+        self
+    }
+
+    /// Says who stdio and local calls speak for. Without it, stdio serves nobody.
+    pub fn local(mut self, identity: LocalIdentity) -> Self {
+        self.local = Some(identity);
+        self
+    }
+
+    /// Serves callers without any credential as `principal`; on loopback only.
+    pub fn anonymous(mut self, principal: Principal) -> Self {
+        self.anonymous = Some(principal);
+        self
+    }
+
+    /// The scheme, host and path prefix that clients know the server by.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.http.public_url = Some(url.into());
+        self
+    }
+
+    /// Advice for models on how to use the server.
+    pub fn instructions(mut self, text: impl Into<String>) -> Self {
+        self.info.instructions = Some(text.into());
+        self
+    }
+
+    /// Sends traces to an exporter, besides those named already.
+    pub fn trace(mut self, exporter: Exporter) -> Self {
+        if !self.exporters.contains(&exporter) {
+            self.exporters.push(exporter);
+        }
+        self
+    }
+
+    /// Sends traces through `tracing` alone.
+    pub fn tracing(mut self, tracing: Tracing) -> Self {
+        self.tracing = Some(tracing);
+        self
+    }
+
+    /// Tells the time by `clock`; for tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Convenient and not to be exposed: `/mint-demo-jwt` hands out tokens, stdio speaks for a demo
+    /// principal, each call is traced on the console. Refuses to listen on anything but loopback.
+    pub fn dev_mode(mut self) -> Self {
+        self.dev = true;
+        self.trace(Exporter::Console)
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// [`StartError`]: every fault of every tool at once, or tracing that cannot be set up.
+    pub fn build(mut self) -> Result<Server, StartError> {
+        let catalog = Catalog::build(self.tools, self.resources).map_err(StartError::Catalog)?;
+        let dev = if self.dev {
+            let dev = dev_mint(&self.clock)?;
+            self.issuers
+                .push(Issuer::hs256(DEV_ISSUER, [&dev.audience], &dev.secret)?);
+            let principal = Principal::configured("acme", "local-dev", catalog.scopes());
+            self.local = self.local.or(principal.ok().map(LocalIdentity::Principal));
+            Some(dev)
+        } else {
+            None
+        };
+        let serves_stdio = self.local.is_some();
+        let mut authenticator = Authenticator::new(self.issuers, self.claims, self.clock.clone());
+        if let Some(identity) = self.local {
+            authenticator = authenticator.with_local(identity);
+        }
+        if let Some(principal) = self.anonymous {
+            authenticator = authenticator.with_anonymous(principal);
+        }
+        let tracing = match self.tracing {
+            Some(tracing) => Some(tracing),
+            None if self.exporters.is_empty() => None,
+            None => Some(Tracing::new(&self.service, &self.exporters)?),
+        };
+        let pipeline = Arc::new(Pipeline {
+            authenticator,
+            catalog,
+            quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
+            load: Load::new(self.max_in_flight),
+            recorder: Arc::new(Recorder::new(self.clock, tracing)),
+        });
+        Ok(Server {
+            mcp: Arc::new(Mcp::new(&pipeline, self.info)),
+            pipeline,
+            http: self.http,
+            behind_proxy: self.behind_proxy,
+            shutdown_grace: self.shutdown_grace,
+            serves_stdio,
+            dev,
+        })
+    }
+}
+
+/// A server whose configuration is known to be good.
+pub struct Server {
+    pipeline: Arc<Pipeline>,
+    mcp: Arc<Mcp>,
+    http: HttpSettings,
+    behind_proxy: bool,
+    shutdown_grace: Duration,
+    serves_stdio: bool,
+    dev: Option<DevMint>,
+}
+
+impl Server {
+    /// A server without tools yet.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    /// The governed path, for calls from this process.
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// Whether there is somebody whom stdio speaks for.
+    pub fn serves_stdio(&self) -> bool {
+        self.serves_stdio
+    }
+
+    /// Opens the port.
+    ///
+    /// # Errors
+    /// An address that must not be listened on with these settings, or cannot be.
+    pub async fn bind(self, address: SocketAddr) -> Result<BoundServer, StartError> {
+        if !address.ip().is_loopback() {
+            if self.dev.is_some() {
+                return Err(StartError::Exposed(address, "dev mode"));
+            }
+            if self.pipeline.authenticator.allows_anonymous() {
+                return Err(StartError::Exposed(
+                    address,
+                    "a server for anonymous callers",
+                ));
+            }
+            if !self.behind_proxy {
+                return Err(StartError::Unprotected(address));
+            }
+            if self.http.public_url.is_none() {
+                return Err(StartError::NoPublicUrl(address));
+            }
+        }
+        let failed = |source| StartError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let pipeline = Arc::clone(&self.pipeline);
+        let surface = HttpSurface::new(self.pipeline, self.mcp, &self.http, bound, self.dev);
+        Ok(BoundServer {
+            listener,
+            bound,
+            pipeline,
+            surface: Arc::new(surface),
+            grace: self.shutdown_grace,
+        })
+    }
+
+    /// Serves one client on a pair of streams until the input ends; then running calls get a
+    /// moment to finish. Blocks its thread. Standard output must belong to the protocol alone.
+    pub fn serve_stdio(
+        &self,
+        input: impl BufRead,
+        output: impl Write + Send + 'static,
+        runtime: &Handle,
+    ) {
+        let (pipeline, mcp) = (Arc::clone(&self.pipeline), Arc::clone(&self.mcp));
+        let surface = StdioSurface::new(pipeline, mcp, output, self.http.max_body_bytes);
+        surface.serve(input, runtime);
+        runtime.block_on(self.drain(STDIO_GRACE));
+        surface.cancel_all();
+    }
+
+    /// Lets no new call in, waits up to `grace` for the running ones.
+    pub async fn drain(&self, grace: Duration) {
+        drain(&self.pipeline, grace).await;
+    }
+
+    /// Sends out the last spans.
+    pub fn flush(&self) {
+        self.pipeline.recorder.flush(FLUSH_TIMEOUT);
+    }
+}
+
+/// A server whose port is open.
+pub struct BoundServer {
+    listener: TcpListener,
+    bound: SocketAddr,
+    pipeline: Arc<Pipeline>,
+    surface: Arc<HttpSurface>,
+    grace: Duration,
+}
+
+impl BoundServer {
+    /// The address, with the port the system chose where none was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.bound
+    }
+
+    /// Serves until `stop` resolves, then drains: `/readyz` says no at once, new calls are refused,
+    /// running ones get the configured grace to finish, connections are closed, spans are sent out.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let (close, closed) = oneshot::channel();
+        let listening = serve(self.listener, self.surface, async {
+            // An error means the sender is gone, which ends listening as well.
+            let _ = closed.await;
+        });
+        let life = async {
+            tokio::select! {
+                () = stop => {}
+                () = evict_idle_buckets(&self.pipeline) => {}
+            }
+            drain(&self.pipeline, self.grace).await;
+            let _ = close.send(());
+        };
+        tokio::join!(listening, life);
+        let recorder = Arc::clone(&self.pipeline.recorder);
+        // The exporter's last request blocks.
+        let _ = tokio::task::spawn_blocking(move || recorder.flush(FLUSH_TIMEOUT)).await;
+    }
+}
+
+async fn drain(pipeline: &Pipeline, grace: Duration) {
+    pipeline.load.close();
+    if timeout(grace, pipeline.load.emptied()).await.is_err() {
+        let running = pipeline.load.running();
+        tracing::warn!(
+            running,
+            "calls did not finish within the grace and are cut off"
+        );
+    }
+}
+
+async fn evict_idle_buckets(pipeline: &Pipeline) {
+    let mut period = interval(EVICTION_PERIOD);
+    loop {
+        period.tick().await;
+        pipeline.quotas.evict_idle();
+    }
+}
+
+/// A secret that no other process knows, so that a token minted by one demo is no key to another.
+fn dev_mint(clock: &Clock) -> Result<DevMint, NoRandomness> {
+    Ok(DevMint {
+        issuer: DEV_ISSUER.to_owned(),
+        audience: "tollgate-dev".to_owned(),
+        secret: random_secret()?,
+        clock: clock.clone(),
+    })
+}

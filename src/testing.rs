@@ -1,0 +1,150 @@
+//! For tests of tools: a real server on a free port, tokens for any caller, a clock to turn.
+//!
+//! Behind the feature `testing`. The server is the real one, with every check in place; only the
+//! clock for quotas and tokens stands still until a test turns it.
+//!
+//! ```
+//! use schemars::JsonSchema;
+//! use serde::Deserialize;
+//! use tollgate::testing::TestServer;
+//! use tollgate::{CallContext, Tool, ToolError};
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Args {
+//!     name: String,
+//! }
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let server = TestServer::start(|server| {
+//!     server.tool(
+//!         Tool::new("greet", "Greets.")
+//!             .scope("greet")
+//!             .handler(async |_: CallContext, args: Args| Ok::<_, ToolError>(format!("Hello {}", args.name))),
+//!     )
+//! })
+//! .await;
+//! let token = server.token_for("acme", "ada", &["greet"]);
+//! let answer = reqwest::Client::new()
+//!     .post(format!("{}/mcp/tool/greet", server.url()))
+//!     .bearer_auth(token)
+//!     .json(&serde_json::json!({"name": "Ada"}))
+//!     .send()
+//!     .await
+//!     .unwrap();
+//! assert_eq!(answer.text().await.unwrap(), r#"{"ok":true,"result":"Hello Ada"}"#);
+//! # });
+//! ```
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+use secrecy::SecretString;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::auth::{ClaimNames, Issuer, MintRequest, mint, random_secret};
+use crate::clock::Clock;
+use crate::server::{Server, ServerBuilder};
+
+/// `iss` of the tokens a [`TestServer`] trusts.
+pub const ISSUER: &str = "https://issuer.test/";
+/// `aud` of the tokens a [`TestServer`] trusts.
+pub const AUDIENCE: &str = "https://tools.test/mcp";
+
+/// A running server. Dropping it stops it.
+pub struct TestServer {
+    url: String,
+    clock: Clock,
+    secret: SecretString,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+}
+
+impl TestServer {
+    /// Starts a server that `set_up` adds tools to, on a free port of the loopback interface.
+    ///
+    /// # Panics
+    /// When the tools cannot be served or no port is free: a test cannot go on.
+    #[expect(
+        clippy::expect_used,
+        reason = "for tests, where a panic with its reason is the report"
+    )]
+    pub async fn start(set_up: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+        let clock = Clock::turned();
+        let secret = random_secret().expect("random bytes");
+        let issuer = Issuer::hs256(ISSUER, [AUDIENCE], &secret).expect("a good issuer");
+        let builder = Server::builder().clock(clock.clone()).issuer(issuer);
+        let server = set_up(builder)
+            .build()
+            .expect("a server that can be served");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let bound = server.bind(address).await.expect("a free port");
+        let url = format!("http://{}", bound.local_addr());
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(bound.serve(async {
+            // Dropping the sender stops the server as well.
+            let _ = stopped.await;
+        }));
+        Self {
+            url,
+            clock,
+            secret,
+            stop: Some(stop),
+            serving,
+        }
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The clock that quotas and tokens go by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The secret that good tokens are signed with, for tests that make bad ones.
+    pub fn secret(&self) -> &SecretString {
+        &self.secret
+    }
+
+    /// A token, good for an hour of the server's clock.
+    ///
+    /// # Panics
+    /// Never with the HMAC it uses.
+    #[expect(
+        clippy::expect_used,
+        reason = "for tests, where a panic with its reason is the report"
+    )]
+    pub fn token_for(&self, tenant: &str, subject: &str, scopes: &[&str]) -> String {
+        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let request = MintRequest {
+            issuer: ISSUER,
+            audience: AUDIENCE,
+            subject,
+            tenant,
+            scopes: &scopes,
+            now: self.clock.unix(),
+            lifetime: Duration::from_secs(3_600),
+            claims: &ClaimNames::default(),
+        };
+        mint(&request, &self.secret, Algorithm::HS256).expect("a signed token")
+    }
+
+    /// Stops the server as a signal would and waits until running calls are done.
+    pub async fn stop(mut self) {
+        self.stop.take();
+        let _ = (&mut self.serving).await;
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        // `stop` has waited already, or nobody waits at all.
+        if self.stop.is_some() {
+            self.serving.abort();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What callers may call: tools and resources, their policies, schemas and code.
+//!
+//! Authors write a [`Tool`] or a [`Resource`]: a typed function and ordinary policy values. The
+//! [`Catalog`] checks them once at start and turns each into a [`Target`], the governed unit that
+//! every later stage handles alike, whether its code is Rust or a SQL statement from a file.
+
+mod builder;
+mod catalog;
+mod context;
+mod output;
+mod policy;
+mod schema;
+mod target;
+mod typed;
+mod uri_template;
+
+pub use builder::{Resource, ResourceFace, Tool, ToolFace};
+pub use catalog::{Catalog, CatalogFault, Found, TargetRef};
+pub use context::CallContext;
+pub use output::{ToolError, ToolOutput};
+pub use policy::{Access, Policy, Quota};
+pub(crate) use schema::object_schema;
+pub use schema::{ArgumentsError, Schema};
+pub use target::{Handler, Target, TargetKind, ValidArguments};
+pub use uri_template::{UriTemplate, UriTemplateError};
+
+/// Arguments as they came with a call, before they are checked.
+pub type Arguments = serde_json::Map<String, serde_json::Value>;

@@ -1,0 +1,257 @@
+//! How authors say what a tool or resource is.
+//!
+//! One builder serves typed functions and declared SQL alike. A tool and a resource differ in
+//! their face (name, or URI template and media type); what governs them is the same, so the policy
+//! methods are written once, for both.
+
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::schema::{input_schema_of, output_schema_of};
+use super::typed::Typed;
+use super::{Access, Arguments, CallContext, Handler, Policy, Quota, ToolError};
+
+/// A tool: what it is called, what governs it, what runs.
+///
+/// ```
+/// use std::time::Duration;
+/// use schemars::JsonSchema;
+/// use serde::{Deserialize, Serialize};
+/// use tollgate::{CallContext, Quota, Tool, ToolError};
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct CityArgs {
+///     /// City name in English, for example "Paris".
+///     city: String,
+/// }
+///
+/// #[derive(Serialize, JsonSchema)]
+/// struct Weather {
+///     celsius: f64,
+/// }
+///
+/// async fn current(_call: CallContext, args: CityArgs) -> Result<Weather, ToolError> {
+///     match args.city.as_str() {
+///         "Paris" => Ok(Weather { celsius: 21.5 }),
+///         other => Err(ToolError::not_found(format!("no weather for {other}"))),
+///     }
+/// }
+///
+/// let tool = Tool::new("weather.current", "Current weather for a city.")
+///     .scope("weather:read")
+///     .quota(Quota::per_minute(60).burst(10))
+///     .timeout(Duration::from_secs(5))
+///     .handler(current);
+/// ```
+pub type Tool = Governed<ToolFace>;
+
+/// A resource: which URIs it answers for, what governs it, what reads it.
+///
+/// ```
+/// use schemars::JsonSchema;
+/// use serde::Deserialize;
+/// use tollgate::{CallContext, Resource, ToolError};
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Args {
+///     id: String,
+/// }
+///
+/// let resource = Resource::new("notes://{id}", "note")
+///     .scope("notes:read")
+///     .mime_type("text/plain")
+///     .handler(async |_call: CallContext, args: Args| Ok::<_, ToolError>(format!("note {}", args.id)));
+/// ```
+pub type Resource = Governed<ResourceFace>;
+
+/// Something callers reach, with its policy and code. See [`Tool`] and [`Resource`].
+pub struct Governed<Face> {
+    pub(super) face: Face,
+    pub(super) policy: Policy,
+    pub(super) input: Value,
+    pub(super) defaults: Arguments,
+    pub(super) output: Option<Value>,
+    pub(super) handler: Option<Arc<dyn Handler>>,
+}
+
+/// How a tool shows itself.
+#[derive(Clone, Debug)]
+pub struct ToolFace {
+    /// 1 to 128 of `A-Z a-z 0-9 _ - .` (MCP 2026-07-28, server/tools, "Tool Names").
+    pub name: String,
+    /// What it does, for the model.
+    pub description: String,
+    /// Its name for people.
+    pub title: Option<String>,
+}
+
+/// How a resource shows itself.
+#[derive(Clone, Debug)]
+pub struct ResourceFace {
+    /// RFC 6570 level 1; a URI without variables is a single resource.
+    pub uri_template: String,
+    /// A short name.
+    pub name: String,
+    /// Its name for people.
+    pub title: Option<String>,
+    /// What it holds, for the model.
+    pub description: Option<String>,
+    /// Media type of its text. Default `application/json`.
+    pub mime_type: String,
+}
+
+impl Tool {
+    /// A tool with no access policy yet: until it has one, the catalogue refuses it.
+    pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::with_face(ToolFace {
+            name: name.into(),
+            description: description.into(),
+            title: None,
+        })
+    }
+
+    /// A name for people.
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.face.title = Some(title.into());
+        self
+    }
+}
+
+impl Resource {
+    /// A resource with no access policy yet: until it has one, the catalogue refuses it.
+    pub fn new(uri_template: impl Into<String>, name: impl Into<String>) -> Self {
+        Self::with_face(ResourceFace {
+            uri_template: uri_template.into(),
+            name: name.into(),
+            title: None,
+            description: None,
+            mime_type: "application/json".to_owned(),
+        })
+    }
+
+    /// A name for people.
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.face.title = Some(title.into());
+        self
+    }
+
+    /// What it holds, for the model.
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.face.description = Some(description.into());
+        self
+    }
+
+    /// Media type of its text (RFC 6838), such as `text/plain`.
+    pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
+        self.face.mime_type = mime_type.into();
+        self
+    }
+}
+
+impl<Face> Governed<Face> {
+    fn with_face(face: Face) -> Self {
+        Self {
+            face,
+            policy: Policy::default(),
+            input: serde_json::json!({"type": "object", "additionalProperties": false}),
+            defaults: Arguments::new(),
+            output: None,
+            handler: None,
+        }
+    }
+
+    /// Demands this scope, besides those demanded already.
+    pub fn scope(self, scope: impl Into<String>) -> Self {
+        self.scopes([scope.into()])
+    }
+
+    /// Demands these scopes, besides those demanded already.
+    pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let mut all = match self.policy.access.take() {
+            Some(Access::Scopes(scopes)) => scopes,
+            _ => Vec::new(),
+        };
+        all.extend(scopes.into_iter().map(Into::into));
+        self.policy.access = Some(Access::Scopes(all));
+        self
+    }
+
+    /// Lets every authenticated caller in.
+    pub fn any_authenticated(mut self) -> Self {
+        self.policy.access = Some(Access::AnyAuthenticated);
+        self
+    }
+
+    /// How often each tenant may call.
+    pub fn quota(mut self, quota: Quota) -> Self {
+        self.policy.quota = Some(quota);
+        self
+    }
+
+    /// How long one call may run.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.policy.timeout = timeout;
+        self
+    }
+
+    /// How many calls may run at once in this process.
+    pub fn max_concurrent(mut self, calls: NonZeroU32) -> Self {
+        self.policy.max_concurrent = Some(calls);
+        self
+    }
+
+    /// Runs a function of context and typed arguments. Input and output schemas come from its
+    /// types; properties that `A` does not name are refused.
+    pub fn handler<A, R, F, Fut>(mut self, function: F) -> Self
+    where
+        F: Fn(CallContext, A) -> Fut + Send + Sync + 'static,
+        A: DeserializeOwned + JsonSchema + 'static,
+        R: Serialize + JsonSchema,
+        Fut: Future<Output = Result<R, ToolError>> + Send + 'static,
+    {
+        self.input = input_schema_of::<A>();
+        self.output = Some(output_schema_of::<R>());
+        self.handler = Some(Arc::new(Typed::<F, A>::new(function)));
+        self
+    }
+
+    /// The same, with shared state handed to each call.
+    pub fn handler_with<S, A, R, F, Fut>(self, state: S, function: F) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        F: Fn(S, CallContext, A) -> Fut + Send + Sync + 'static,
+        A: DeserializeOwned + JsonSchema + 'static,
+        R: Serialize + JsonSchema,
+        Fut: Future<Output = Result<R, ToolError>> + Send + 'static,
+    {
+        self.handler(move |context, arguments| function(state.clone(), context, arguments))
+    }
+
+    /// Replaces the whole policy.
+    pub(crate) fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Runs something declared: its input schema, the defaults it fills in, its output schema.
+    pub(crate) fn declared(
+        mut self,
+        input: Value,
+        defaults: Arguments,
+        output: Option<Value>,
+        handler: Arc<dyn Handler>,
+    ) -> Self {
+        self.input = input;
+        self.defaults = defaults;
+        self.output = output;
+        self.handler = Some(handler);
+        self
+    }
+}

@@ -1,0 +1,237 @@
+//! All targets of a server, checked once at start and looked up on each call.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
+
+use super::builder::Governed;
+use super::{Access, Arguments, Resource, Schema, Target, TargetKind, Tool, UriTemplate};
+
+/// Longest tool name (MCP 2026-07-28, server/tools, "Tool Names").
+const MAX_NAME_CHARS: usize = 128;
+
+/// What a call asks for.
+#[derive(Clone, Copy, Debug)]
+pub enum TargetRef<'a> {
+    /// A tool, by its exact name.
+    Tool(&'a str),
+    /// A resource, by its URI.
+    Resource(&'a str),
+}
+
+/// A target that was found, and the arguments its URI holds.
+pub struct Found {
+    /// The target.
+    pub target: Arc<Target>,
+    /// For a resource the variables of its URI; for a tool `None`.
+    pub uri_arguments: Option<Arguments>,
+}
+
+/// Why a tool or resource cannot be served.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{target}: {fault}")]
+pub struct CatalogFault {
+    /// The tool's name or the resource's URI template.
+    pub target: String,
+    /// What is wrong and what to do.
+    pub fault: String,
+}
+
+/// The targets of a server, in the order they were declared.
+#[derive(Default)]
+pub struct Catalog {
+    targets: Vec<Arc<Target>>,
+    tools: HashMap<Arc<str>, Arc<Target>>,
+    static_resources: HashMap<Arc<str>, Arc<Target>>,
+    templates: Vec<Arc<Target>>,
+}
+
+impl Catalog {
+    /// Checks tools and resources and makes them callable.
+    ///
+    /// # Errors
+    /// Every fault of every target: bad or doubled names, no policy, no code, bad schemas.
+    pub fn build(
+        tools: impl IntoIterator<Item = Tool>,
+        resources: impl IntoIterator<Item = Resource>,
+    ) -> Result<Self, Vec<CatalogFault>> {
+        let mut catalog = Self::default();
+        let mut faults = Vec::new();
+        for tool in tools {
+            let name = tool.face.name.clone();
+            if let Err(fault) = catalog.add_tool(tool) {
+                faults.push(CatalogFault {
+                    target: name,
+                    fault,
+                });
+            }
+        }
+        for resource in resources {
+            let name = resource.face.uri_template.clone();
+            if let Err(fault) = catalog.add_resource(resource) {
+                faults.push(CatalogFault {
+                    target: name,
+                    fault,
+                });
+            }
+        }
+        if faults.is_empty() {
+            Ok(catalog)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Finds what a call asks for. Exact: no case folding, no normalisation.
+    pub fn find(&self, target: &TargetRef<'_>) -> Option<Found> {
+        match target {
+            TargetRef::Tool(name) => self.tools.get(*name).map(|target| Found {
+                target: Arc::clone(target),
+                uri_arguments: None,
+            }),
+            TargetRef::Resource(uri) => self.find_resource(uri),
+        }
+    }
+
+    fn find_resource(&self, uri: &str) -> Option<Found> {
+        if let Some(target) = self.static_resources.get(uri) {
+            return Some(Found {
+                target: Arc::clone(target),
+                uri_arguments: Some(Arguments::new()),
+            });
+        }
+        self.templates.iter().find_map(|target| match &target.kind {
+            TargetKind::Resource(_, template) => template.matches(uri).map(|arguments| Found {
+                target: Arc::clone(target),
+                uri_arguments: Some(arguments),
+            }),
+            TargetKind::Tool(_) => None,
+        })
+    }
+
+    /// All targets, tools first, in the order they were declared.
+    pub fn targets(&self) -> &[Arc<Target>] {
+        &self.targets
+    }
+
+    /// Every scope that some target demands, sorted, each once.
+    pub fn scopes(&self) -> Vec<&str> {
+        let mut scopes: Vec<&str> = self
+            .targets
+            .iter()
+            .filter_map(|target| match target.access() {
+                Access::Scopes(scopes) => Some(scopes),
+                Access::AnyAuthenticated => None,
+            })
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        scopes.sort_unstable();
+        scopes.dedup();
+        scopes
+    }
+
+    fn add_tool(&mut self, tool: Tool) -> Result<(), String> {
+        let name = tool.face.name.as_str();
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+        if name.is_empty() || name.len() > MAX_NAME_CHARS || !name.bytes().all(allowed) {
+            return Err("a tool's name is 1 to 128 of A-Z a-z 0-9 _ - .".to_owned());
+        }
+        if self.tools.contains_key(name) {
+            return Err("another tool has the same name".to_owned());
+        }
+        let name: Arc<str> = Arc::from(name);
+        let kind = TargetKind::Tool(tool.face.clone());
+        let target = self.compile(Arc::clone(&name), kind, tool)?;
+        self.tools.insert(name, target);
+        Ok(())
+    }
+
+    fn add_resource(&mut self, mut resource: Resource) -> Result<(), String> {
+        let template =
+            UriTemplate::parse(&resource.face.uri_template).map_err(|error| error.to_string())?;
+        let name: Arc<str> = Arc::from(template.as_str());
+        if self.targets.iter().any(|target| target.name == name) {
+            return Err("another resource has the same URI template".to_owned());
+        }
+        require_variables(&mut resource.input, &template)?;
+        let is_static = template.is_static();
+        let kind = TargetKind::Resource(resource.face.clone(), template);
+        let target = self.compile(Arc::clone(&name), kind, resource)?;
+        if is_static {
+            self.static_resources.insert(name, target);
+        } else {
+            self.templates.push(target);
+        }
+        Ok(())
+    }
+
+    fn compile<Face>(
+        &mut self,
+        name: Arc<str>,
+        kind: TargetKind,
+        governed: Governed<Face>,
+    ) -> Result<Arc<Target>, String> {
+        let access = match governed.policy.access.clone() {
+            Some(Access::Scopes(scopes)) if scopes.is_empty() => None,
+            access => access,
+        }
+        .ok_or("has no policy: name the scopes it demands, or let any authenticated caller in")?;
+        let handler = governed.handler.ok_or("has nothing to run")?;
+        if governed.input.get("type") != Some(&json!("object")) {
+            return Err("its arguments must be an object".to_owned());
+        }
+        let bulkhead = governed
+            .policy
+            .max_concurrent
+            .map(|calls| Arc::new(Semaphore::new(calls.get() as usize)));
+        let target = Arc::new(Target {
+            index: u32::try_from(self.targets.len()).map_err(|_| "too many targets")?,
+            name,
+            kind,
+            access,
+            policy: governed.policy,
+            input: Schema::compile(governed.input)
+                .map_err(|error| format!("its input schema: {error}"))?,
+            defaults: governed.defaults,
+            output: governed
+                .output
+                .map(Schema::compile)
+                .transpose()
+                .map_err(|error| format!("its output schema: {error}"))?,
+            handler,
+            bulkhead,
+        });
+        self.targets.push(Arc::clone(&target));
+        Ok(target)
+    }
+}
+
+/// A template's variables are the resource's arguments: each gets a property (a string unless the
+/// author says more), and there can be no other required one.
+fn require_variables(input: &mut Value, template: &UriTemplate) -> Result<(), String> {
+    let Value::Object(schema) = input else {
+        return Err("its arguments must be an object".to_owned());
+    };
+    if let Some(required) = schema.get("required").and_then(Value::as_array) {
+        let unknown = |name: &&Value| !template.variables().any(|known| **name == known);
+        if let Some(name) = required.iter().find(unknown) {
+            return Err(format!(
+                "{name} is required but is no variable of the template"
+            ));
+        }
+    }
+    let properties = schema
+        .entry("properties")
+        .or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(properties) = properties {
+        for name in template.variables() {
+            properties
+                .entry(name)
+                .or_insert_with(|| json!({"type": "string"}));
+        }
+    }
+    Ok(())
+}

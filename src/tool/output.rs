@@ -1,0 +1,83 @@
+//! What a tool gives back, and how it fails.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// A tool's answer: one JSON value.
+///
+/// MCP clients get it as structured content and as text; REST clients as `result`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolOutput {
+    value: Value,
+}
+
+impl ToolOutput {
+    /// An answer.
+    pub fn json(value: Value) -> Self {
+        Self { value }
+    }
+
+    /// The answer's value.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+}
+
+/// How a tool fails. What the model may read and what only the operator may read are apart.
+///
+/// Any `std::error::Error` becomes [`ToolError::Failed`] through `?`: logged in full, told to the
+/// caller in general terms.
+pub enum ToolError {
+    /// The tool says no; the text goes to the model, so that it can do better.
+    Refused(String),
+    /// What was asked for does not exist; the text goes to the model.
+    NotFound(String),
+    /// The arguments fit the schema and still make no sense; the text goes to the model.
+    InvalidArguments(String),
+    /// The tool has too much to do; worth another try soon.
+    Busy,
+    /// The tool noticed that its time was up.
+    DeadlineExceeded,
+    /// Something behind the tool broke; the text is for the log alone.
+    Failed(String),
+}
+
+impl ToolError {
+    /// The tool says no, and why.
+    pub fn refused(reason: impl Into<String>) -> Self {
+        Self::Refused(reason.into())
+    }
+
+    /// What was asked for does not exist.
+    pub fn not_found(what: impl Into<String>) -> Self {
+        Self::NotFound(what.into())
+    }
+}
+
+/// `ToolError` is no `std::error::Error` itself: that is what lets every error become one.
+impl<E: std::error::Error> From<E> for ToolError {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            text.push_str(": ");
+            text.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        Self::Failed(text)
+    }
+}
+
+impl fmt::Debug for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(text) => write!(f, "refused: {text}"),
+            Self::NotFound(text) => write!(f, "not found: {text}"),
+            Self::InvalidArguments(text) => write!(f, "invalid arguments: {text}"),
+            Self::Busy => f.write_str("busy"),
+            Self::DeadlineExceeded => f.write_str("deadline exceeded"),
+            Self::Failed(text) => write!(f, "failed: {text}"),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The governed unit: one tool or one resource, ready to be called.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    Access, Arguments, ArgumentsError, CallContext, Policy, Quota, ResourceFace, Schema, ToolError,
+    ToolFace, ToolOutput, UriTemplate,
+};
+
+/// A target's code: a typed Rust function, or a statement from the configuration.
+pub trait Handler: Send + Sync {
+    /// Serves one call. Dropping the future must stop the work.
+    fn call(
+        &self,
+        context: CallContext,
+        arguments: Arguments,
+    ) -> BoxFuture<'_, Result<ToolOutput, ToolError>>;
+}
+
+/// A tool or a resource with its policy compiled. Made by the [`Catalog`](super::Catalog) alone.
+pub struct Target {
+    pub(super) index: u32,
+    pub(super) name: Arc<str>,
+    pub(super) kind: TargetKind,
+    pub(super) access: Access,
+    pub(super) policy: Policy,
+    pub(super) input: Schema,
+    pub(super) defaults: Arguments,
+    pub(super) output: Option<Schema>,
+    pub(super) handler: Arc<dyn Handler>,
+    pub(super) bulkhead: Option<Arc<Semaphore>>,
+}
+
+/// What a target is to callers.
+pub enum TargetKind {
+    /// Called by name.
+    Tool(ToolFace),
+    /// Read by URI.
+    Resource(ResourceFace, UriTemplate),
+}
+
+/// Arguments that a target's schema accepts: the evidence that [`run`](crate::run) demands.
+///
+/// ```compile_fail,E0451
+/// // Only `Target::validate` makes one.
+/// let arguments = tollgate::tool::ValidArguments { arguments: Default::default(), target: 0 };
+/// ```
+pub struct ValidArguments {
+    arguments: Arguments,
+    target: u32,
+}
+
+impl ValidArguments {
+    /// The arguments, if they were checked for `target`.
+    pub(crate) fn for_target(self, target: &Target) -> Option<Arguments> {
+        (self.target == target.index).then_some(self.arguments)
+    }
+}
+
+impl Target {
+    /// Position in the catalogue; with the tenant it makes the quota bucket's key.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The tool's name or the resource's URI template.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it is to callers.
+    pub fn kind(&self) -> &TargetKind {
+        &self.kind
+    }
+
+    /// Who may call it.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// How often a tenant may call it.
+    pub fn quota(&self) -> Option<&Quota> {
+        self.policy.quota.as_ref()
+    }
+
+    /// The whole policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What arguments it takes.
+    pub fn input(&self) -> &Schema {
+        &self.input
+    }
+
+    /// What it answers with, where it says so.
+    pub fn output(&self) -> Option<&Schema> {
+        self.output.as_ref()
+    }
+
+    pub(crate) fn handler(&self) -> &dyn Handler {
+        &*self.handler
+    }
+
+    /// A place among the calls running at once; `None` when all are taken.
+    pub(crate) fn try_enter(&self) -> Option<Option<OwnedSemaphorePermit>> {
+        match &self.bulkhead {
+            None => Some(None),
+            Some(bulkhead) => Arc::clone(bulkhead).try_acquire_owned().ok().map(Some),
+        }
+    }
+
+    /// Fills in defaults and checks the arguments against the schema.
+    ///
+    /// # Errors
+    /// [`ArgumentsError`] with the JSON pointer of each fault.
+    pub fn validate(&self, mut arguments: Arguments) -> Result<ValidArguments, ArgumentsError> {
+        for (name, default) in &self.defaults {
+            if !arguments.contains_key(name) {
+                arguments.insert(name.clone(), default.clone());
+            }
+        }
+        let arguments = Value::Object(arguments);
+        self.input.check(&arguments)?;
+        match arguments {
+            Value::Object(arguments) => Ok(ValidArguments {
+                arguments,
+                target: self.index,
+            }),
+            _ => Err(ArgumentsError("/: expected an object".to_owned())),
+        }
+    }
+}

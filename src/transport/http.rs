@@ -1,0 +1,229 @@
+//! HTTP: one listener, a closed list of routes, each with its policy.
+//!
+//! Built on hyper directly. The routes are few and exact, so a router would only add a layer that
+//! normalises what must not be normalised; and nothing stands between a request and its checks.
+//!
+//! Order for governed routes: route, `Host`, `Origin`, method, authentication, media types, body,
+//! and then the message. A client that goes away drops the future, and with it the call.
+
+mod body;
+mod dev;
+mod edge;
+mod headers;
+mod listener;
+mod mcp_route;
+mod metadata;
+mod openapi;
+mod respond;
+mod rest;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+pub use dev::DevMint;
+pub use listener::serve;
+
+use crate::error::{CallError, EdgeError};
+use crate::mcp::Mcp;
+use crate::pipeline::Pipeline;
+use edge::Edge;
+use respond::Reply;
+
+/// How the HTTP surface is set up.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// The scheme, host and path prefix that clients know us by; every URL we publish starts with
+    /// it. Default: `http://` and the bound address.
+    pub public_url: Option<String>,
+    /// `Host` values that are accepted besides the public one, as `host` or `host:port`.
+    pub allowed_hosts: Vec<String>,
+    /// Origins (RFC 6454) whose pages may call us, besides our own.
+    pub allowed_origins: Vec<String>,
+    /// Longest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// Names of issuers that are URLs, for the resource metadata.
+    pub authorization_servers: Vec<String>,
+}
+
+/// The HTTP surface of one server.
+pub struct HttpSurface {
+    pipeline: Arc<Pipeline>,
+    mcp: Arc<Mcp>,
+    edge: Edge,
+    max_body_bytes: usize,
+    base_url: String,
+    metadata: Bytes,
+    /// Value of `WWW-Authenticate` parameters that are the same for every challenge.
+    challenge: respond::Challenge,
+    dev: Option<DevMint>,
+}
+
+/// A path that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'a> {
+    Mcp,
+    RestTool(&'a str),
+    OpenApi,
+    ResourceMetadata,
+    Alive,
+    Ready,
+    MintDemoJwt,
+}
+
+impl<'a> Route<'a> {
+    /// Exact paths, as they stand in the request: nothing is decoded, folded or tidied.
+    fn of(path: &'a str) -> Option<Self> {
+        Some(match path {
+            "/mcp" => Self::Mcp,
+            "/openapi.json" => Self::OpenApi,
+            "/.well-known/oauth-protected-resource"
+            | "/.well-known/oauth-protected-resource/mcp" => Self::ResourceMetadata,
+            "/healthz" => Self::Alive,
+            "/readyz" => Self::Ready,
+            "/mint-demo-jwt" => Self::MintDemoJwt,
+            _ => {
+                let name = path.strip_prefix("/mcp/tool/")?;
+                if name.is_empty() || name.contains('/') {
+                    return None;
+                }
+                Self::RestTool(name)
+            }
+        })
+    }
+
+    /// The one method each route takes.
+    fn method(self) -> (Method, &'static str) {
+        match self {
+            Self::Mcp | Self::RestTool(_) => (Method::POST, "POST"),
+            Self::OpenApi
+            | Self::ResourceMetadata
+            | Self::Alive
+            | Self::Ready
+            | Self::MintDemoJwt => (Method::GET, "GET"),
+        }
+    }
+
+    /// Probes reach us by address, under no name of ours; they tell nothing but that we live.
+    fn checks_host(self) -> bool {
+        !matches!(self, Self::Alive | Self::Ready)
+    }
+}
+
+impl HttpSurface {
+    /// The surface of a server that listens on `bound`. `dev` adds `/mint-demo-jwt`.
+    pub fn new(
+        pipeline: Arc<Pipeline>,
+        mcp: Arc<Mcp>,
+        settings: &HttpSettings,
+        bound: SocketAddr,
+        dev: Option<DevMint>,
+    ) -> Self {
+        let base_url = match &settings.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{bound}"),
+        };
+        Self {
+            edge: Edge::new(&base_url, bound, settings),
+            max_body_bytes: settings.max_body_bytes,
+            metadata: metadata::document(
+                &base_url,
+                &pipeline.catalog,
+                &settings.authorization_servers,
+            ),
+            challenge: respond::Challenge::new(&base_url, &pipeline.catalog),
+            pipeline,
+            mcp,
+            base_url,
+            dev,
+        }
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let origin = edge::origin(&request).map(str::to_owned);
+        let mut response = self.routed(request).await;
+        if let Some(origin) = origin.filter(|origin| self.edge.allows_origin(origin)) {
+            respond::allow_origin(&mut response, &origin);
+        }
+        response
+    }
+
+    async fn routed(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path().to_owned();
+        let route =
+            Route::of(&path).filter(|route| *route != Route::MintDemoJwt || self.dev.is_some());
+        let Some(route) = route else {
+            return self.edge_problem(EdgeError::NoRoute);
+        };
+        let refusal = self.refusal(route, &request);
+        match route {
+            Route::Mcp => self.answer_mcp(request, refusal).await,
+            Route::RestTool(name) => self.answer_rest(request, name, refusal).await,
+            _ => match refusal {
+                Some(EdgeError::MethodNotAllowed(_)) if self.is_preflight(&request) => {
+                    respond::preflight()
+                }
+                Some(error) => self.edge_problem(error),
+                None => self.answer_open(route, &request).await,
+            },
+        }
+    }
+
+    /// What the edge holds against the request, before anything is opened.
+    fn refusal(&self, route: Route<'_>, request: &Request<Incoming>) -> Option<EdgeError> {
+        if route.checks_host() && !self.edge.allows_host(request) {
+            return Some(EdgeError::ForbiddenHost);
+        }
+        if let Some(origin) = edge::origin(request)
+            && !self.edge.allows_origin(origin)
+        {
+            return Some(EdgeError::ForbiddenOrigin);
+        }
+        let (method, allow) = route.method();
+        (request.method() != method).then_some(EdgeError::MethodNotAllowed(allow))
+    }
+
+    /// A browser asks whether a page of an allowed origin may send the real request (Fetch
+    /// standard, "CORS-preflight request").
+    fn is_preflight(&self, request: &Request<Incoming>) -> bool {
+        request.method() == Method::OPTIONS
+            && request
+                .headers()
+                .contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
+            && edge::origin(request).is_some_and(|origin| self.edge.allows_origin(origin))
+    }
+
+    /// Routes that no call passes.
+    async fn answer_open(
+        &self,
+        route: Route<'_>,
+        request: &Request<Incoming>,
+    ) -> Response<Full<Bytes>> {
+        match route {
+            Route::Alive => Reply::ok(Bytes::from_static(b"{\"status\":\"alive\"}")).build(),
+            Route::Ready if self.pipeline.load.is_closed() => Reply::json(
+                CallError::Draining.row().rest_status,
+                Bytes::from_static(b"{\"status\":\"draining\"}"),
+            )
+            .build(),
+            Route::Ready => Reply::ok(Bytes::from_static(b"{\"status\":\"ready\"}")).build(),
+            Route::ResourceMetadata => Reply::ok(self.metadata.clone()).build(),
+            Route::OpenApi => self.answer_openapi(request).await,
+            Route::MintDemoJwt => self.answer_mint(request),
+            Route::Mcp | Route::RestTool(_) => self.edge_problem(EdgeError::NoRoute),
+        }
+    }
+
+    /// A problem document for a request that no call was opened for.
+    fn edge_problem(&self, error: EdgeError) -> Response<Full<Bytes>> {
+        let id = self.pipeline.recorder.new_call_id();
+        respond::problem(error.row(), error.row().rest_status, &error.detail(), id)
+            .allow(error)
+            .build()
+    }
+}

@@ -1,0 +1,51 @@
+//! Reading a request body: all of it, never more than allowed, never for ever.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use tokio::time::timeout;
+
+use crate::error::EdgeError;
+
+/// How long a client may take to send its body.
+const TIME_TO_SEND: Duration = Duration::from_secs(20);
+
+/// Reads the body.
+///
+/// # Errors
+/// Longer than `max_bytes` (known at once when the length is declared), too slow, or broken off.
+pub(super) async fn read(body: Incoming, max_bytes: usize) -> Result<Bytes, EdgeError> {
+    let declared = body.size_hint().lower();
+    if usize::try_from(declared).map_or(true, |declared| declared > max_bytes) {
+        return Err(EdgeError::BodyTooLarge);
+    }
+    timeout(TIME_TO_SEND, collect(body, max_bytes))
+        .await
+        .map_err(|_elapsed| EdgeError::BodyTimeout)?
+}
+
+/// A body in one piece, as nearly all are, is handed on without a copy.
+async fn collect(mut body: Incoming, max_bytes: usize) -> Result<Bytes, EdgeError> {
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| EdgeError::BodyBroken)?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if first.len() + all.len() + data.len() > max_bytes {
+            return Err(EdgeError::BodyTooLarge);
+        }
+        if first.is_empty() && all.is_empty() {
+            first = data;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&std::mem::take(&mut first));
+            }
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
+}

@@ -1,0 +1,206 @@
+//! Reading request headers: the credential, the media types, what MCP mirrors.
+
+use http::header::{self, HeaderMap, HeaderName};
+
+use crate::auth::Credentials;
+use crate::mcp::{Header, McpHeaders};
+
+/// The bearer token (RFC 6750 §2.1), if there is exactly one.
+pub(super) fn credentials(headers: &HeaderMap) -> Credentials<'_> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (first, second) = (all.next(), all.next());
+    let Some(value) = first else {
+        return Credentials::Missing;
+    };
+    if second.is_some() {
+        return Credentials::Malformed;
+    }
+    let token = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim_matches(' '))
+        .filter(|token| !token.is_empty() && token.bytes().all(is_token_byte));
+    token.map_or(Credentials::Malformed, Credentials::Bearer)
+}
+
+/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+}
+
+/// Whether the body is declared as JSON, once.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let mut all = headers.get_all(header::CONTENT_TYPE).iter();
+    let (first, second) = (all.next(), all.next());
+    second.is_none()
+        && first
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| essence(value).eq_ignore_ascii_case("application/json"))
+}
+
+/// What the client can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accepted {
+    Json,
+    EventStreamOnly,
+    Neither,
+}
+
+/// Reads `Accept` (RFC 9110 §12.5.1). Nothing said means anything goes.
+pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
+    let mut said = false;
+    let mut stream = false;
+    for value in headers.get_all(header::ACCEPT) {
+        said = true;
+        for range in value.to_str().unwrap_or_default().split(',') {
+            if is_refused(range) {
+                continue;
+            }
+            match essence(range).to_ascii_lowercase().as_str() {
+                "application/json" | "application/*" | "*/*" => return Accepted::Json,
+                "text/event-stream" | "text/*" => stream = true,
+                _ => {}
+            }
+        }
+    }
+    match (said, stream) {
+        (false, _) => Accepted::Json,
+        (true, true) => Accepted::EventStreamOnly,
+        (true, false) => Accepted::Neither,
+    }
+}
+
+/// `;q=0` says "not this".
+fn is_refused(range: &str) -> bool {
+    range.split(';').skip(1).any(|parameter| {
+        let parameter = parameter.trim();
+        let weight = parameter
+            .strip_prefix("q=")
+            .or_else(|| parameter.strip_prefix("Q="));
+        weight.is_some_and(|weight| weight.trim().parse::<f32>() == Ok(0.0))
+    })
+}
+
+/// A media type without its parameters.
+fn essence(value: &str) -> &str {
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// The headers that mirror an MCP message.
+pub(super) fn mcp_headers(headers: &HeaderMap) -> McpHeaders<'_> {
+    let one = |name: &HeaderName| {
+        let mut all = headers.get_all(name).iter();
+        match (all.next(), all.next()) {
+            (None, _) => Header::Absent,
+            (Some(value), None) => value
+                .to_str()
+                .map_or(Header::Wrong, |text| Header::Is(text.trim())),
+            (Some(_), Some(_)) => Header::Wrong,
+        }
+    };
+    McpHeaders {
+        protocol_version: one(&MCP_PROTOCOL_VERSION),
+        method: one(&MCP_METHOD),
+        name: one(&MCP_NAME),
+    }
+}
+
+static MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+static MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
+static MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
+
+/// One text header, if it came once.
+pub(super) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn map(name: &'static str, values: &[&'static str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn exactly_one_bearer_token_is_a_credential() {
+        for good in ["Bearer a.b-c_d", "bearer  abc=", "BEARER x"] {
+            assert!(
+                matches!(
+                    credentials(&map("authorization", &[good])),
+                    Credentials::Bearer(_)
+                ),
+                "{good}"
+            );
+        }
+        for bad in [
+            &["Basic abc"][..],
+            &["Bearer"],
+            &["Bearer "],
+            &["Bearer a b"],
+            &["Bearer a,b"],
+            &["Bearer a", "Bearer a"],
+            &["Bearer a\tb"],
+        ] {
+            assert!(
+                matches!(
+                    credentials(&map("authorization", bad)),
+                    Credentials::Malformed
+                ),
+                "{bad:?}"
+            );
+        }
+        assert!(matches!(
+            credentials(&HeaderMap::new()),
+            Credentials::Missing
+        ));
+    }
+
+    #[test]
+    fn accept_is_read_as_ranges_with_weights() {
+        for (value, expected) in [
+            ("application/json, text/event-stream", Accepted::Json),
+            ("*/*", Accepted::Json),
+            ("text/html, application/*;q=0.1", Accepted::Json),
+            ("text/event-stream", Accepted::EventStreamOnly),
+            (
+                "application/json;q=0, text/event-stream",
+                Accepted::EventStreamOnly,
+            ),
+            ("text/html", Accepted::Neither),
+            ("application/json;q=0.0", Accepted::Neither),
+            ("", Accepted::Neither),
+        ] {
+            assert_eq!(accepted(&map("accept", &[value])), expected, "{value}");
+        }
+        assert_eq!(accepted(&HeaderMap::new()), Accepted::Json);
+    }
+
+    #[test]
+    fn a_body_is_json_when_it_says_so_once() {
+        assert!(is_json(&map(
+            "content-type",
+            &["Application/JSON; charset=utf-8"]
+        )));
+        for bad in [
+            &["text/json"][..],
+            &["application/json", "application/json"],
+            &["application/jsonp"],
+            &[],
+        ] {
+            assert!(!is_json(&map("content-type", bad)), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The accept loop.
+//!
+//! Ours rather than a framework's, because a framework's sets no timers: without one hyper waits
+//! for a request's head for ever. Every connection has `TCP_NODELAY`, bounded headers and a bounded
+//! time to send them.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use super::HttpSurface;
+
+/// How long a client may take to send a request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest head, in bytes, and the most headers in it.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+const MAX_HEADERS: usize = 64;
+/// HTTP/2: requests at once on a connection, and resets a client may pile up.
+const MAX_STREAMS: u32 = 128;
+const MAX_RESETS: usize = 32;
+/// Pause after `accept` failed, as it does when file descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long connections may take to close after the last call.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Serves connections until `stop` resolves, then lets the open ones finish what they are at.
+pub async fn serve(
+    listener: TcpListener,
+    surface: Arc<HttpSurface>,
+    stop: impl Future<Output = ()>,
+) {
+    let server = Arc::new(connection_builder());
+    let graceful = GracefulShutdown::new();
+    tokio::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _peer)) => serve_connection(stream, &server, &surface, &graceful),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if timeout(CLOSE_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some connections did not close in time and were cut");
+    }
+}
+
+fn serve_connection(
+    stream: TcpStream,
+    server: &Arc<auto::Builder<TokioExecutor>>,
+    surface: &Arc<HttpSurface>,
+    graceful: &GracefulShutdown,
+) {
+    if stream.set_nodelay(true).is_err() {
+        // The peer is gone already.
+        return;
+    }
+    let surface = Arc::clone(surface);
+    let service = service_fn(move |request| {
+        let surface = Arc::clone(&surface);
+        async move { Ok::<_, Infallible>(surface.answer(request).await) }
+    });
+    let connection = server
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended badly");
+        }
+    });
+}
+
+fn connection_builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_RESETS)
+        .max_header_list_size(MAX_HEAD_BYTES as u32);
+    builder
+}

@@ -1,0 +1,204 @@
+//! Writing responses: bodies, problem documents, challenges, rate-limit headers.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::error::{CallError, EdgeError, Row};
+use crate::quota::QuotaState;
+use crate::tool::Catalog;
+
+static CALL_ID: HeaderName = HeaderName::from_static("tollgate-call-id");
+static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// What pages of an allowed origin may read besides the body.
+const EXPOSED: &str =
+    "Tollgate-Call-Id, WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy";
+const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, traceparent, tracestate";
+
+/// A response in the making.
+pub(super) struct Reply(Response<Full<Bytes>>);
+
+impl Reply {
+    pub(super) fn new(status: u16, content_type: &'static str, body: Bytes) -> Self {
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        headers.reserve(8);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        Self(response)
+    }
+
+    pub(super) fn json(status: u16, body: Bytes) -> Self {
+        Self::new(status, "application/json", body)
+    }
+
+    pub(super) fn ok(body: Bytes) -> Self {
+        Self::json(200, body)
+    }
+
+    /// Nothing to say.
+    pub(super) fn empty(status: u16) -> Self {
+        let mut reply = Self::json(status, Bytes::new());
+        reply.0.headers_mut().remove(header::CONTENT_TYPE);
+        reply
+    }
+
+    fn header(mut self, name: &HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.0.headers_mut().insert(name.clone(), value);
+        }
+        self
+    }
+
+    pub(super) fn call_id(self, id: Uuid) -> Self {
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        let text: &str = id.hyphenated().encode_lower(&mut text);
+        self.header(&CALL_ID, text)
+    }
+
+    /// `Allow`, where the method was at fault (RFC 9110 §15.5.6).
+    pub(super) fn allow(self, error: EdgeError) -> Self {
+        match error {
+            EdgeError::MethodNotAllowed(allow) => self.header(&header::ALLOW, allow),
+            _ => self,
+        }
+    }
+
+    /// What the call's bucket looks like (draft-ietf-httpapi-ratelimit-headers-10).
+    pub(super) fn quota(self, state: Option<QuotaState>) -> Self {
+        let Some(state) = state else { return self };
+        let quota = state.quota;
+        let mut policy = String::with_capacity(40);
+        // Writing to a `String` cannot fail.
+        let _ = write!(
+            policy,
+            "\"default\";q={};w={}",
+            quota.burst_size(),
+            seconds_up(quota.interval() * quota.burst_size())
+        );
+        let mut limit = String::with_capacity(40);
+        let _ = write!(
+            limit,
+            "\"default\";r={};t={}",
+            state.remaining,
+            seconds_up(state.reset)
+        );
+        self.header(&RATE_LIMIT_POLICY, &policy)
+            .header(&RATE_LIMIT, &limit)
+    }
+
+    /// Headers that tell what the error means for the next request.
+    pub(super) fn advice(self, error: &CallError, challenge: &Challenge) -> Self {
+        let reply = match error.retry_after() {
+            Some(wait) => self.header(&header::RETRY_AFTER, &seconds_up(wait).to_string()),
+            None => self,
+        };
+        match challenge.value(error) {
+            Some(value) => reply.header(&header::WWW_AUTHENTICATE, &value),
+            None => reply,
+        }
+    }
+
+    pub(super) fn build(self) -> Response<Full<Bytes>> {
+        self.0
+    }
+}
+
+/// Whole seconds, rounded up: never too early.
+fn seconds_up(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// A problem document (RFC 9457).
+pub(super) fn problem(row: Row, status: u16, detail: &str, call_id: Uuid) -> Reply {
+    let body = json!({
+        "type": format!("urn:tollgate:error:{}", row.kind),
+        "title": row.title,
+        "status": status,
+        "detail": detail,
+        "callId": call_id.to_string(),
+    });
+    Reply::new(
+        status,
+        "application/problem+json",
+        Bytes::from(body.to_string()),
+    )
+    .call_id(call_id)
+}
+
+/// The parts of `WWW-Authenticate` (RFC 6750 §3, RFC 9728 §5.1) that are known at start.
+pub(super) struct Challenge {
+    metadata_url: String,
+    all_scopes: String,
+}
+
+impl Challenge {
+    pub(super) fn new(base_url: &str, catalog: &Catalog) -> Self {
+        Self {
+            metadata_url: format!("{base_url}/.well-known/oauth-protected-resource/mcp"),
+            all_scopes: catalog.scopes().join(" "),
+        }
+    }
+
+    /// The challenge for an error that a better token would cure; `None` for any other.
+    fn value(&self, error: &CallError) -> Option<String> {
+        let (error, scopes) = match error {
+            CallError::Unauthenticated(crate::auth::AuthError::Missing) => {
+                ("", Cow::from(&self.all_scopes))
+            }
+            CallError::Unauthenticated(_) => {
+                ("error=\"invalid_token\", ", Cow::from(&self.all_scopes))
+            }
+            CallError::InsufficientScope { required, .. } => (
+                "error=\"insufficient_scope\", ",
+                Cow::from(required.join(" ")),
+            ),
+            _ => return None,
+        };
+        let scope = if scopes.is_empty() {
+            String::new()
+        } else {
+            format!(", scope=\"{scopes}\"")
+        };
+        Some(format!(
+            "Bearer {error}resource_metadata=\"{}\"{scope}",
+            self.metadata_url
+        ))
+    }
+}
+
+/// Lets a page of an allowed origin read the response (Fetch standard, "CORS protocol").
+pub(super) fn allow_origin(response: &mut Response<Full<Bytes>>, origin: &str) {
+    if let Ok(origin) = HeaderValue::from_str(origin) {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static(EXPOSED),
+        );
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+/// The answer to a preflight of an allowed origin.
+pub(super) fn preflight() -> Response<Full<Bytes>> {
+    Reply::empty(204)
+        .header(&header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST")
+        .header(&header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS)
+        .header(&header::ACCESS_CONTROL_MAX_AGE, "600")
+        .build()
+}

@@ -1,0 +1,123 @@
+//! `POST /mcp/tool/{name}`: a tool call for programs that do not speak MCP.
+//!
+//! The body is the tool's arguments, the answer `{"ok":true,"result":…}` or a problem document
+//! (RFC 9457). The call passes the same pipeline as any other.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+
+use super::headers::{Accepted, accepted, credentials, is_json, text};
+use super::respond::{self, Reply};
+use super::{HttpSurface, body};
+use crate::error::{CallError, EdgeError};
+use crate::json::StrictObject;
+use crate::pipeline::{Call, CallRequest};
+use crate::record::{RequestFacts, Surface};
+use crate::tool::{Arguments, TargetRef};
+
+impl HttpSurface {
+    pub(super) async fn answer_rest(
+        &self,
+        request: Request<Incoming>,
+        name: &str,
+        refusal: Option<EdgeError>,
+    ) -> Response<Full<Bytes>> {
+        let mut call = self.pipeline.open(Surface::Rest);
+        call.record.method("tools/call");
+        if let Some(error) = refusal {
+            if self.is_preflight(&request) {
+                call.record.close_ok();
+                return respond::preflight();
+            }
+            return refused_at_edge(&mut call, error);
+        }
+        let (head, incoming) = request.into_parts();
+        note_trace(&mut call, &head.headers);
+        let principal = match call.authenticate(&credentials(&head.headers)).await {
+            Ok(principal) => principal,
+            Err(error) => return self.refused(&call, &error),
+        };
+        let arguments = match self.arguments(&head.headers, incoming).await {
+            Ok(arguments) => arguments,
+            Err(error) => return refused_at_edge(&mut call, error),
+        };
+        let target = TargetRef::Tool(name);
+        match call
+            .serve(&principal, CallRequest { target, arguments })
+            .await
+        {
+            Ok(output) => {
+                let body = [
+                    b"{\"ok\":true,\"result\":",
+                    output.value().to_string().as_bytes(),
+                    b"}",
+                ]
+                .concat();
+                Reply::ok(Bytes::from(body))
+                    .call_id(call.record.call_id())
+                    .quota(call.record.quota())
+                    .build()
+            }
+            Err(error) => self.refused(&call, &error),
+        }
+    }
+
+    /// One JSON object; no body at all is a call without arguments.
+    async fn arguments(
+        &self,
+        headers: &HeaderMap,
+        incoming: Incoming,
+    ) -> Result<Arguments, EdgeError> {
+        let accept = headers.get_all(http::header::ACCEPT);
+        let takes_problems = accept.iter().any(|value| {
+            value
+                .to_str()
+                .is_ok_and(|value| value.contains("application/problem+json"))
+        });
+        if accepted(headers) != Accepted::Json && !takes_problems {
+            return Err(EdgeError::NotAcceptable);
+        }
+        let is_json = is_json(headers);
+        let body = body::read(incoming, self.max_body_bytes).await?;
+        if body.is_empty() {
+            return Ok(Arguments::new());
+        }
+        if !is_json {
+            return Err(EdgeError::UnsupportedMediaType);
+        }
+        let text = std::str::from_utf8(&body).map_err(|_| EdgeError::BodyNotObject)?;
+        match serde_json::from_str(text) {
+            Ok(StrictObject(arguments)) => Ok(arguments),
+            Err(_) => Err(EdgeError::BodyNotObject),
+        }
+    }
+
+    fn refused(&self, call: &Call, error: &CallError) -> Response<Full<Bytes>> {
+        let row = error.row();
+        respond::problem(row, row.rest_status, &error.detail(), call.record.call_id())
+            .quota(call.record.quota())
+            .advice(error, &self.challenge)
+            .build()
+    }
+}
+
+fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Full<Bytes>> {
+    call.record.close_edge(error);
+    let row = error.row();
+    respond::problem(row, row.rest_status, &error.detail(), call.record.call_id())
+        .allow(error)
+        .build()
+}
+
+/// REST carries its trace context in headers (W3C Trace Context §3).
+fn note_trace(call: &mut Call, headers: &HeaderMap) {
+    if call.record.is_traced() {
+        call.record.request(RequestFacts {
+            traceparent: text(headers, "traceparent").map(str::to_owned),
+            tracestate: text(headers, "tracestate").map(str::to_owned),
+            ..RequestFacts::default()
+        });
+    }
+}

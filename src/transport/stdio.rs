@@ -1,0 +1,220 @@
+//! stdio: one JSON message a line, in both directions.
+//!
+//! A thread of its own reads lines and works on each right away: a call that does not wait for
+//! anything is answered on the spot, without a task, a channel or tokio's blocking pool, which
+//! would cost more than the call. A call that has to wait becomes a task, so that the next line,
+//! maybe its cancellation, is read meanwhile. Standard output carries messages and nothing else.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, Write};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use futures_util::task::noop_waker_ref;
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use crate::auth::Credentials;
+use crate::error::ProtocolError;
+use crate::mcp::{Answer, Mcp, answer_to_unauthenticated, answer_to_unreadable, id_of};
+use crate::pipeline::Pipeline;
+use crate::record::Surface;
+
+/// One client on a pair of streams.
+pub struct StdioSurface<W> {
+    pipeline: Arc<Pipeline>,
+    mcp: Arc<Mcp>,
+    output: Arc<Mutex<W>>,
+    running: Arc<Mutex<HashMap<String, AbortHandle>>>,
+    max_line_bytes: usize,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+impl<W: Write + Send + 'static> StdioSurface<W> {
+    /// A surface that writes to `output` and takes lines of at most `max_line_bytes`.
+    pub fn new(pipeline: Arc<Pipeline>, mcp: Arc<Mcp>, output: W, max_line_bytes: usize) -> Self {
+        Self {
+            pipeline,
+            mcp,
+            output: Arc::new(Mutex::new(output)),
+            running: Arc::default(),
+            max_line_bytes,
+        }
+    }
+
+    /// Serves lines until the input ends or the output breaks. Blocks its thread; calls that have
+    /// to wait run on `runtime`.
+    pub fn serve(&self, mut input: impl BufRead, runtime: &Handle) {
+        let _in_runtime = runtime.enter();
+        let mut line = Vec::new();
+        loop {
+            match read_line(&mut input, &mut line, self.max_line_bytes) {
+                Ok(Line::End) | Err(_) => break,
+                Ok(Line::TooLong) => {
+                    let error = ProtocolError::InvalidRequest("the line is longer than allowed");
+                    self.refuse(&error);
+                }
+                Ok(Line::Whole) if line.trim_ascii().is_empty() => {}
+                Ok(Line::Whole) => self.take(std::mem::take(&mut line), runtime),
+            }
+            if self.is_broken() {
+                break;
+            }
+        }
+    }
+
+    /// Cancels whatever still runs.
+    pub fn cancel_all(&self) {
+        for (_, task) in lock(&self.running).drain() {
+            task.abort();
+        }
+    }
+
+    fn take(&self, line: Vec<u8>, runtime: &Handle) {
+        let line: Arc<[u8]> = line.into();
+        let mut answering = self.answer(Arc::clone(&line));
+        let mut context = Context::from_waker(noop_waker_ref());
+        match answering.as_mut().poll(&mut context) {
+            Poll::Ready(answer) => self.finish(&answer),
+            Poll::Pending => self.go_on(id_of(&line), answering, runtime),
+        }
+    }
+
+    fn answer(&self, line: Arc<[u8]>) -> Answering {
+        let (pipeline, mcp) = (Arc::clone(&self.pipeline), Arc::clone(&self.mcp));
+        Box::pin(async move {
+            let mut call = pipeline.open(Surface::McpStdio);
+            match call.authenticate(&Credentials::Local).await {
+                Ok(principal) => mcp.handle(&mut call, &principal, &line, None).await,
+                Err(error) => answer_to_unauthenticated(&line, error, call.record.call_id()),
+            }
+        })
+    }
+
+    /// The call waits for something: let it, and read on.
+    fn go_on(&self, id: Option<String>, answering: Answering, runtime: &Handle) {
+        let (output, running) = (Arc::clone(&self.output), Arc::clone(&self.running));
+        let key = id.clone();
+        // Held until the task is registered, so that it cannot end before it is known.
+        let mut registered = lock(&self.running);
+        let task = runtime.spawn(async move {
+            let answer = answering.await;
+            if let Some(key) = key {
+                lock(&running).remove(&key);
+            }
+            write_line(&output, &answer.body);
+        });
+        if let Some(id) = id {
+            registered.insert(id, task.abort_handle());
+        }
+    }
+
+    fn finish(&self, answer: &Answer) {
+        if let Some(id) = &answer.cancels
+            && let Some(task) = lock(&self.running).remove(id)
+        {
+            // Dropping the call interrupts its tool and closes its record as cancelled.
+            task.abort();
+        }
+        write_line(&self.output, &answer.body);
+    }
+
+    fn refuse(&self, error: &ProtocolError) {
+        let mut call = self.pipeline.open(Surface::McpStdio);
+        call.record.method("(unreadable)");
+        call.record.close_protocol(error);
+        write_line(
+            &self.output,
+            &answer_to_unreadable(error, call.record.call_id()).body,
+        );
+    }
+
+    /// Whether nobody reads the answers any more. An empty write tells on a closed pipe.
+    fn is_broken(&self) -> bool {
+        lock(&self.output).flush().is_err()
+    }
+}
+
+/// What reading a line came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Whole,
+    TooLong,
+    End,
+}
+
+/// Reads one line without its end. One that is too long is skipped to its end, in bounded memory.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, max_bytes: usize) -> io::Result<Line> {
+    line.clear();
+    let mut too_long = false;
+    loop {
+        let available = match input.fill_buf() {
+            Ok(available) => available,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if available.is_empty() {
+            // A last line without an end is whole; there is nothing to wait for.
+            return Ok(if too_long {
+                Line::TooLong
+            } else if line.is_empty() {
+                Line::End
+            } else {
+                Line::Whole
+            });
+        }
+        let newline = available.iter().position(|byte| *byte == b'\n');
+        let part = &available[..newline.unwrap_or(available.len())];
+        if too_long || line.len() + part.len() > max_bytes {
+            too_long = true;
+            line.clear();
+        } else {
+            line.extend_from_slice(part);
+        }
+        let used = part.len() + usize::from(newline.is_some());
+        input.consume(used);
+        if newline.is_some() {
+            return Ok(if too_long { Line::TooLong } else { Line::Whole });
+        }
+    }
+}
+
+/// One message, one line, at once, so that messages never mix.
+fn write_line(output: &Mutex<impl Write>, body: &[u8]) {
+    if body.is_empty() {
+        return;
+    }
+    let mut output = lock(output);
+    // A client that closed its end is noticed by the next flush.
+    let _ = output
+        .write_all(body)
+        .and_then(|()| output.write_all(b"\n"))
+        .and_then(|()| output.flush());
+}
+
+/// A panic elsewhere leaves the data as it was after the last whole step.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_whole_capped_and_to_the_end() {
+        let mut input = io::BufReader::with_capacity(3, &b"ab\n\nabcdefgh\nxyz"[..]);
+        let mut line = Vec::new();
+        let mut next = || {
+            let kind = read_line(&mut input, &mut line, 4).expect("reading from memory");
+            (kind, line.clone())
+        };
+        assert_eq!(next(), (Line::Whole, b"ab".to_vec()));
+        assert_eq!(next(), (Line::Whole, Vec::new()));
+        assert_eq!(next().0, Line::TooLong);
+        assert_eq!(next(), (Line::Whole, b"xyz".to_vec()));
+        assert_eq!(next().0, Line::End);
+    }
+}
