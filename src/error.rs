@@ -125,7 +125,8 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// The table.
+    /// The table, one line a row.
+    #[rustfmt::skip]
     pub fn row(&self) -> Row {
         use Outcome::{Denied, Failed, Invalid, TimedOut};
         // kind, title, REST, MCP over HTTP, JSON-RPC, isError result, record
@@ -139,142 +140,22 @@ impl CallError {
             outcome,
         };
         match self {
-            Self::Unauthenticated(_) => row(
-                "unauthenticated",
-                "Unauthorized",
-                401,
-                401,
-                40101,
-                false,
-                Denied,
-            ),
-            Self::InsufficientScope { .. } => row(
-                "insufficient-scope",
-                "Forbidden",
-                403,
-                403,
-                40301,
-                false,
-                Denied,
-            ),
-            Self::UnknownTool => row(
-                "unknown-tool",
-                "Not Found",
-                404,
-                200,
-                -32602,
-                false,
-                Invalid,
-            ),
-            Self::UnknownResource => row(
-                "unknown-resource",
-                "Not Found",
-                404,
-                200,
-                -32602,
-                false,
-                Invalid,
-            ),
-            Self::QuotaExceeded { .. } => row(
-                "quota-exceeded",
-                "Too Many Requests",
-                429,
-                200,
-                42901,
-                false,
-                Denied,
-            ),
-            Self::TooManyAtOnce => row(
-                "too-many-at-once",
-                "Too Many Requests",
-                429,
-                200,
-                42902,
-                false,
-                Denied,
-            ),
-            Self::QuotaUnavailable => row(
-                "quota-unavailable",
-                "Service Unavailable",
-                503,
-                503,
-                50301,
-                false,
-                Failed,
-            ),
-            Self::Overloaded => row(
-                "overloaded",
-                "Service Unavailable",
-                503,
-                503,
-                50303,
-                false,
-                Failed,
-            ),
-            Self::Draining => row(
-                "draining",
-                "Service Unavailable",
-                503,
-                503,
-                50303,
-                false,
-                Failed,
-            ),
-            Self::InvalidArguments(_) => row(
-                "invalid-arguments",
-                "Bad Request",
-                400,
-                200,
-                40001,
-                true,
-                Invalid,
-            ),
-            Self::DeadlineExceeded => row(
-                "deadline-exceeded",
-                "Gateway Timeout",
-                504,
-                200,
-                50401,
-                true,
-                TimedOut,
-            ),
-            Self::Refused(_) => row(
-                "refused",
-                "Unprocessable Content",
-                422,
-                200,
-                42201,
-                true,
-                Failed,
-            ),
-            Self::NotFound(_) => row(
-                "not-found",
-                "Unprocessable Content",
-                422,
-                200,
-                42202,
-                true,
-                Failed,
-            ),
+            Self::Unauthenticated(_) => row("unauthenticated", "Unauthorized", 401, 401, 40101, false, Denied),
+            Self::InsufficientScope { .. } => row("insufficient-scope", "Forbidden", 403, 403, 40301, false, Denied),
+            Self::UnknownTool => row("unknown-tool", "Not Found", 404, 200, -32602, false, Invalid),
+            Self::UnknownResource => row("unknown-resource", "Not Found", 404, 200, -32602, false, Invalid),
+            Self::QuotaExceeded { .. } => row("quota-exceeded", "Too Many Requests", 429, 200, 42901, false, Denied),
+            Self::TooManyAtOnce => row("too-many-at-once", "Too Many Requests", 429, 200, 42902, false, Denied),
+            Self::QuotaUnavailable => row("quota-unavailable", "Service Unavailable", 503, 503, 50301, false, Failed),
+            Self::Overloaded => row("overloaded", "Service Unavailable", 503, 503, 50303, false, Failed),
+            Self::Draining => row("draining", "Service Unavailable", 503, 503, 50303, false, Failed),
+            Self::InvalidArguments(_) => row("invalid-arguments", "Bad Request", 400, 200, 40001, true, Invalid),
+            Self::DeadlineExceeded => row("deadline-exceeded", "Gateway Timeout", 504, 200, 50401, true, TimedOut),
+            Self::Refused(_) => row("refused", "Unprocessable Content", 422, 200, 42201, true, Failed),
+            Self::NotFound(_) => row("not-found", "Unprocessable Content", 422, 200, 42202, true, Failed),
             Self::SourceBusy => row("source-busy", "Bad Gateway", 502, 200, 50202, true, Failed),
-            Self::SourceFailed(_) => row(
-                "source-failed",
-                "Bad Gateway",
-                502,
-                200,
-                50201,
-                true,
-                Failed,
-            ),
-            Self::Internal(_) => row(
-                "internal",
-                "Internal Server Error",
-                500,
-                200,
-                -32603,
-                false,
-                Failed,
-            ),
+            Self::SourceFailed(_) => row("source-failed", "Bad Gateway", 502, 200, 50201, true, Failed),
+            Self::Internal(_) => row("internal", "Internal Server Error", 500, 200, -32603, false, Failed),
         }
     }
 
@@ -290,16 +171,11 @@ impl CallError {
             }
             Self::UnknownTool => "Unknown tool".into(),
             Self::UnknownResource => "Resource not found".into(),
-            Self::QuotaExceeded { state, retry_after } => {
-                let error = QuotaError::Exceeded {
-                    state: *state,
-                    retry_after: *retry_after,
-                };
-                let text = error.to_string();
-                let mut chars = text.chars();
-                let first = chars.next().map(|c| c.to_ascii_uppercase());
-                first.into_iter().chain(chars).collect::<String>().into()
-            }
+            Self::QuotaExceeded { retry_after, .. } => format!(
+                "Rate limit exceeded; retry in {} s",
+                tenths_up(*retry_after)
+            )
+            .into(),
             Self::TooManyAtOnce => "Too many calls of this tool are running; retry shortly".into(),
             Self::QuotaUnavailable => "Calls cannot be counted right now; retry shortly".into(),
             Self::Overloaded => "The server is busy; retry shortly".into(),
@@ -334,6 +210,12 @@ impl CallError {
             _ => None,
         }
     }
+}
+
+/// Seconds with one decimal, rounded up: "2.1". Never too early.
+fn tenths_up(wait: Duration) -> String {
+    let tenths = wait.as_nanos().div_ceil(100_000_000);
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 impl From<AuthError> for CallError {
@@ -378,6 +260,47 @@ impl From<ToolError> for CallError {
             ToolError::Busy => Self::SourceBusy,
             ToolError::DeadlineExceeded => Self::DeadlineExceeded,
             ToolError::Failed(cause) => Self::SourceFailed(cause),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each that needs no setting up; the others share their rows' shape.
+    fn samples() -> Vec<Row> {
+        let text = String::new;
+        let mut rows: Vec<Row> = [
+            CallError::Unauthenticated(AuthError::Missing),
+            CallError::UnknownTool,
+            CallError::TooManyAtOnce,
+            CallError::QuotaUnavailable,
+            CallError::Overloaded,
+            CallError::InvalidArguments(ArgumentsError(text())),
+            CallError::DeadlineExceeded,
+            CallError::Refused(text()),
+            CallError::SourceFailed(text()),
+            CallError::Internal(text()),
+        ]
+        .iter()
+        .map(CallError::row)
+        .collect();
+        rows.extend([EdgeError::NoRoute, EdgeError::BodyTooLarge].map(EdgeError::row));
+        rows.extend([ProtocolError::Parse, ProtocolError::MethodNotFound].map(|error| error.row()));
+        rows
+    }
+
+    #[test]
+    fn every_status_is_one_and_every_code_is_reserved_or_mirrors_its_status() {
+        for row in samples() {
+            assert!((400..600).contains(&row.rest_status), "{row:?}");
+            assert!((200..600).contains(&row.mcp_status), "{row:?}");
+            let reserved = (-32_768..=-32_000).contains(&row.code);
+            assert!(
+                reserved || row.code / 100 == i32::from(row.rest_status),
+                "{row:?}"
+            );
         }
     }
 }

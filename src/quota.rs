@@ -60,7 +60,7 @@ impl Admission {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuotaError {
     /// The tenant's bucket for the target is empty.
-    #[error("rate limit exceeded; retry in {} s", seconds(.retry_after))]
+    #[error("rate limit exceeded; retry in {retry_after:?}")]
     Exceeded {
         /// The bucket, unchanged by the refused call.
         state: QuotaState,
@@ -70,12 +70,6 @@ pub enum QuotaError {
     /// No room to count another tenant. Refusing is safer than letting calls through uncounted.
     #[error("no quota bucket is free")]
     Full,
-}
-
-/// Seconds with one decimal, rounded up: "2.1".
-fn seconds(duration: &Duration) -> String {
-    let tenths = duration.as_nanos().div_ceil(100_000_000);
-    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// Counts calls against quotas.

@@ -71,6 +71,8 @@ impl TestServer {
         reason = "for tests, where a panic with its reason is the report"
     )]
     pub async fn start(set_up: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Self {
+        // For HTTP clients in the same test; the program's `main` does it otherwise.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let clock = Clock::turned();
         let secret = random_secret().expect("random bytes");
         let issuer = Issuer::hs256(ISSUER, [AUDIENCE], &secret).expect("a good issuer");

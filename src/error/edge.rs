@@ -33,6 +33,7 @@ pub enum EdgeError {
 
 impl EdgeError {
     /// The table. The JSON-RPC code is for `/mcp`, where even these carry a JSON-RPC error.
+    #[rustfmt::skip]
     pub fn row(self) -> Row {
         let row = |kind, title, status, code, outcome| Row {
             kind,
@@ -48,21 +49,9 @@ impl EdgeError {
             Self::ForbiddenHost => row("forbidden-host", "Forbidden", 403, 40303, Denied),
             Self::ForbiddenOrigin => row("forbidden-origin", "Forbidden", 403, 40304, Denied),
             Self::NoRoute => row("no-route", "Not Found", 404, 40401, Invalid),
-            Self::MethodNotAllowed(_) => row(
-                "method-not-allowed",
-                "Method Not Allowed",
-                405,
-                40501,
-                Invalid,
-            ),
+            Self::MethodNotAllowed(_) => row("method-not-allowed", "Method Not Allowed", 405, 40501, Invalid),
             Self::NotAcceptable => row("not-acceptable", "Not Acceptable", 406, 40601, Invalid),
-            Self::UnsupportedMediaType => row(
-                "unsupported-media-type",
-                "Unsupported Media Type",
-                415,
-                41501,
-                Invalid,
-            ),
+            Self::UnsupportedMediaType => row("unsupported-media-type", "Unsupported Media Type", 415, 41501, Invalid),
             Self::BodyTooLarge => row("body-too-large", "Content Too Large", 413, 41301, Invalid),
             Self::BodyTimeout => row("body-timeout", "Request Timeout", 408, 40801, Invalid),
             Self::BodyBroken => row("body-broken", "Bad Request", 400, 40002, Invalid),

@@ -29,6 +29,7 @@ pub enum ProtocolError {
 
 impl ProtocolError {
     /// The table.
+    #[rustfmt::skip]
     pub fn row(&self) -> Row {
         let row = |kind, title, mcp_status, code| Row {
             kind,
@@ -44,12 +45,7 @@ impl ProtocolError {
             Self::InvalidRequest(_) => row("invalid-request", "Invalid Request", 400, -32600),
             Self::InvalidMeta(_) => row("invalid-meta", "Invalid params", 400, -32602),
             Self::HeaderMismatch(_) => row("header-mismatch", "Header mismatch", 400, -32020),
-            Self::UnsupportedVersion(_) => row(
-                "unsupported-version",
-                "Unsupported protocol version",
-                400,
-                -32022,
-            ),
+            Self::UnsupportedVersion(_) => row("unsupported-version", "Unsupported protocol version", 400, -32022),
             Self::MethodNotFound => row("method-not-found", "Method not found", 404, -32601),
             Self::InvalidParams(_) => row("invalid-params", "Invalid params", 200, -32602),
         }

@@ -189,14 +189,19 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
             all.push(KeyValue::new(name, value.clone()));
         }
     }
-    let (surface, transport) = match record.surface {
-        Surface::Rest => ("rest", "tcp"),
-        Surface::McpHttp => ("mcp", "tcp"),
-        Surface::McpStdio => ("mcp", "pipe"),
-        Surface::Cli => ("cli", "pipe"),
-    };
+    let (surface, transport) = surface(record.surface);
     all.push(KeyValue::new(names::SURFACE, surface));
     all.push(KeyValue::new(names::TRANSPORT, transport));
     all.push(KeyValue::new(names::CALL_ID, record.call_id.to_string()));
     all
+}
+
+/// The surface's name and the transport under it.
+fn surface(surface: Surface) -> (&'static str, &'static str) {
+    match surface {
+        Surface::Rest => ("rest", "tcp"),
+        Surface::McpHttp => ("mcp", "tcp"),
+        Surface::McpStdio => ("mcp", "pipe"),
+        Surface::Cli => ("cli", "pipe"),
+    }
 }
