@@ -11,13 +11,6 @@ use crate::tool::{Access, Target};
 
 /// Evidence that a principal may call a target: what [`Quotas::admit`](crate::quota::Quotas::admit)
 /// demands.
-///
-/// ```compile_fail,E0451
-/// // Only `authorize` makes one.
-/// fn forge(principal: std::sync::Arc<tollgate::auth::Principal>, target: std::sync::Arc<tollgate::tool::Target>) {
-///     let permit = tollgate::access::Permit { principal, target };
-/// }
-/// ```
 pub struct Permit {
     principal: Arc<Principal>,
     target: Arc<Target>,

@@ -290,8 +290,7 @@ fn response(call: &mut Call, id: Option<&str>, era: Era, http: bool) -> Answer {
 }
 
 fn envelope_is_modern(envelope: &Envelope<'_>, headers: &McpHeaders<'_>) -> bool {
-    envelope.params.meta.protocol_version != Text::Absent
-        || headers.protocol_version == Header::Is(MODERN)
+    envelope.params.meta.protocol_version != Text::Absent || headers.are_modern()
 }
 
 fn fault(call: &mut Call, id: Option<&str>, error: &ProtocolError, era: Era) -> Answer {

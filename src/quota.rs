@@ -27,13 +27,6 @@ pub struct QuotaState {
 }
 
 /// Evidence that a permitted call is within its quota: what [`run`](crate::run) demands.
-///
-/// ```compile_fail,E0451
-/// // Only `Quotas::admit` makes one.
-/// fn forge(permit: tollgate::access::Permit) {
-///     let admission = tollgate::quota::Admission { permit, state: None };
-/// }
-/// ```
 pub struct Admission {
     permit: Permit,
     state: Option<QuotaState>,

@@ -20,13 +20,6 @@ use crate::tool::{CallContext, ToolOutput, ValidArguments};
 /// [`CallError::TooManyAtOnce`] when the tool's places are taken, [`CallError::DeadlineExceeded`]
 /// when its time is up, [`CallError::Internal`] when it panics or answers off its own schema, and
 /// whatever the tool itself says.
-///
-/// ```compile_fail,E0308
-/// // A permit is not an admission: without the quota's evidence nothing runs.
-/// async fn skip_the_quota(permit: tollgate::access::Permit, arguments: tollgate::tool::ValidArguments) {
-///     let _ = tollgate::run::run(permit, arguments, uuid::Uuid::nil()).await;
-/// }
-/// ```
 pub async fn run(
     admission: Admission,
     arguments: ValidArguments,

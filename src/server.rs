@@ -272,6 +272,11 @@ impl Server {
         &self.pipeline
     }
 
+    /// The protocol front, for messages that come some other way than HTTP and stdio.
+    pub fn mcp(&self) -> &Arc<Mcp> {
+        &self.mcp
+    }
+
     /// Whether there is somebody whom stdio speaks for.
     pub fn serves_stdio(&self) -> bool {
         self.serves_stdio

@@ -17,11 +17,6 @@ const MAX_SCOPES: usize = 512;
 /// An authenticated caller: the evidence that [`authorize`](crate::access::authorize) demands.
 ///
 /// Only [`Authenticator`](super::Authenticator) hands one out on the call path.
-///
-/// ```compile_fail,E0451
-/// // The fields are private: an identity cannot be made up.
-/// let forged = tollgate::auth::Principal { subject: "root".into(), tenant: "acme".into() };
-/// ```
 pub struct Principal {
     subject: Arc<str>,
     tenant: Arc<str>,

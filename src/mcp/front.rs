@@ -53,6 +53,13 @@ pub struct McpHeaders<'a> {
     pub name: Header<'a>,
 }
 
+impl McpHeaders<'_> {
+    /// Whether the headers say so themselves that the message describes itself.
+    pub fn are_modern(&self) -> bool {
+        self.protocol_version == Header::Is(MODERN)
+    }
+}
+
 /// Finds the era and checks what belongs to it. The second value is the revision, for the record.
 pub(super) fn judge<'e>(
     envelope: &'e Envelope<'_>,

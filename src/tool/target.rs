@@ -44,11 +44,6 @@ pub enum TargetKind {
 }
 
 /// Arguments that a target's schema accepts: the evidence that [`run`](crate::run) demands.
-///
-/// ```compile_fail,E0451
-/// // Only `Target::validate` makes one.
-/// let arguments = tollgate::tool::ValidArguments { arguments: Default::default(), target: 0 };
-/// ```
 pub struct ValidArguments {
     arguments: Arguments,
     target: u32,

@@ -144,7 +144,7 @@ impl HttpSurface {
     }
 
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    pub async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let origin = edge::origin(&request).map(str::to_owned);
         let mut response = self.routed(request).await;
         if let Some(origin) = origin.filter(|origin| self.edge.allows_origin(origin)) {
@@ -153,7 +153,7 @@ impl HttpSurface {
         response
     }
 
-    async fn routed(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn routed(self: &Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let path = request.uri().path().to_owned();
         let route =
             Route::of(&path).filter(|route| *route != Route::MintDemoJwt || self.dev.is_some());

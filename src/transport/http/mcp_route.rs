@@ -1,9 +1,14 @@
 //! `POST /mcp`: MCP over Streamable HTTP, stateless (2026-07-28, streamable-http).
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use tokio::runtime::Handle;
 
 use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers};
 use super::respond::{self, Reply};
@@ -15,7 +20,7 @@ use crate::record::Surface;
 
 impl HttpSurface {
     pub(super) async fn answer_mcp(
-        &self,
+        self: &Arc<Self>,
         request: Request<Incoming>,
         refusal: Option<EdgeError>,
     ) -> Response<Full<Bytes>> {
@@ -43,12 +48,21 @@ impl HttpSurface {
             Ok(message) => message,
             Err(error) => return refused_at_edge(&mut call, error),
         };
-        let headers = mcp_headers(&head.headers);
-        let answer = self
-            .mcp
-            .handle(&mut call, &principal, &message, Some(&headers))
-            .await;
-        self.reply(&call, answer, accepted)
+        let surface = Arc::clone(self);
+        let leaving_cancels = mcp_headers(&head.headers).are_modern();
+        let answering = async move {
+            let headers = mcp_headers(&head.headers);
+            let answer = surface
+                .mcp
+                .handle(&mut call, &principal, &message, Some(&headers))
+                .await;
+            surface.reply(&call, answer, accepted)
+        };
+        if leaving_cancels {
+            answering.await
+        } else {
+            Persistent(Some(Box::pin(answering))).await
+        }
     }
 
     fn reply(&self, call: &Call, answer: Answer, accepted: Accepted) -> Response<Full<Bytes>> {
@@ -99,4 +113,36 @@ fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Full<Bytes>> {
 /// One message as a server-sent event; it holds no line break.
 fn as_event(message: &[u8]) -> Vec<u8> {
     [b"event: message\ndata: ", message, b"\n\n"].concat()
+}
+
+/// Work that goes on when nobody waits for it any more.
+///
+/// Before 2026-07-28 a broken connection is not a cancellation (2025-11-25, transports, "Sending
+/// Messages to the Server"), so a tool that has begun is not torn off half-way. While the client
+/// stays, this costs a box and no task.
+struct Persistent<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
+
+impl<F: Future<Output: Send> + Send + 'static> Future for Persistent<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let Some(work) = &mut self.0 else {
+            return Poll::Pending;
+        };
+        let done = work.as_mut().poll(context);
+        if done.is_ready() {
+            self.0 = None;
+        }
+        done
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> Drop for Persistent<F> {
+    fn drop(&mut self) {
+        if let Some(work) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(work);
+        }
+    }
 }

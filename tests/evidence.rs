@@ -1,0 +1,167 @@
+//! A tool cannot run without every check before it: shown by programs that do not compile.
+//!
+//! Each program is compiled against the library that this test was built with, and must fail with
+//! the one error that the evidence types are there to cause. The first program, which goes the
+//! whole way, must compile: so a failure elsewhere is not taken for proof.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The library among the artefacts next to this test: the one built last.
+fn library(folder: &Path) -> PathBuf {
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("the folder of this test")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "rlib")
+        })
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("libtollgate-"))
+        })
+        .collect();
+    found.sort_by_key(|path| path.metadata().and_then(|data| data.modified()).ok());
+    found.pop().expect("the library beside its test")
+}
+
+/// Compiles a library crate with this body; gives the codes of its errors.
+fn errors_of(body: &str) -> Vec<String> {
+    let test = std::env::current_exe().expect("the path of this test");
+    let folder = test.parent().expect("a folder").to_owned();
+    let work = tempfile::tempdir().expect("a temporary folder");
+    let source = work.path().join("evidence.rs");
+    std::fs::write(&source, body).expect("a file of the test's own");
+    let library = library(&folder);
+    let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        .args([
+            "--edition",
+            "2024",
+            "--crate-type",
+            "lib",
+            "--emit",
+            "metadata",
+            "--error-format",
+            "json",
+        ])
+        .arg("--extern")
+        .arg(format!("tollgate={}", library.display()))
+        .arg("-L")
+        .arg(format!("dependency={}", folder.display()))
+        .arg("--out-dir")
+        .arg(work.path())
+        .arg(&source)
+        .output()
+        .expect("the compiler");
+    String::from_utf8_lossy(&output.stderr)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["level"] == "error")
+        .filter_map(|message| message["code"]["code"].as_str().map(str::to_owned))
+        .collect()
+}
+
+const IMPORTS: &str = "
+    use std::sync::Arc;
+    use tollgate::access::{Permit, authorize};
+    use tollgate::auth::{Authenticator, Credentials, Principal};
+    use tollgate::quota::{Admission, Quotas};
+    use tollgate::run::run;
+    use tollgate::tool::{Arguments, Target, ValidArguments};
+";
+
+fn assert_fails_with(code: &str, body: &str) {
+    let errors = errors_of(&format!("#![allow(unused_imports)]{IMPORTS}{body}"));
+    assert!(!errors.is_empty(), "this compiles, and must not:\n{body}");
+    assert!(
+        errors.iter().all(|error| error == code),
+        "expected {code}, got {errors:?} for:\n{body}"
+    );
+}
+
+#[test]
+fn a_call_that_passes_every_check_compiles() {
+    let errors = errors_of(&format!(
+        "{IMPORTS}
+        pub async fn whole_way(door: Authenticator, quotas: Quotas, target: Arc<Target>, given: Arguments) {{
+            let principal: Arc<Principal> = door.authenticate(&Credentials::Missing).await.unwrap();
+            let permit: Permit = authorize(&principal, target).unwrap();
+            let admission: Admission = quotas.admit(permit).await.unwrap();
+            let arguments: ValidArguments = admission.target().validate(given).unwrap();
+            let _ = run(admission, arguments, Default::default()).await;
+        }}"
+    ));
+    assert_eq!(errors, [""; 0], "the way that must be open is closed");
+}
+
+#[test]
+fn an_identity_cannot_be_made_up() {
+    assert_fails_with(
+        "E0451",
+        "pub fn f(real: Principal) -> Principal { Principal { subject: \"root\".into(), ..real } }",
+    );
+}
+
+#[test]
+fn a_permit_cannot_be_made_up() {
+    assert_fails_with(
+        "E0451",
+        "pub fn f(principal: Arc<Principal>, target: Arc<Target>) -> Permit { Permit { principal, target } }",
+    );
+}
+
+#[test]
+fn an_admission_cannot_be_made_up() {
+    assert_fails_with(
+        "E0451",
+        "pub fn f(permit: Permit) -> Admission { Admission { permit, state: None } }",
+    );
+}
+
+#[test]
+fn valid_arguments_cannot_be_made_up() {
+    assert_fails_with(
+        "E0451",
+        "pub fn f(arguments: Arguments) -> ValidArguments { ValidArguments { arguments, target: 0 } }",
+    );
+}
+
+#[test]
+fn authorization_cannot_be_skipped() {
+    assert_fails_with(
+        "E0308",
+        "pub async fn f(quotas: Quotas, principal: Arc<Principal>) { let _ = quotas.admit(principal).await; }",
+    );
+}
+
+#[test]
+fn the_quota_cannot_be_skipped() {
+    assert_fails_with(
+        "E0308",
+        "pub async fn f(permit: Permit, arguments: ValidArguments) { let _ = run(permit, arguments, Default::default()).await; }",
+    );
+}
+
+#[test]
+fn validation_cannot_be_skipped() {
+    assert_fails_with(
+        "E0308",
+        "pub async fn f(admission: Admission, given: Arguments) { let _ = run(admission, given, Default::default()).await; }",
+    );
+}
+
+#[test]
+fn evidence_is_used_once() {
+    assert_fails_with(
+        "E0382",
+        "pub async fn f(quotas: Quotas, permit: Permit) { let _ = quotas.admit(permit).await; let _ = quotas.admit(permit).await; }",
+    );
+}
+
+#[test]
+fn a_handler_cannot_be_reached_around_the_pipeline() {
+    assert_fails_with(
+        "E0624",
+        "pub fn f(target: &Target) { let _ = target.handler(); }",
+    );
+}
