@@ -110,7 +110,7 @@ impl Mcp {
             return notification(call, &envelope, era);
         };
         if envelope.is_response {
-            return response(call, Some(id), era, headers.is_some());
+            return response(call, era, headers.is_some());
         }
         let owned_id = id.to_owned();
         match self.dispatch(call, principal, envelope, era).await {
@@ -268,7 +268,7 @@ fn required<'p>(text: &'p Text<'_>, fault: &'static str) -> Result<&'p str, Prot
 
 fn notification(call: &mut Call, envelope: &Envelope<'_>, era: Era) -> Answer {
     if envelope.is_response {
-        return response(call, None, era, true);
+        return response(call, era, true);
     }
     call.record.close_ok();
     let mut answer = Answer::accepted();
@@ -280,10 +280,11 @@ fn notification(call: &mut Call, envelope: &Envelope<'_>, era: Era) -> Answer {
 
 /// A client's answer to something we never asked: taken note of in the era that allows it over
 /// HTTP, refused in the one that forbids it.
-fn response(call: &mut Call, id: Option<&str>, era: Era, http: bool) -> Answer {
+fn response(call: &mut Call, era: Era, http: bool) -> Answer {
     if era == Era::Modern && http {
         let error = ProtocolError::InvalidRequest("responses are not accepted");
-        return fault(call, id, &error, era);
+        // Its id is one of ours, if any: echoed, it would look like an answer to one of theirs.
+        return fault(call, None, &error, era);
     }
     call.record.close_ok();
     Answer::accepted()

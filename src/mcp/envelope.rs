@@ -134,6 +134,8 @@ pub(super) fn rescue_id(message: &[u8]) -> Option<&str> {
         #[serde(borrow, default)]
         id: Option<&'a RawValue>,
     }
+    // A struct would be read from a list as well.
+    message.trim_ascii_start().strip_prefix(b"{")?;
     let only: OnlyId<'_> = serde_json::from_slice(message).ok()?;
     only.id.map(RawValue::get).filter(|id| is_id(id))
 }

@@ -85,7 +85,7 @@ pub(super) fn judge<'e>(
             Header::Wrong => return Err(ProtocolError::HeaderMismatch(WRONG_VERSION.to_owned())),
         }
     }
-    if envelope.id.is_none() {
+    if envelope.id.is_none() || envelope.is_response {
         // Header and metadata rules for notifications are not defined by the revision.
         return Ok((Era::Modern, MODERN));
     }

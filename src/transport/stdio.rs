@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -25,7 +26,7 @@ use crate::record::Surface;
 pub struct StdioSurface<W> {
     pipeline: Arc<Pipeline>,
     mcp: Arc<Mcp>,
-    output: Arc<Mutex<W>>,
+    output: Arc<Output<W>>,
     running: Arc<Mutex<HashMap<String, AbortHandle>>>,
     max_line_bytes: usize,
 }
@@ -38,7 +39,10 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
         Self {
             pipeline,
             mcp,
-            output: Arc::new(Mutex::new(output)),
+            output: Arc::new(Output {
+                stream: Mutex::new(output),
+                is_broken: AtomicBool::new(false),
+            }),
             running: Arc::default(),
             max_line_bytes,
         }
@@ -59,7 +63,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
                 Ok(Line::Whole) if line.trim_ascii().is_empty() => {}
                 Ok(Line::Whole) => self.take(std::mem::take(&mut line), runtime),
             }
-            if self.is_broken() {
+            if self.output.is_broken.load(Ordering::Acquire) {
                 break;
             }
         }
@@ -77,7 +81,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
         let mut answering = self.answer(Arc::clone(&line));
         let mut context = Context::from_waker(noop_waker_ref());
         match answering.as_mut().poll(&mut context) {
-            Poll::Ready(answer) => self.finish(&answer),
+            Poll::Ready(answer) => self.finish(answer),
             Poll::Pending => self.go_on(id_of(&line), answering, runtime),
         }
     }
@@ -104,36 +108,29 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
             if let Some(key) = key {
                 lock(&running).remove(&key);
             }
-            write_line(&output, &answer.body);
+            output.write_line(answer.body);
         });
         if let Some(id) = id {
             registered.insert(id, task.abort_handle());
         }
     }
 
-    fn finish(&self, answer: &Answer) {
+    fn finish(&self, answer: Answer) {
         if let Some(id) = &answer.cancels
             && let Some(task) = lock(&self.running).remove(id)
         {
             // Dropping the call interrupts its tool and closes its record as cancelled.
             task.abort();
         }
-        write_line(&self.output, &answer.body);
+        self.output.write_line(answer.body);
     }
 
     fn refuse(&self, error: &ProtocolError) {
         let mut call = self.pipeline.open(Surface::McpStdio);
         call.record.method("(unreadable)");
         call.record.close_protocol(error);
-        write_line(
-            &self.output,
-            &answer_to_unreadable(error, call.record.call_id()).body,
-        );
-    }
-
-    /// Whether nobody reads the answers any more. An empty write tells on a closed pipe.
-    fn is_broken(&self) -> bool {
-        lock(&self.output).flush().is_err()
+        let answer = answer_to_unreadable(error, call.record.call_id());
+        self.output.write_line(answer.body);
     }
 }
 
@@ -181,17 +178,30 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>, max_bytes: usize) -> 
     }
 }
 
-/// One message, one line, at once, so that messages never mix.
-fn write_line(output: &Mutex<impl Write>, body: &[u8]) {
-    if body.is_empty() {
-        return;
+/// Where messages go, one line each.
+struct Output<W> {
+    stream: Mutex<W>,
+    /// Nobody reads the answers any more.
+    is_broken: AtomicBool,
+}
+
+impl<W: Write> Output<W> {
+    /// Writes a message and its line end at once, so that messages never mix. Nothing to say is
+    /// no line.
+    fn write_line(&self, mut message: Vec<u8>) {
+        if message.is_empty() {
+            return;
+        }
+        message.push(b'\n');
+        let mut stream = lock(&self.stream);
+        if stream
+            .write_all(&message)
+            .and_then(|()| stream.flush())
+            .is_err()
+        {
+            self.is_broken.store(true, Ordering::Release);
+        }
     }
-    let mut output = lock(output);
-    // A client that closed its end is noticed by the next flush.
-    let _ = output
-        .write_all(body)
-        .and_then(|()| output.write_all(b"\n"))
-        .and_then(|()| output.flush());
 }
 
 /// A panic elsewhere leaves the data as it was after the last whole step.

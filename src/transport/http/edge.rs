@@ -78,7 +78,7 @@ impl Edge {
     }
 
     fn knows(&self, host: &str) -> bool {
-        self.hosts.contains(&host.to_ascii_lowercase())
+        self.hosts.contains(host) || self.hosts.contains(&host.to_ascii_lowercase())
     }
 
     pub(super) fn allows_origin(&self, origin: &str) -> bool {
