@@ -45,6 +45,7 @@ enum Command {
     /// Make one call, here through the same pipeline, or to a running server.
     Call(call::CallArgs),
     /// Print the JSON Schema of the configuration file.
+    #[command(after_help = "Example:\n  tollgate schema > tollgate.schema.json")]
     Schema,
 }
 

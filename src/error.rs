@@ -260,6 +260,7 @@ impl From<ToolError> for CallError {
             ToolError::Busy => Self::SourceBusy,
             ToolError::DeadlineExceeded => Self::DeadlineExceeded,
             ToolError::Failed(cause) => Self::SourceFailed(cause),
+            ToolError::Defect(cause) => Self::Internal(cause),
         }
     }
 }

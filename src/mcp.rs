@@ -26,7 +26,7 @@ use crate::auth::Principal;
 use crate::error::{CallError, LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 use crate::pipeline::{Call, CallRequest, Pipeline};
 use crate::record::RequestFacts;
-use crate::tool::{Arguments, TargetKind, TargetRef};
+use crate::tool::{Arguments, Schema, Target, TargetKind, TargetRef};
 use answer::{Meta, resource_result, tool_result};
 use envelope::{Envelope, Object, Text};
 use front::{Era, LEGACY, MODERN, judge};
@@ -188,7 +188,11 @@ impl Mcp {
             .serve(principal, CallRequest { target, arguments })
             .await
         {
-            Ok(output) => Answer::result(id, &tool_result(&output, era, &self.meta)),
+            Ok(output) => {
+                let schema = call.record.called().and_then(Target::output);
+                let schema = schema.map(Schema::json);
+                Answer::result(id, &tool_result(&output, schema, era, &self.meta))
+            }
             Err(error) if error.row().tool_result => {
                 Answer::refused_to_model(id, error, era, &self.meta, call.record.call_id())
             }
@@ -234,7 +238,11 @@ impl Mcp {
                     (CallError::UnknownResource, Era::Legacy) => LEGACY_RESOURCE_NOT_FOUND,
                     _ => error.row().code,
                 };
-                Answer::refused(Some(id), error, code, call.record.call_id())
+                let call_id = call.record.call_id();
+                match error {
+                    CallError::UnknownResource => Answer::unknown_resource(id, code, uri, call_id),
+                    other => Answer::refused(Some(id), other, code, call_id),
+                }
             }
         }
     }

@@ -64,7 +64,7 @@ impl Recorder {
             recorder: Arc::clone(self),
             call_id: self.new_call_id(),
             surface,
-            method: Cow::Borrowed(""),
+            method: Cow::Borrowed("(unread)"),
             started: self.clock.monotonic(),
             started_unix: self.clock.unix(),
             request: RequestFacts::default(),

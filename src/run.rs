@@ -6,7 +6,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use uuid::Uuid;
 
 use crate::clock::instant_now;
@@ -31,13 +31,16 @@ pub async fn run(
         .ok_or_else(|| CallError::Internal("arguments of another target".to_owned()))?;
     let _place = target.try_enter().ok_or(CallError::TooManyAtOnce)?;
 
-    let time = target.policy().timeout;
+    let deadline = instant_now() + target.policy().timeout;
     let principal = admission.permit().principal().clone();
-    let context = CallContext::new(principal, call_id, instant_now() + time);
-    let work = AssertUnwindSafe(async { target.handler().call(context, arguments).await });
-    let output = match timeout(time, work.catch_unwind()).await {
-        Err(_elapsed) => return Err(CallError::DeadlineExceeded),
-        Ok(Err(panic)) => return Err(CallError::Internal(panic_text(&*panic))),
+    let context = CallContext::new(principal, call_id, deadline);
+    // The deadline is inside, so that a panic while it drops the tool's future is caught as well.
+    let work = AssertUnwindSafe(async {
+        timeout_at(deadline.into(), target.handler().call(context, arguments)).await
+    });
+    let output = match work.catch_unwind().await {
+        Err(panic) => return Err(CallError::Internal(panic_text(&*panic))),
+        Ok(Err(_elapsed)) => return Err(CallError::DeadlineExceeded),
         Ok(Ok(answer)) => answer?,
     };
 

@@ -38,6 +38,8 @@ const EVICTION_PERIOD: Duration = Duration::from_secs(30);
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 /// After the input of stdio ended: how long running calls may take to finish.
 const STDIO_GRACE: Duration = Duration::from_millis(1_500);
+/// How long calls that were cancelled may take to be dropped.
+const CANCEL_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Why a server could not be made or started.
 #[derive(Debug, thiserror::Error)]
@@ -331,6 +333,9 @@ impl Server {
         surface.serve(input, runtime);
         runtime.block_on(self.drain(STDIO_GRACE));
         surface.cancel_all();
+        // Their records close when the runtime drops them.
+        let emptied = async { timeout(CANCEL_TIMEOUT, self.pipeline.load.emptied()).await };
+        let _ = runtime.block_on(emptied);
     }
 
     /// Lets no new call in, waits up to `grace` for the running ones.

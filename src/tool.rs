@@ -19,8 +19,8 @@ pub use catalog::{Catalog, CatalogFault, Found, TargetRef};
 pub use context::CallContext;
 pub use output::{ToolError, ToolOutput};
 pub use policy::{Access, Policy, Quota};
-pub(crate) use schema::object_schema;
 pub use schema::{ArgumentsError, Schema};
+pub(crate) use schema::{is_wrapped, object_schema};
 pub use target::{Handler, Target, TargetKind, ValidArguments};
 pub use uri_template::{UriTemplate, UriTemplateError};
 

@@ -45,7 +45,8 @@ pub struct MintError(#[from] jsonwebtoken::errors::Error);
 /// [`NoRandomness`] when the system gives no random bytes.
 pub fn random_secret() -> Result<SecretString, NoRandomness> {
     let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    // The system's own generator: the crypto library's would first gather entropy for some 30 ms.
+    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(SecretString::from(URL_SAFE_NO_PAD.encode(bytes)))
 }
 

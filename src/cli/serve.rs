@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tokio::runtime::{Builder, Runtime};
@@ -10,6 +11,9 @@ use tokio::sync::oneshot;
 
 use super::{CliError, ConfigArgs};
 use crate::config::Config;
+
+/// How long calls that outlasted the grace may take to be dropped.
+const CANCEL_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Runs until it is told to stop: SIGTERM or Ctrl-C lets running calls finish, a second one does not.
 #[derive(Debug, Args)]
@@ -40,7 +44,7 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     match args.mode {
         Mode::Http => serve_http(&args, config, &runtime),
-        Mode::Stdio => serve_stdio(&args, config, &runtime),
+        Mode::Stdio => serve_stdio(&args, config, runtime),
     }
 }
 
@@ -64,7 +68,7 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
 
 /// Standard input is read by a thread of its own, which cannot be interrupted; when a signal comes
 /// first, the process ends without it.
-fn serve_stdio(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<ExitCode, CliError> {
+fn serve_stdio(args: &ServeArgs, config: Config, runtime: Runtime) -> Result<ExitCode, CliError> {
     let grace = config.server.shutdown_grace;
     let server = Arc::new(args.config.builder(config)?.build()?);
     if !server.serves_stdio() {
@@ -89,6 +93,8 @@ fn serve_stdio(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Ex
         }
         Ok::<_, io::Error>(())
     })?;
+    // Drops the calls that outlasted the grace, which closes their records.
+    runtime.shutdown_timeout(CANCEL_TIMEOUT);
     server.flush();
     Ok(ExitCode::SUCCESS)
 }

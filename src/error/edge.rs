@@ -23,8 +23,10 @@ pub enum EdgeError {
     BodyTooLarge,
     /// The body did not arrive in time.
     BodyTimeout,
-    /// The body broke off, or was badly framed.
+    /// The body was badly framed.
     BodyBroken,
+    /// The client left in the middle of the body; nobody reads the answer.
+    BodyCutShort,
     /// The body is not one JSON object with each key once.
     BodyNotObject,
     /// A query parameter cannot be used (`/mint-demo-jwt`).
@@ -44,7 +46,7 @@ impl EdgeError {
             tool_result: false,
             outcome,
         };
-        use Outcome::{Denied, Invalid};
+        use Outcome::{Cancelled, Denied, Invalid};
         match self {
             Self::ForbiddenHost => row("forbidden-host", "Forbidden", 403, 40303, Denied),
             Self::ForbiddenOrigin => row("forbidden-origin", "Forbidden", 403, 40304, Denied),
@@ -55,6 +57,7 @@ impl EdgeError {
             Self::BodyTooLarge => row("body-too-large", "Content Too Large", 413, 41301, Invalid),
             Self::BodyTimeout => row("body-timeout", "Request Timeout", 408, 40801, Invalid),
             Self::BodyBroken => row("body-broken", "Bad Request", 400, 40002, Invalid),
+            Self::BodyCutShort => row("body-cut-short", "Bad Request", 400, 40005, Cancelled),
             Self::BodyNotObject => row("body-not-object", "Bad Request", 400, 40003, Invalid),
             Self::BadQuery => row("bad-query", "Bad Request", 400, 40004, Invalid),
         }
@@ -71,7 +74,8 @@ impl EdgeError {
             Self::UnsupportedMediaType => "Send Content-Type: application/json".into(),
             Self::BodyTooLarge => "The request body is longer than allowed".into(),
             Self::BodyTimeout => "The request body did not arrive in time".into(),
-            Self::BodyBroken => "The request body broke off or was badly framed".into(),
+            Self::BodyBroken => "The request body was badly framed".into(),
+            Self::BodyCutShort => "The request body broke off".into(),
             Self::BodyNotObject => {
                 "The request body must be one JSON object with each key once".into()
             }

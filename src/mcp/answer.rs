@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::envelope::rescue_id;
+use super::envelope::{parse, rescue_id};
 use super::front::{Era, LEGACY, MODERN};
 use crate::error::{CallError, ProtocolError};
-use crate::tool::ToolOutput;
+use crate::tool::{ToolOutput, is_wrapped};
 
 /// What to send back for one message.
 #[derive(Debug, Default)]
@@ -68,6 +68,7 @@ impl Answer {
             error,
             ProtocolError::Parse
                 | ProtocolError::InvalidRequest(_)
+                | ProtocolError::HeaderMismatch(_)
                 | ProtocolError::UnsupportedVersion(_)
         );
         Self {
@@ -94,6 +95,19 @@ impl Answer {
         Self {
             status: error.row().mcp_status,
             body: error_body(id, code, &error.detail(), data),
+            error: Some(error),
+            cancels: None,
+        }
+    }
+
+    /// No resource answers for `uri` (2026-07-28, server/resources, "Error Handling").
+    pub(super) fn unknown_resource(id: &str, code: i32, uri: &str, call_id: Uuid) -> Self {
+        let error = CallError::UnknownResource;
+        let mut data = call_data(call_id);
+        data.insert("uri".to_owned(), json!(uri));
+        Self {
+            status: error.row().mcp_status,
+            body: error_body(Some(id), code, &error.detail(), data),
             error: Some(error),
             cancels: None,
         }
@@ -160,8 +174,14 @@ impl Meta {
     }
 }
 
-/// The result of `tools/call`: the value as text, for models, and as structured content.
-pub(super) fn tool_result(output: &ToolOutput, era: Era, meta: &Meta) -> Vec<u8> {
+/// The result of `tools/call`: the value as text, for models, and as structured content. `schema`
+/// is what the tool says it answers with.
+pub(super) fn tool_result(
+    output: &ToolOutput,
+    schema: Option<&Value>,
+    era: Era,
+    meta: &Meta,
+) -> Vec<u8> {
     let value = output.value();
     let text = text_of(value);
     let mut result = Vec::with_capacity(2 * text.len() + 256);
@@ -172,8 +192,8 @@ pub(super) fn tool_result(output: &ToolOutput, era: Era, meta: &Meta) -> Vec<u8>
     result.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
     write(&mut result, &text);
     result.extend_from_slice(b"}],\"structuredContent\":");
-    // Before 2026-07-28 structured content is an object.
-    let wrap = era == Era::Legacy && !value.is_object();
+    // Before 2026-07-28 structured content is an object, and the list wraps schemas alike.
+    let wrap = era == Era::Legacy && schema.map_or(!value.is_object(), is_wrapped);
     if wrap {
         result.extend_from_slice(b"{\"result\":");
     }
@@ -260,7 +280,9 @@ fn error_body(id: Option<&str>, code: i32, message: &str, data: Map<String, Valu
 /// The answer to a message whose sender is nobody we know; only stdio reads the message at all.
 pub(crate) fn answer_to_unauthenticated(message: &[u8], error: CallError, call_id: Uuid) -> Answer {
     let code = error.row().code;
-    match rescue_id(message) {
+    // Whoever answers an answer talks for ever.
+    let is_response = parse(message).is_ok_and(|envelope| envelope.is_response);
+    match rescue_id(message).filter(|_| !is_response) {
         Some(id) => Answer::refused(Some(id), error, code, call_id),
         None => Answer::accepted(),
     }

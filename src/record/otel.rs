@@ -94,12 +94,18 @@ impl Tracing {
         let wall = |at: Duration| -> SystemTime {
             UNIX_EPOCH + record.started_unix + at.saturating_sub(record.started)
         };
-        let builder = SpanBuilder::from_name(record.name())
-            .with_kind(SpanKind::Server)
-            .with_start_time(wall(record.started))
-            .with_attributes(attributes(record, outcome, error));
         let parent = self.parent(&record.request);
+        // Sampling is decided before anything is written down: most calls of a busy server are not
+        // sampled, and should not pay for texts that nobody reads.
+        let builder = SpanBuilder::from_name("")
+            .with_kind(SpanKind::Server)
+            .with_start_time(wall(record.started));
         let mut span = self.tracer.build_with_context(builder, &parent);
+        if !span.is_recording() {
+            return;
+        }
+        span.update_name(record.name());
+        span.set_attributes(attributes(record, outcome, error));
         if let Some(row) = error
             && matches!(outcome, Outcome::Failed | Outcome::TimedOut)
         {
@@ -124,6 +130,9 @@ impl Tracing {
     }
 
     fn parent(&self, request: &RequestFacts) -> Context {
+        if request.traceparent.is_none() {
+            return Context::new();
+        }
         let mut carrier = HashMap::new();
         let pairs = [
             ("traceparent", &request.traceparent),

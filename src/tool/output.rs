@@ -41,6 +41,8 @@ pub enum ToolError {
     DeadlineExceeded,
     /// Something behind the tool broke; the text is for the log alone.
     Failed(String),
+    /// The tool's own code is at fault; the text is for the log alone.
+    Defect(String),
 }
 
 impl ToolError {
@@ -78,6 +80,7 @@ impl fmt::Debug for ToolError {
             Self::Busy => f.write_str("busy"),
             Self::DeadlineExceeded => f.write_str("deadline exceeded"),
             Self::Failed(text) => write!(f, "failed: {text}"),
+            Self::Defect(text) => write!(f, "defect: {text}"),
         }
     }
 }

@@ -74,7 +74,14 @@ pub(crate) fn input_schema_of<A: JsonSchema>() -> Value {
     let mut schema = bare(generator.into_root_schema_for::<A>().to_value());
     if let Value::Object(object) = &mut schema {
         object.entry("type").or_insert_with(|| json!("object"));
-        object.entry("additionalProperties").or_insert(json!(false));
+        // `additionalProperties` does not see the properties of an enum's variants; its sibling does.
+        let composed = ["$ref", "allOf", "anyOf", "oneOf"];
+        let keyword = if composed.iter().any(|keyword| object.contains_key(*keyword)) {
+            "unevaluatedProperties"
+        } else {
+            "additionalProperties"
+        };
+        object.entry(keyword).or_insert(json!(false));
     }
     schema
 }
@@ -96,10 +103,15 @@ fn bare(mut schema: Value) -> Value {
     schema
 }
 
+/// Whether [`object_schema`] wraps this schema, and so its values as well.
+pub(crate) fn is_wrapped(schema: &Value) -> bool {
+    schema.get("type") != Some(&json!("object"))
+}
+
 /// A schema whose instances are objects, as revisions before 2026-07-28 demand of an output
 /// schema: itself if it is one already, else `{"result": …}`.
 pub(crate) fn object_schema(schema: &Value) -> Value {
-    if schema.get("type") == Some(&json!("object")) {
+    if !is_wrapped(schema) {
         return schema.clone();
     }
     let mut inner = schema.clone();

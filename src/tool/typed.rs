@@ -43,7 +43,7 @@ where
             Ok(arguments) => (self.function)(context, arguments)
                 .map(|answer| {
                     let value = serde_json::to_value(answer?)
-                        .map_err(|error| ToolError::Failed(error.to_string()))?;
+                        .map_err(|error| ToolError::Defect(error.to_string()))?;
                     Ok(ToolOutput::json(value))
                 })
                 .boxed(),

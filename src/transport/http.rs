@@ -60,6 +60,7 @@ pub struct HttpSurface {
     metadata: Bytes,
     /// Value of `WWW-Authenticate` parameters that are the same for every challenge.
     challenge: respond::Challenge,
+    quota_policies: respond::QuotaPolicies,
     dev: Option<DevMint>,
 }
 
@@ -136,6 +137,7 @@ impl HttpSurface {
                 &settings.authorization_servers,
             ),
             challenge: respond::Challenge::new(&base_url, &pipeline.catalog),
+            quota_policies: respond::QuotaPolicies::new(&pipeline.catalog),
             pipeline,
             mcp,
             base_url,

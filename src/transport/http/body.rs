@@ -1,5 +1,7 @@
 //! Reading a request body: all of it, never more than allowed, never for ever.
 
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -26,12 +28,21 @@ pub(super) async fn read(body: Incoming, max_bytes: usize) -> Result<Bytes, Edge
         .map_err(|_elapsed| EdgeError::BodyTimeout)?
 }
 
+/// Tells a client that left from one that framed its body badly.
+fn broken(error: &hyper::Error) -> EdgeError {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    match cause.map(io::Error::kind) {
+        Some(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => EdgeError::BodyCutShort,
+        _ => EdgeError::BodyBroken,
+    }
+}
+
 /// A body in one piece, as nearly all are, is handed on without a copy.
 async fn collect(mut body: Incoming, max_bytes: usize) -> Result<Bytes, EdgeError> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| EdgeError::BodyBroken)?;
+        let frame = frame.map_err(|error| broken(&error))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };

@@ -21,14 +21,25 @@ pub(super) fn credentials(headers: &HeaderMap) -> Credentials<'_> {
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim_matches(' '))
-        .filter(|token| !token.is_empty() && token.bytes().all(is_token_byte));
+        .filter(|token| {
+            !token.is_empty() && token.bytes().all(|byte| TOKEN_BYTES[usize::from(byte)])
+        });
     token.map_or(Credentials::Malformed, Credentials::Bearer)
 }
 
-/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
-}
+/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`, as a table: tokens are
+/// long, and each request brings one.
+static TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric()
+            || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+        byte += 1;
+    }
+    table
+};
 
 /// Whether the body is declared as JSON, once.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::HttpSurface;
@@ -39,14 +40,18 @@ pub async fn serve(
 ) {
     let server = Arc::new(connection_builder());
     let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
             accepted = listener.accept() => accepted,
+            Some(_ended) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, _peer)) => serve_connection(stream, &server, &surface, &graceful),
+            Ok((stream, _peer)) => {
+                serve_connection(stream, &server, &surface, &graceful, &mut connections);
+            }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 sleep(ACCEPT_PAUSE).await;
@@ -56,6 +61,8 @@ pub async fn serve(
     drop(listener);
     if timeout(CLOSE_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections did not close in time and were cut");
+        // Drops their calls, which closes the records while spans can still be sent.
+        connections.shutdown().await;
     }
 }
 
@@ -64,6 +71,7 @@ fn serve_connection(
     server: &Arc<auto::Builder<TokioExecutor>>,
     surface: &Arc<HttpSurface>,
     graceful: &GracefulShutdown,
+    connections: &mut JoinSet<()>,
 ) {
     if stream.set_nodelay(true).is_err() {
         // The peer is gone already.
@@ -78,7 +86,7 @@ fn serve_connection(
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();
     let connection = graceful.watch(connection);
-    tokio::spawn(async move {
+    connections.spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended badly");
         }
@@ -93,7 +101,9 @@ fn connection_builder() -> auto::Builder<TokioExecutor> {
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
-        .half_close(false);
+        .half_close(false)
+        // Answers are small: one copy into one buffer beats two for the kernel to gather.
+        .writev(false);
     builder
         .http2()
         .timer(TokioTimer::new())

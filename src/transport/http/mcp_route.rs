@@ -81,7 +81,7 @@ impl HttpSurface {
         };
         let reply = reply
             .call_id(call.record.call_id())
-            .quota(call.record.quota());
+            .quota(&call.record, &self.quota_policies);
         match &error {
             Some(error) => reply.advice(error, &self.challenge).build(),
             None => reply.build(),

@@ -129,9 +129,10 @@ fn operation(target: &Target, face: &ToolFace) -> Value {
 /// A schema that stands inside another document must be a resource of its own, or its `$ref`s
 /// would look for definitions at the document's root (JSON Schema 2020-12, section 8.2).
 fn inlined(schema: &Value, tool: &str, side: &str) -> Value {
+    let refers = schema.to_string().contains("\"$ref\"");
     let mut schema = schema.clone();
     if let Value::Object(object) = &mut schema
-        && object.contains_key("$defs")
+        && refers
     {
         let id = format!("urn:tollgate:schema:{tool}:{side}");
         object.entry("$id").or_insert_with(|| json!(id));
@@ -163,6 +164,7 @@ const ERRORS: &[(&str, &str)] = &[
     ),
     ("404", "No such tool."),
     ("406", "The client takes no JSON."),
+    ("408", "The body did not arrive in time."),
     ("413", "The body is too long."),
     ("415", "The body is not declared as JSON."),
     ("422", "The tool says no; the text says why."),

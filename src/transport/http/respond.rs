@@ -12,8 +12,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::error::{CallError, EdgeError, Row};
-use crate::quota::QuotaState;
-use crate::tool::Catalog;
+use crate::record::CallRecord;
+use crate::tool::{Catalog, Quota, Target};
 
 static CALL_ID: HeaderName = HeaderName::from_static("tollgate-call-id");
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -81,26 +81,24 @@ impl Reply {
     }
 
     /// What the call's bucket looks like (draft-ietf-httpapi-ratelimit-headers-10).
-    pub(super) fn quota(self, state: Option<QuotaState>) -> Self {
-        let Some(state) = state else { return self };
-        let quota = state.quota;
-        let mut policy = String::with_capacity(40);
-        // Writing to a `String` cannot fail.
-        let _ = write!(
-            policy,
-            "\"default\";q={};w={}",
-            quota.burst_size(),
-            seconds_up(quota.interval() * quota.burst_size())
-        );
+    pub(super) fn quota(mut self, record: &CallRecord, policies: &QuotaPolicies) -> Self {
+        let (Some(state), Some(target)) = (record.quota(), record.called()) else {
+            return self;
+        };
+        if let Some(policy) = policies.of(target) {
+            self.0
+                .headers_mut()
+                .insert(RATE_LIMIT_POLICY.clone(), policy.clone());
+        }
         let mut limit = String::with_capacity(40);
+        // Writing to a `String` cannot fail.
         let _ = write!(
             limit,
             "\"default\";r={};t={}",
             state.remaining,
             seconds_up(state.reset)
         );
-        self.header(&RATE_LIMIT_POLICY, &policy)
-            .header(&RATE_LIMIT, &limit)
+        self.header(&RATE_LIMIT, &limit)
     }
 
     /// Headers that tell what the error means for the next request.
@@ -117,6 +115,28 @@ impl Reply {
 
     pub(super) fn build(self) -> Response<Full<Bytes>> {
         self.0
+    }
+}
+
+/// `RateLimit-Policy` of each target, written once: `q` calls in any `w` seconds.
+pub(super) struct QuotaPolicies(Vec<Option<HeaderValue>>);
+
+impl QuotaPolicies {
+    pub(super) fn new(catalog: &Catalog) -> Self {
+        let policy = |quota: &Quota| {
+            let (calls, window) = (quota.burst_size(), quota.interval() * quota.burst_size());
+            HeaderValue::from_str(&format!("\"default\";q={calls};w={}", seconds_up(window))).ok()
+        };
+        let targets = catalog.targets().iter();
+        Self(
+            targets
+                .map(|target| target.quota().and_then(policy))
+                .collect(),
+        )
+    }
+
+    fn of(&self, target: &Target) -> Option<&HeaderValue> {
+        self.0.get(target.index() as usize)?.as_ref()
     }
 }
 

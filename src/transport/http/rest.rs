@@ -57,7 +57,7 @@ impl HttpSurface {
                 .concat();
                 Reply::ok(Bytes::from(body))
                     .call_id(call.record.call_id())
-                    .quota(call.record.quota())
+                    .quota(&call.record, &self.quota_policies)
                     .build()
             }
             Err(error) => self.refused(&call, &error),
@@ -97,7 +97,7 @@ impl HttpSurface {
     fn refused(&self, call: &Call, error: &CallError) -> Response<Full<Bytes>> {
         let row = error.row();
         respond::problem(row, row.rest_status, &error.detail(), call.record.call_id())
-            .quota(call.record.quota())
+            .quota(&call.record, &self.quota_policies)
             .advice(error, &self.challenge)
             .build()
     }
