@@ -13,11 +13,15 @@ mod token;
 
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 pub use claims::ClaimNames;
+/// An HMAC algorithm, for [`Issuer::with_algorithms`] and [`mint`].
+pub use jsonwebtoken::Algorithm;
 pub use mint::{MintError, MintRequest, NoRandomness, mint, random_secret};
 pub use principal::{IdentityError, Principal, TenantKey};
+/// A secret that does not show itself, for [`Issuer::hs256`].
+pub use secrecy::SecretString;
 pub use token::{Issuer, IssuerError};
 
 use crate::clock::Clock;

@@ -10,12 +10,16 @@ mod schema;
 mod serve;
 mod token;
 
+use std::fmt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, ProcessEnvironment, names_otlp_endpoint, user_data_folder};
+use crate::config::{
+    Config, ProcessEnvironment, names_otlp_endpoint, otel_service_name, user_data_folder,
+};
 use crate::demo;
 use crate::record::Exporter;
 use crate::server::ServerBuilder;
@@ -47,6 +51,18 @@ enum Command {
     /// Print the JSON Schema of the configuration file.
     #[command(after_help = "Example:\n  tollgate schema > tollgate.schema.json")]
     Schema,
+}
+
+/// Tells the operator something on standard error. If nobody listens there, so be it: unlike
+/// `eprintln!`, this does not panic.
+pub fn say(text: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Prints a command's answer on standard output.
+fn print(text: impl fmt::Display) -> Result<(), CliError> {
+    writeln!(io::stdout(), "{text}")
+        .map_err(|error| format!("cannot write the answer: {error}").into())
 }
 
 /// What goes wrong in a command: a sentence for the operator.
@@ -99,6 +115,10 @@ impl ConfigArgs {
     /// The server that the configuration describes.
     fn builder(&self, config: Config) -> Result<ServerBuilder, CliError> {
         let mut builder = ServerBuilder::from_config(config)?;
+        // What the deployment says of this instance wins over what the file says of all.
+        if let Some(name) = otel_service_name(&ProcessEnvironment) {
+            builder = builder.service_name(name);
+        }
         if names_otlp_endpoint(&ProcessEnvironment) {
             builder = builder.trace(Exporter::Otlp);
         }

@@ -70,6 +70,13 @@ impl Clock {
     }
 }
 
+/// The moment `wait` from now; a wait beyond all reckoning ends in a hundred years.
+pub(crate) fn deadline_in(wait: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
+    let now = instant_now();
+    now.checked_add(wait.min(FAR)).unwrap_or(now)
+}
+
 /// This moment, for deadlines that are enforced on real time.
 #[expect(clippy::disallowed_methods, reason = "the clock is where time is read")]
 pub(crate) fn instant_now() -> Instant {

@@ -45,7 +45,7 @@ mod tool;
 pub use auth::{Algorithm, Auth, Claims, Issuer};
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub use environment::{Environment, ProcessEnvironment};
-pub(crate) use environment::{names_otlp_endpoint, user_data_folder};
+pub(crate) use environment::{names_otlp_endpoint, otel_service_name, user_data_folder};
 pub use faults::{Fault, Faults, Origin};
 pub use policy::{Access, Policy};
 pub use quota::{Quotas, Rate, RateError};
@@ -184,10 +184,7 @@ mod tests {
             (config.server.behind_proxy, config.server.max_body_bytes),
             (false, 2048)
         );
-        assert_eq!(
-            config.auth.issuers[0].algorithms,
-            [Algorithm::Hs256, Algorithm::Hs512]
-        );
+        assert_eq!(config.auth.issuers[0].algorithms, [Algorithm::Hs256]);
         assert_eq!(config.auth.claims.tenant, "org");
         assert_eq!(config.quotas, Quotas { max_keys: 1000 });
         assert_eq!(config.tools[0].policy.timeout, Duration::from_secs(2));

@@ -98,11 +98,7 @@ impl Mcp {
             Ok(judged) => judged,
             Err(error) => {
                 note(call, &envelope, None);
-                let era = match headers {
-                    Some(headers) if !envelope_is_modern(&envelope, headers) => Era::Legacy,
-                    _ => Era::Modern,
-                };
-                return fault(call, envelope.id, &error, era);
+                return fault(call, envelope.id, &error, Era::Modern);
             }
         };
         note(call, &envelope, Some(version));
@@ -130,10 +126,10 @@ impl Mcp {
             id, method, params, ..
         } = envelope;
         let (id, method) = (id.unwrap_or_default(), method.as_str().unwrap_or_default());
-        if params.are_wrong {
-            return Err(ProtocolError::InvalidParams("params must be an object"));
-        }
         let list = |kind| {
+            if params.are_wrong {
+                return Err(ProtocolError::InvalidParams("params must be an object"));
+            }
             if params.cursor != Text::Absent {
                 return Err(ProtocolError::InvalidParams("unknown cursor"));
             }
@@ -298,10 +294,6 @@ fn response(call: &mut Call, era: Era, http: bool) -> Answer {
     Answer::accepted()
 }
 
-fn envelope_is_modern(envelope: &Envelope<'_>, headers: &McpHeaders<'_>) -> bool {
-    envelope.params.meta.protocol_version != Text::Absent || headers.are_modern()
-}
-
 fn fault(call: &mut Call, id: Option<&str>, error: &ProtocolError, era: Era) -> Answer {
     call.record.close_protocol(error);
     Answer::protocol(id, error, era, call.record.call_id())
@@ -316,12 +308,15 @@ fn note(call: &mut Call, envelope: &Envelope<'_>, version: Option<&str>) {
     if !call.record.is_traced() {
         return;
     }
+    // A caller's texts go no further than they are of use.
+    let short =
+        |text: Option<&str>, max: usize| text.filter(|text| text.len() <= max).map(str::to_owned);
     let meta = &envelope.params.meta;
     call.record.request(RequestFacts {
-        request_id: envelope.id.map(str::to_owned),
+        request_id: short(envelope.id, 128),
         protocol_version: version.map(str::to_owned),
-        traceparent: meta.traceparent.as_str().map(str::to_owned),
-        tracestate: meta.tracestate.as_str().map(str::to_owned),
+        traceparent: short(meta.traceparent.as_str(), 128),
+        tracestate: short(meta.tracestate.as_str(), 512),
     });
 }
 

@@ -61,11 +61,10 @@ pub struct Call {
 }
 
 impl Call {
-    /// The first check, before the body is read: is there room, and who is it?
+    /// The first check, before the body is read: who is it?
     ///
     /// # Errors
-    /// [`CallError::Unauthenticated`], [`CallError::Overloaded`] or [`CallError::Draining`]; the
-    /// record is closed.
+    /// [`CallError::Unauthenticated`] or [`CallError::Draining`]; the record is closed.
     pub async fn authenticate(
         &mut self,
         credentials: &Credentials<'_>,
@@ -81,7 +80,9 @@ impl Call {
         &mut self,
         credentials: &Credentials<'_>,
     ) -> Result<Arc<Principal>, CallError> {
-        self.place = Some(self.pipeline.load.enter()?);
+        if self.pipeline.load.is_closed() {
+            return Err(CallError::Draining);
+        }
         let principal = self
             .pipeline
             .authenticator
@@ -117,6 +118,8 @@ impl Call {
             TargetRef::Tool(_) => CallError::UnknownTool,
             TargetRef::Resource(_) => CallError::UnknownResource,
         };
+        // Only now: a body that trickles in must not take a place from calls that are ready to run.
+        self.place = Some(self.pipeline.load.enter()?);
         let found = self.pipeline.catalog.find(&request.target).ok_or(unknown)?;
         self.record.target(&found.target);
         let permit = authorize(principal, found.target)?;

@@ -194,7 +194,7 @@ impl CallRecord {
     /// The call was not served. Defects and failures behind us are logged here, once.
     pub fn close_error(&mut self, error: &CallError) {
         let cause = error.cause();
-        if error.row().is_ours() && !self.closed {
+        if error.row().is_ours() && cause.is_some() && !self.closed {
             let target = self.target.as_ref().map_or("", |target| target.name());
             let cause = cause.as_deref().unwrap_or("");
             tracing::error!(call = %self.call_id, target, cause = %cause.escape_debug(), "{}", error.detail());

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
-use crate::clock::instant_now;
+use crate::clock::deadline_in;
 use crate::error::CallError;
 use crate::quota::Admission;
 use crate::tool::{CallContext, ToolOutput, ValidArguments};
@@ -31,7 +31,7 @@ pub async fn run(
         .ok_or_else(|| CallError::Internal("arguments of another target".to_owned()))?;
     let _place = target.try_enter().ok_or(CallError::TooManyAtOnce)?;
 
-    let deadline = instant_now() + target.policy().timeout;
+    let deadline = deadline_in(target.policy().timeout);
     let principal = admission.permit().principal().clone();
     let context = CallContext::new(principal, call_id, deadline);
     // The deadline is inside, so that a panic while it drops the tool's future is caught as well.

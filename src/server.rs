@@ -7,13 +7,12 @@
 mod from_config;
 
 use std::future::Future;
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{interval, timeout};
 
@@ -36,10 +35,6 @@ const DEV_ISSUER: &str = "urn:tollgate:dev";
 const EVICTION_PERIOD: Duration = Duration::from_secs(30);
 /// How long the last spans may take to leave.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
-/// After the input of stdio ended: how long running calls may take to finish.
-const STDIO_GRACE: Duration = Duration::from_millis(1_500);
-/// How long calls that were cancelled may take to be dropped.
-const CANCEL_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Why a server could not be made or started.
 #[derive(Debug, thiserror::Error)]
@@ -174,6 +169,12 @@ impl ServerBuilder {
     /// Advice for models on how to use the server.
     pub fn instructions(mut self, text: impl Into<String>) -> Self {
         self.info.instructions = Some(text.into());
+        self
+    }
+
+    /// The name that traces carry (`service.name`). Default `tollgate`.
+    pub fn service_name(mut self, name: impl Into<String>) -> Self {
+        self.service = name.into();
         self
     }
 
@@ -320,27 +321,10 @@ impl Server {
         })
     }
 
-    /// Serves one client on a pair of streams until the input ends; then running calls get a
-    /// moment to finish. Blocks its thread. Standard output must belong to the protocol alone.
-    pub fn serve_stdio(
-        &self,
-        input: impl BufRead,
-        output: impl Write + Send + 'static,
-        runtime: &Handle,
-    ) {
+    /// A surface for one client on a pair of streams, which writes to `output`.
+    pub fn stdio<W: Write + Send + 'static>(&self, output: W) -> StdioSurface<W> {
         let (pipeline, mcp) = (Arc::clone(&self.pipeline), Arc::clone(&self.mcp));
-        let surface = StdioSurface::new(pipeline, mcp, output, self.http.max_body_bytes);
-        surface.serve(input, runtime);
-        runtime.block_on(self.drain(STDIO_GRACE));
-        surface.cancel_all();
-        // Their records close when the runtime drops them.
-        let emptied = async { timeout(CANCEL_TIMEOUT, self.pipeline.load.emptied()).await };
-        let _ = runtime.block_on(emptied);
-    }
-
-    /// Lets no new call in, waits up to `grace` for the running ones.
-    pub async fn drain(&self, grace: Duration) {
-        drain(&self.pipeline, grace).await;
+        StdioSurface::new(pipeline, mcp, output, self.http.max_body_bytes)
     }
 
     /// Sends out the last spans.

@@ -6,7 +6,7 @@ use clap::Args;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{CliError, ConfigArgs};
+use super::{CliError, ConfigArgs, print};
 use crate::auth::Credentials;
 use crate::error::CallError;
 use crate::pipeline::CallRequest;
@@ -75,13 +75,13 @@ async fn call_here(
     };
     match answer {
         Ok(output) => {
-            println!("{:#}", output.value());
+            print(format_args!("{:#}", output.value()))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
             let id = call.record.call_id();
             let advice = match error {
-                CallError::Unauthenticated(_) => {
+                CallError::Unauthenticated(_) if args.token.is_none() => {
                     " (set stdio.principal or stdio.token, or give --token)"
                 }
                 _ => "",
@@ -92,18 +92,29 @@ async fn call_here(
 }
 
 mod remote {
-    use super::{CallArgs, CliError, ExitCode, Map, Value};
+    use std::time::Duration;
+
+    use super::{CallArgs, CliError, ExitCode, Map, Value, print};
     use secrecy::ExposeSecret;
 
-    /// Asks a server's REST gateway.
+    /// How long the server may take to answer.
+    const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+    /// Asks a server's REST gateway. The token goes there and nowhere else: no proxy, no redirect.
     pub(super) async fn call(
         args: &CallArgs,
         url: &str,
         arguments: Map<String, Value>,
     ) -> Result<ExitCode, CliError> {
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+        if !args.tool.bytes().all(is_name) || args.tool.starts_with('.') {
+            return Err("a tool's name is 1 to 128 of A-Z a-z 0-9 _ - .".into());
+        }
         let url = format!("{}/mcp/tool/{}", url.trim_end_matches('/'), args.tool);
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(ANSWER_TIMEOUT)
             .build()?;
         let mut request = client.post(&url).json(&arguments);
         if let Some(token) = &args.token {
@@ -118,13 +129,14 @@ mod remote {
             format!("{url} answered {status} without JSON; is it a Tollgate server?")
         })?;
         if status.is_success() {
-            println!("{:#}", body.get("result").unwrap_or(&body));
+            print(format_args!("{:#}", body.get("result").unwrap_or(&body)))?;
             return Ok(ExitCode::SUCCESS);
         }
         let text = |name| {
             body.get(name)
                 .and_then(Value::as_str)
                 .unwrap_or("(nothing said)")
+                .replace(char::is_control, " ")
         };
         Err(format!(
             "{} {} [call {}]",

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{CliError, ConfigArgs};
+use super::{CliError, ConfigArgs, print};
 use crate::config::format_duration;
 use crate::tool::{Access, Target};
 
@@ -35,7 +35,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
             .iter()
             .map(|target| row(target)),
     );
-    print!("{}", table(&rows));
+    print(table(&rows).trim_end())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use secrecy::ExposeSecret;
 
-use super::{CONFIG_FILE, CliError};
+use super::{CONFIG_FILE, CliError, print};
 use crate::auth::random_secret;
 use crate::demo;
 
@@ -33,7 +33,8 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
     let database = folder.join(demo::DATABASE_FILE);
     // All of them first, so that nothing is written when something is in the way.
     for file in [&config, &secret, &database] {
-        if file.exists() {
+        // A dangling link is in the way as well.
+        if file.symlink_metadata().is_ok() {
             return Err(format!("{} is there already; nothing was written", file.display()).into());
         }
     }
@@ -48,13 +49,13 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
         true,
     )?;
     demo::seed(&database)?;
-    println!(
-        "wrote {}, {} (keep it out of version control) and {}",
+    print(format_args!(
+        "wrote {}, {} (keep it out of version control) and {}\nnext: tollgate check --config {}",
         config.display(),
         secret.display(),
-        database.display()
-    );
-    println!("next: tollgate check --config {}", config.display());
+        database.display(),
+        config.display(),
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::CliError;
+use super::{CliError, print};
 use crate::config::schema::json_schema;
 
 pub(super) fn run() -> Result<ExitCode, CliError> {
-    println!("{:#}", json_schema());
+    print(format_args!("{:#}", json_schema()))?;
     Ok(ExitCode::SUCCESS)
 }

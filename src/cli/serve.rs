@@ -9,11 +9,14 @@ use clap::{Args, ValueEnum};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
-use super::{CliError, ConfigArgs};
+use super::{CliError, ConfigArgs, say};
 use crate::config::Config;
 
-/// How long calls that outlasted the grace may take to be dropped.
-const CANCEL_TIMEOUT: Duration = Duration::from_millis(200);
+/// After the input of stdio ended: how long running calls may take to finish. Clients wait some two
+/// seconds before they kill.
+const END_GRACE: Duration = Duration::from_millis(1_500);
+/// How long threads that wait for the client to read may take to end.
+const LEAVE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Runs until it is told to stop: SIGTERM or Ctrl-C lets running calls finish, a second one does not.
 #[derive(Debug, Args)]
@@ -53,13 +56,17 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
     if let Some(port) = args.port {
         address.set_port(port);
     }
+    let trusts_nobody = config.auth.issuers.is_empty();
     let server = args.config.builder(config)?.build()?;
     runtime.block_on(async {
         let stop = Signals::new()?;
         let bound = server.bind(address).await?;
-        eprintln!("listening on http://{}", bound.local_addr());
+        say(format_args!("listening on http://{}", bound.local_addr()));
+        if trusts_nobody && !args.config.dev {
+            say("no issuer is configured, so every call will be refused: set auth.issuers");
+        }
         if args.config.dev {
-            eprintln!("DEV MODE: anybody on this machine gets a token from GET /mint-demo-jwt; do not expose this port");
+            say("DEV MODE: anybody on this machine gets a token from GET /mint-demo-jwt; do not expose this port");
         }
         bound.serve(stop.asked()).await;
         Ok(ExitCode::SUCCESS)
@@ -70,31 +77,33 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
 /// first, the process ends without it.
 fn serve_stdio(args: &ServeArgs, config: Config, runtime: Runtime) -> Result<ExitCode, CliError> {
     let grace = config.server.shutdown_grace;
-    let server = Arc::new(args.config.builder(config)?.build()?);
+    let server = args.config.builder(config)?.build()?;
     if !server.serves_stdio() {
-        eprintln!(
-            "stdio speaks for nobody, so every request will be refused: set stdio.token or stdio.principal in the configuration"
+        say(
+            "stdio speaks for nobody, so every request will be refused: set stdio.token or stdio.principal in the configuration",
         );
     }
+    let surface = Arc::new(server.stdio(io::stdout()));
     let (ended, input_ended) = oneshot::channel();
-    let (reader, handle) = (Arc::clone(&server), runtime.handle().clone());
+    let (reader, handle) = (Arc::clone(&surface), runtime.handle().clone());
     std::thread::Builder::new()
         .name("stdin".to_owned())
         .spawn(move || {
-            reader.serve_stdio(io::stdin().lock(), io::stdout(), &handle);
+            reader.serve(io::stdin().lock(), &handle);
             // Nobody waits any more if a signal came first.
             let _ = ended.send(());
         })?;
     runtime.block_on(async {
         let stop = Signals::new()?;
-        tokio::select! {
-            _ = input_ended => {}
-            () = stop.asked() => server.drain(grace).await,
-        }
+        let grace = tokio::select! {
+            _ = input_ended => END_GRACE,
+            () = stop.asked() => grace,
+        };
+        surface.settle(grace).await;
         Ok::<_, io::Error>(())
     })?;
-    // Drops the calls that outlasted the grace, which closes their records.
-    runtime.shutdown_timeout(CANCEL_TIMEOUT);
+    // A client that does not read its answers may hold a thread for ever; leave it behind.
+    runtime.shutdown_timeout(LEAVE_TIMEOUT);
     server.flush();
     Ok(ExitCode::SUCCESS)
 }
@@ -117,7 +126,7 @@ impl Signals {
     /// Resolves when the process is asked to stop; from then on, another signal ends it at once.
     async fn asked(mut self) {
         self.next().await;
-        eprintln!("stopping: running calls may finish; send the signal again to stop at once");
+        say("stopping: running calls may finish; send the signal again to stop at once");
         tokio::spawn(async move {
             self.next().await;
             stop_at_once();

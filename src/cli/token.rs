@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use jsonwebtoken::Algorithm;
 
-use super::{CliError, ConfigArgs};
+use super::{CliError, ConfigArgs, print};
 use crate::auth::{ClaimNames, MintRequest, Principal, mint};
 use crate::clock::Clock;
 use crate::config;
@@ -68,6 +68,9 @@ pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CliError> {
             .first()
             .ok_or("the issuer has no audience")?,
     };
+    if args.ttl.is_zero() {
+        return Err("--ttl must be more than zero".into());
+    }
     // The server would refuse the token for the same reasons.
     Principal::configured(&args.tenant, &args.subject, &args.scopes)?;
     let algorithm = match issuer.algorithms.first() {
@@ -90,6 +93,6 @@ pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CliError> {
         lifetime: args.ttl,
         claims: &claims,
     };
-    println!("{}", mint(&request, &issuer.secret, algorithm)?);
+    print(mint(&request, &issuer.secret, algorithm)?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -12,9 +12,6 @@ use super::document::At;
 use super::faults::{Faults, Origin};
 use super::raw::{RawAlgorithm, RawAuth, RawIssuer};
 
-/// The shortest HMAC secret, in bytes: the size of the HS256 digest (RFC 7518 §3.2).
-const MIN_SECRET_BYTES: usize = 32;
-
 /// Words that secrets in tutorials are made of. A secret that is nothing but these is no secret.
 const WELL_KNOWN: [&str; 41] = [
     "0123456789abcdef",
@@ -139,10 +136,17 @@ pub(super) fn check(raw: RawAuth, at: &At<'_>, faults: &mut Faults) -> Auth {
 
 fn check_issuer(raw: RawIssuer, at: &At<'_>, faults: &mut Faults) -> Issuer {
     let at = at.key("secret");
-    if raw.secret.len() < MIN_SECRET_BYTES {
+    // RFC 7518 §3.2: a key at least as long as the hash.
+    let hash_bytes = |algorithm: &RawAlgorithm| match algorithm {
+        RawAlgorithm::HS256 => 32,
+        RawAlgorithm::HS384 => 48,
+        RawAlgorithm::HS512 => 64,
+    };
+    let least = raw.algorithms.iter().map(hash_bytes).max().unwrap_or(32);
+    if raw.secret.len() < least {
         at.fault(
             faults,
-            "the secret is shorter than 32 bytes; make one with: openssl rand -base64 32",
+            format!("the secret is shorter than {least} bytes; make one with: openssl rand -base64 {least}"),
         );
     } else if is_well_known(&raw.secret) {
         at.fault(faults, "the secret is a well-known one that anyone can guess; make one with: openssl rand -base64 32");
@@ -206,6 +210,20 @@ mod tests {
             faults(&issuer("hunter2")),
             [
                 "tollgate.yaml:5: auth.issuers[0].secret: the secret is shorter than 32 bytes; make one with: openssl rand -base64 32"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_secret_is_at_least_as_long_as_its_longest_hash() {
+        let text = issuer(SECRET).replace(
+            "audiences: [a]",
+            "audiences: [a]\n      algorithms: [HS256, HS512]",
+        );
+        assert_eq!(
+            faults(&text),
+            [
+                "tollgate.yaml:6: auth.issuers[0].secret: the secret is shorter than 64 bytes; make one with: openssl rand -base64 64"
             ]
         );
     }

@@ -65,6 +65,13 @@ pub(crate) fn user_data_folder() -> PathBuf {
         .unwrap_or_default()
 }
 
+/// `OTEL_SERVICE_NAME` (OpenTelemetry SDK configuration, "General SDK Configuration").
+pub(crate) fn otel_service_name(environment: &dyn Environment) -> Option<String> {
+    environment
+        .variable("OTEL_SERVICE_NAME")
+        .filter(|name| !name.is_empty())
+}
+
 /// Whether the operator named an OTLP endpoint the standard way (OpenTelemetry protocol exporter, "Configuration Options").
 pub(crate) fn names_otlp_endpoint(environment: &dyn Environment) -> bool {
     [

@@ -58,8 +58,14 @@ pub(super) fn check(raw: RawServer, at: &At<'_>, faults: &mut Faults) -> Server 
         }
         url
     });
+    let listen = listen(&raw.listen, raw.behind_proxy, &at.key("listen"), faults);
+    if public_url.is_none() && !listen.ip().is_loopback() {
+        let message =
+            "set `publicUrl` as well: clients are told the URL they know, not this address";
+        at.key("listen").fault(faults, message);
+    }
     Server {
-        listen: listen(&raw.listen, raw.behind_proxy, &at.key("listen"), faults),
+        listen,
         public_url,
         allowed_hosts: raw.allowed_hosts,
         allowed_origins: raw.allowed_origins,
@@ -166,11 +172,14 @@ mod tests {
               put a proxy that ends TLS in front and set `behindProxy: true`, or listen on 127.0.0.1"
             ]
         );
-        assert!(
-            good(&format!("{text}  behindProxy: true\n"))
-                .server
-                .behind_proxy
+        assert_eq!(
+            faults(&format!("{text}  behindProxy: true\n")),
+            [
+                "tollgate.yaml:2: server.listen: set `publicUrl` as well: clients are told the URL they know, not this address"
+            ]
         );
+        let both = format!("{text}  behindProxy: true\n  publicUrl: https://tools.example.com\n");
+        assert!(good(&both).server.behind_proxy);
         assert!(good("server: {listen: '[::1]:0'}").server.listen.is_ipv6());
     }
 

@@ -25,7 +25,7 @@ auth:
   issuers:
     - issuer: https://ci.example.com/
       audiences: [https://tools.example.com/mcp]
-      algorithms: [HS256, HS512]
+      algorithms: [HS256]
       secret: ${SECRET:?at least 32 bytes}
   claims: {subject: sub, tenant: org, scopes: [scp]}
 stdio:

@@ -19,8 +19,13 @@ pub enum ProtocolError {
     InvalidMeta(&'static str),
     /// A header is missing, or says something else than the body.
     HeaderMismatch(String),
-    /// A protocol revision that is not served; holds the one asked for.
-    UnsupportedVersion(String),
+    /// A protocol revision that is not served.
+    UnsupportedVersion {
+        /// The one asked for.
+        requested: String,
+        /// Those that are served to a message of this kind.
+        supported: &'static [&'static str],
+    },
     /// No such method here.
     MethodNotFound,
     /// The method's parameters make no sense.
@@ -45,7 +50,7 @@ impl ProtocolError {
             Self::InvalidRequest(_) => row("invalid-request", "Invalid Request", 400, -32600),
             Self::InvalidMeta(_) => row("invalid-meta", "Invalid params", 400, -32602),
             Self::HeaderMismatch(_) => row("header-mismatch", "Header mismatch", 400, -32020),
-            Self::UnsupportedVersion(_) => row("unsupported-version", "Unsupported protocol version", 400, -32022),
+            Self::UnsupportedVersion { .. } => row("unsupported-version", "Unsupported protocol version", 400, -32022),
             Self::MethodNotFound => row("method-not-found", "Method not found", 404, -32601),
             Self::InvalidParams(_) => row("invalid-params", "Invalid params", 200, -32602),
         }
@@ -60,7 +65,7 @@ impl ProtocolError {
                 format!("Invalid params: {why}").into()
             }
             Self::HeaderMismatch(why) => format!("Header mismatch: {why}").into(),
-            Self::UnsupportedVersion(_) => "Unsupported protocol version".into(),
+            Self::UnsupportedVersion { .. } => "Unsupported protocol version".into(),
             Self::MethodNotFound => "Method not found".into(),
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::envelope::{parse, rescue_id};
-use super::front::{Era, LEGACY, MODERN};
+use super::front::Era;
 use crate::error::{CallError, ProtocolError};
 use crate::tool::{ToolOutput, is_wrapped};
 
@@ -56,20 +56,21 @@ impl Answer {
     ) -> Self {
         let row = error.row();
         let mut data = call_data(call_id);
-        if let ProtocolError::UnsupportedVersion(requested) = error {
-            let supported = match era {
-                Era::Modern => json!([MODERN]),
-                Era::Legacy => json!(LEGACY),
-            };
-            data.insert("supported".to_owned(), supported);
+        if let ProtocolError::UnsupportedVersion {
+            requested,
+            supported,
+        } = error
+        {
+            data.insert("supported".to_owned(), json!(supported));
             data.insert("requested".to_owned(), json!(requested));
         }
         let speaks_http = matches!(
             error,
             ProtocolError::Parse
                 | ProtocolError::InvalidRequest(_)
+                | ProtocolError::InvalidMeta(_)
                 | ProtocolError::HeaderMismatch(_)
-                | ProtocolError::UnsupportedVersion(_)
+                | ProtocolError::UnsupportedVersion { .. }
         );
         Self {
             status: if era == Era::Legacy && !speaks_http {

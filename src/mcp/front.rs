@@ -79,9 +79,7 @@ pub(super) fn judge<'e>(
             Header::Absent => return Ok((Era::Legacy, LEGACY[0])),
             Header::Is(version) if LEGACY.contains(&version) => return Ok((Era::Legacy, version)),
             Header::Is(MODERN) => {}
-            Header::Is(version) => {
-                return Err(ProtocolError::UnsupportedVersion(version.to_owned()));
-            }
+            Header::Is(version) => return Err(unsupported(version, &LEGACY)),
             Header::Wrong => return Err(ProtocolError::HeaderMismatch(WRONG_VERSION.to_owned())),
         }
     }
@@ -94,9 +92,16 @@ pub(super) fn judge<'e>(
         check_headers(envelope, version, method, headers)?;
     }
     if version != MODERN {
-        return Err(ProtocolError::UnsupportedVersion(version.to_owned()));
+        return Err(unsupported(version, &[MODERN]));
     }
     Ok((Era::Modern, MODERN))
+}
+
+fn unsupported(requested: &str, supported: &'static [&'static str]) -> ProtocolError {
+    ProtocolError::UnsupportedVersion {
+        requested: requested.to_owned(),
+        supported,
+    }
 }
 
 const WRONG_VERSION: &str = "MCP-Protocol-Version must be sent once, in visible ASCII";

@@ -78,15 +78,30 @@ fn line(text: &mut String, span: &SpanData) {
         ("subject", names::SUBJECT),
         ("via", names::SURFACE),
         ("call", names::CALL_ID),
+        ("cause", names::CAUSE),
     ] {
         if let Some(value) = find(name) {
-            let _ = write!(text, " {label}={}", Inert(&value.as_str()));
+            let _ = write!(text, " {label}={}", Field(&value.as_str()));
         }
     }
-    if let opentelemetry::trace::Status::Error { description } = &span.status {
-        let _ = write!(text, " cause=\"{}\"", Inert(description));
-    }
     let _ = writeln!(text, " trace={}", span.span_context.trace_id());
+}
+
+/// A field's value: in quotes if it could be taken for more than one field.
+struct Field<'a>(&'a str);
+
+impl std::fmt::Display for Field<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self
+            .0
+            .contains(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\\'))
+        {
+            let quoted = self.0.replace('\\', "\\\\").replace('"', "\\\"");
+            write!(f, "\"{}\"", Inert(&quoted))
+        } else {
+            write!(f, "{}", Inert(self.0))
+        }
+    }
 }
 
 /// A text without any power over a terminal or a line.
@@ -96,7 +111,7 @@ impl std::fmt::Display for Inert<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for c in self.0.chars() {
             if c.is_control()
-                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
             {
                 write!(f, "{}", c.escape_unicode())?;
             } else {
@@ -122,6 +137,13 @@ fn time_of_day(at: SystemTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_cannot_pass_for_other_fields() {
+        let tenant = Field(r#"acme ok subject="root""#).to_string();
+        assert_eq!(tenant, r#""acme ok subject=\"root\"""#);
+        assert_eq!(Field("acme").to_string(), "acme");
+    }
 
     #[test]
     fn texts_from_outside_cannot_forge_lines_or_colours() {

@@ -18,6 +18,7 @@ pub(super) const CALL_ID: &str = "tollgate.call.id";
 pub(super) const SURFACE: &str = "tollgate.surface";
 pub(super) const TENANT: &str = "tollgate.tenant";
 pub(super) const SUBJECT: &str = "tollgate.subject";
+pub(super) const CAUSE: &str = "tollgate.cause";
 pub(super) const OUTCOME: &str = "tollgate.outcome";
 pub(super) const QUOTA: &str = "tollgate.quota.decision";
 pub(super) const QUOTA_LIMIT: &str = "tollgate.quota.limit";

@@ -10,16 +10,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
-    Span as _, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer as _, TracerProvider as _,
+    Link, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer as _,
+    TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider,
+};
 
 use super::console::ConsoleExporter;
 use super::{CallRecord, RequestFacts, Surface, names};
 use crate::error::{Outcome, Row};
+
+/// How long a span may wait for others before its line is written.
+const CONSOLE_DELAY: Duration = Duration::from_millis(100);
 
 /// Where spans go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +61,14 @@ impl Tracing {
         );
         for exporter in exporters {
             builder = match exporter {
-                Exporter::Console => builder.with_simple_exporter(ConsoleExporter::stderr()),
+                Exporter::Console => {
+                    // From a thread of its own: a terminal that stands still must not hold up calls.
+                    let soon = BatchConfigBuilder::default().with_scheduled_delay(CONSOLE_DELAY);
+                    let lines = BatchSpanProcessor::builder(ConsoleExporter::stderr())
+                        .with_batch_config(soon.build())
+                        .build();
+                    builder.with_span_processor(lines)
+                }
                 Exporter::Otlp => {
                     let otlp = opentelemetry_otlp::SpanExporter::builder()
                         .with_http()
@@ -94,11 +107,12 @@ impl Tracing {
         let wall = |at: Duration| -> SystemTime {
             UNIX_EPOCH + record.started_unix + at.saturating_sub(record.started)
         };
-        let parent = self.parent(&record.request);
+        let (parent, links) = self.parent(&record.request);
         // Sampling is decided before anything is written down: most calls of a busy server are not
         // sampled, and should not pay for texts that nobody reads.
         let builder = SpanBuilder::from_name("")
             .with_kind(SpanKind::Server)
+            .with_links(links)
             .with_start_time(wall(record.started));
         let mut span = self.tracer.build_with_context(builder, &parent);
         if !span.is_recording() {
@@ -106,10 +120,11 @@ impl Tracing {
         }
         span.update_name(record.name());
         span.set_attributes(attributes(record, outcome, error));
-        if let Some(row) = error
-            && matches!(outcome, Outcome::Failed | Outcome::TimedOut)
-        {
-            let text = cause.unwrap_or(row.title).to_owned();
+        if let Some(cause) = cause {
+            span.set_attribute(KeyValue::new(names::CAUSE, cause.to_owned()));
+        }
+        if matches!(outcome, Outcome::Failed | Outcome::TimedOut) {
+            let text = cause.unwrap_or_default().to_owned();
             span.set_status(Status::Error {
                 description: Cow::Owned(text),
             });
@@ -119,9 +134,16 @@ impl Tracing {
             let context = parent.with_remote_span_context(span.span_context().clone());
             let name = record.target.as_ref().map_or("", |target| target.name());
             let mut child = self.tracer.build_with_context(
-                SpanBuilder::from_name(format!("execute_tool {name}"))
-                    .with_kind(SpanKind::Internal)
-                    .with_start_time(wall(run.from)),
+                SpanBuilder::from_name(format!(
+                    "{} {name}",
+                    if record.is_tool() {
+                        "execute_tool"
+                    } else {
+                        "read_resource"
+                    }
+                ))
+                .with_kind(SpanKind::Internal)
+                .with_start_time(wall(run.from)),
                 &context,
             );
             child.end_with_timestamp(wall(until));
@@ -129,9 +151,13 @@ impl Tracing {
         span.end_with_timestamp(wall(now));
     }
 
-    fn parent(&self, request: &RequestFacts) -> Context {
+    /// The caller's span, as the parent of ours.
+    ///
+    /// One that the caller does not sample becomes a link instead: as a parent it would switch our
+    /// sampling off, and a caller must not be able to go unseen.
+    fn parent(&self, request: &RequestFacts) -> (Context, Vec<Link>) {
         if request.traceparent.is_none() {
-            return Context::new();
+            return (Context::new(), Vec::new());
         }
         let mut carrier = HashMap::new();
         let pairs = [
@@ -143,8 +169,14 @@ impl Tracing {
                 carrier.insert(name.to_owned(), value.clone());
             }
         }
-        self.propagator
-            .extract_with_context(&Context::new(), &carrier)
+        let context = self
+            .propagator
+            .extract_with_context(&Context::new(), &carrier);
+        let caller = context.span().span_context().clone();
+        if caller.is_valid() && !caller.is_sampled() {
+            return (Context::new(), vec![Link::with_context(caller)]);
+        }
+        (context, Vec::new())
     }
 }
 

@@ -163,16 +163,14 @@ impl HttpSurface {
             return self.edge_problem(EdgeError::NoRoute);
         };
         let refusal = self.refusal(route, &request);
-        match route {
-            Route::Mcp => self.answer_mcp(request, refusal).await,
-            Route::RestTool(name) => self.answer_rest(request, name, refusal).await,
-            _ => match refusal {
-                Some(EdgeError::MethodNotAllowed(_)) if self.is_preflight(&request) => {
-                    respond::preflight()
-                }
-                Some(error) => self.edge_problem(error),
-                None => self.answer_open(route, &request).await,
-            },
+        if matches!(refusal, Some(EdgeError::MethodNotAllowed(_))) && self.is_preflight(&request) {
+            return respond::preflight();
+        }
+        match (route, refusal) {
+            (Route::Mcp, _) => self.answer_mcp(request, refusal).await,
+            (Route::RestTool(name), _) => self.answer_rest(request, name, refusal).await,
+            (_, Some(error)) => self.edge_problem(error),
+            (_, None) => self.answer_open(route, &request).await,
         }
     }
 

@@ -11,10 +11,12 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::task::noop_waker_ref;
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::time::timeout;
 
 use crate::auth::Credentials;
 use crate::error::ProtocolError;
@@ -27,6 +29,8 @@ pub struct StdioSurface<W> {
     pipeline: Arc<Pipeline>,
     mcp: Arc<Mcp>,
     output: Arc<Output<W>>,
+    tasks: Mutex<JoinSet<()>>,
+    /// Calls that wait for something, by the text of their id.
     running: Arc<Mutex<HashMap<String, AbortHandle>>>,
     max_line_bytes: usize,
 }
@@ -43,6 +47,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
                 stream: Mutex::new(output),
                 is_broken: AtomicBool::new(false),
             }),
+            tasks: Mutex::default(),
             running: Arc::default(),
             max_line_bytes,
         }
@@ -69,10 +74,14 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
         }
     }
 
-    /// Cancels whatever still runs.
-    pub fn cancel_all(&self) {
-        for (_, task) in lock(&self.running).drain() {
-            task.abort();
+    /// Lets no new call in, gives the running ones `grace` to finish and to be answered, and cancels
+    /// the rest.
+    pub async fn settle(&self, grace: Duration) {
+        self.pipeline.load.close();
+        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if timeout(grace, all).await.is_err() {
+            tasks.shutdown().await;
         }
     }
 
@@ -100,18 +109,28 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
     /// The call waits for something: let it, and read on.
     fn go_on(&self, id: Option<String>, answering: Answering, runtime: &Handle) {
         let (output, running) = (Arc::clone(&self.output), Arc::clone(&self.running));
-        let key = id.clone();
         // Held until the task is registered, so that it cannot end before it is known.
         let mut registered = lock(&self.running);
-        let task = runtime.spawn(async move {
+        if id.as_ref().is_some_and(|id| registered.contains_key(id)) {
+            drop(registered);
+            // Dropping the call cancels it; with two of one id, neither could be told from the other.
+            drop(answering);
+            return self.refuse(&ProtocolError::InvalidRequest("the id is in use"));
+        }
+        let key = id.clone();
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
+        let work = async move {
             let answer = answering.await;
             if let Some(key) = key {
                 lock(&running).remove(&key);
             }
-            output.write_line(answer.body);
-        });
+            // A client that does not read must block a thread of the pool for that, not a worker.
+            let _ = spawn_blocking(move || output.write_line(answer.body)).await;
+        };
+        let task = tasks.spawn_on(work, runtime);
         if let Some(id) = id {
-            registered.insert(id, task.abort_handle());
+            registered.insert(id, task);
         }
     }
 

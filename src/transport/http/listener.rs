@@ -9,9 +9,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -24,9 +24,6 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest head, in bytes, and the most headers in it.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
-/// HTTP/2: requests at once on a connection, and resets a client may pile up.
-const MAX_STREAMS: u32 = 128;
-const MAX_RESETS: usize = 32;
 /// Pause after `accept` failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections may take to close after the last call.
@@ -68,7 +65,7 @@ pub async fn serve(
 
 fn serve_connection(
     stream: TcpStream,
-    server: &Arc<auto::Builder<TokioExecutor>>,
+    server: &Arc<http1::Builder>,
     surface: &Arc<HttpSurface>,
     graceful: &GracefulShutdown,
     connections: &mut JoinSet<()>,
@@ -82,10 +79,7 @@ fn serve_connection(
         let surface = Arc::clone(&surface);
         async move { Ok::<_, Infallible>(surface.answer(request).await) }
     });
-    let connection = server
-        .serve_connection(TokioIo::new(stream), service)
-        .into_owned();
-    let connection = graceful.watch(connection);
+    let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
     connections.spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended badly");
@@ -93,10 +87,11 @@ fn serve_connection(
     });
 }
 
-fn connection_builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+/// HTTP/1.1 alone: the timer covers a connection from its first moment, also one that stays silent
+/// or idle. HTTP/2 in the clear is spoken by nobody who needs it, and has no such timer.
+fn connection_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
@@ -104,12 +99,5 @@ fn connection_builder() -> auto::Builder<TokioExecutor> {
         .half_close(false)
         // Answers are small: one copy into one buffer beats two for the kernel to gather.
         .writev(false);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_pending_accept_reset_streams(MAX_RESETS)
-        .max_local_error_reset_streams(MAX_RESETS)
-        .max_header_list_size(MAX_HEAD_BYTES as u32);
     builder
 }

@@ -11,11 +11,11 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 
 use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers};
-use super::respond::{self, Reply};
+use super::respond::Reply;
 use super::{HttpSurface, body};
 use crate::error::{CallError, EdgeError};
 use crate::mcp::{Answer, error_before_message};
-use crate::pipeline::Call;
+use crate::pipeline::{Call, Load};
 use crate::record::Surface;
 
 impl HttpSurface {
@@ -25,11 +25,9 @@ impl HttpSurface {
         refusal: Option<EdgeError>,
     ) -> Response<Full<Bytes>> {
         let mut call = self.pipeline.open(Surface::McpHttp);
+        // Until the message is read and says more.
+        call.record.method("POST /mcp");
         if let Some(error) = refusal {
-            if self.is_preflight(&request) {
-                call.record.close_ok();
-                return respond::preflight();
-            }
             return refused_at_edge(&mut call, error);
         }
         let (head, incoming) = request.into_parts();
@@ -61,7 +59,8 @@ impl HttpSurface {
         if leaving_cancels {
             answering.await
         } else {
-            Persistent(Some(Box::pin(answering))).await
+            let load = Arc::clone(&self.pipeline.load);
+            Persistent(Some(Box::pin(answering)), load).await
         }
     }
 
@@ -100,7 +99,6 @@ impl HttpSurface {
 }
 
 fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Full<Bytes>> {
-    call.record.method("(refused)");
     call.record.close_edge(error);
     let (row, id) = (error.row(), call.record.call_id());
     let body = error_before_message(row.code, &error.detail(), None, id);
@@ -120,7 +118,7 @@ fn as_event(message: &[u8]) -> Vec<u8> {
 /// Before 2026-07-28 a broken connection is not a cancellation (2025-11-25, transports, "Sending
 /// Messages to the Server"), so a tool that has begun is not torn off half-way. While the client
 /// stays, this costs a box and no task.
-struct Persistent<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>);
+struct Persistent<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>, Arc<Load>);
 
 impl<F: Future<Output: Send> + Send + 'static> Future for Persistent<F> {
     type Output = F::Output;
@@ -140,6 +138,8 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Persistent<F> {
 impl<F: Future<Output: Send> + Send + 'static> Drop for Persistent<F> {
     fn drop(&mut self) {
         if let Some(work) = self.0.take()
+            // At shutdown the calls that outlasted the grace are cut, these as well.
+            && !self.1.is_closed()
             && let Ok(runtime) = Handle::try_current()
         {
             runtime.spawn(work);

@@ -124,7 +124,10 @@ pub(super) struct QuotaPolicies(Vec<Option<HeaderValue>>);
 impl QuotaPolicies {
     pub(super) fn new(catalog: &Catalog) -> Self {
         let policy = |quota: &Quota| {
-            let (calls, window) = (quota.burst_size(), quota.interval() * quota.burst_size());
+            let (calls, window) = (
+                quota.burst_size(),
+                quota.interval().saturating_mul(quota.burst_size()),
+            );
             HeaderValue::from_str(&format!("\"default\";q={calls};w={}", seconds_up(window))).ok()
         };
         let targets = catalog.targets().iter();

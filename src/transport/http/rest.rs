@@ -27,10 +27,6 @@ impl HttpSurface {
         let mut call = self.pipeline.open(Surface::Rest);
         call.record.method("tools/call");
         if let Some(error) = refusal {
-            if self.is_preflight(&request) {
-                call.record.close_ok();
-                return respond::preflight();
-            }
             return refused_at_edge(&mut call, error);
         }
         let (head, incoming) = request.into_parts();
