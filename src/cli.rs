@@ -8,6 +8,7 @@ mod check;
 mod init;
 mod schema;
 mod serve;
+mod signals;
 mod token;
 
 use std::fmt;

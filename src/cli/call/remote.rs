@@ -1,0 +1,70 @@
+//! A call to a running server, by its REST gateway.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
+
+use super::CallArgs;
+use crate::cli::{CliError, print};
+
+/// How long the server may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Asks a server's REST gateway. The token goes there and nowhere else: no proxy, no redirect.
+pub(super) async fn call(
+    args: &CallArgs,
+    url: &str,
+    arguments: Map<String, Value>,
+) -> Result<ExitCode, CliError> {
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    if !args.tool.bytes().all(is_name) || args.tool.starts_with('.') {
+        return Err("a tool's name is 1 to 128 of A-Z a-z 0-9 _ - .".into());
+    }
+    let url = format!("{}/mcp/tool/{}", url.trim_end_matches('/'), args.tool);
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .timeout(ANSWER_TIMEOUT)
+        .build()?;
+    let mut request = client.post(&url).json(&arguments);
+    if let Some(token) = &args.token {
+        request = request.bearer_auth(token.expose_secret());
+    }
+    let response = request
+        .send()
+        .await
+        .map_err(|error| format!("cannot reach {url}: {}", root_cause(&error)))?;
+    let status = response.status();
+    let body: Value = response
+        .json()
+        .await
+        .map_err(|_| format!("{url} answered {status} without JSON; is it a Tollgate server?"))?;
+    if status.is_success() {
+        print(format_args!("{:#}", body.get("result").unwrap_or(&body)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = |name| {
+        body.get(name)
+            .and_then(Value::as_str)
+            .unwrap_or("(nothing said)")
+            .replace(char::is_control, " ")
+    };
+    Err(format!(
+        "{} {} [call {}]",
+        status.as_u16(),
+        text("detail"),
+        text("callId")
+    )
+    .into())
+}
+
+/// The last cause is the one that says what happened.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
