@@ -31,7 +31,12 @@ const CONFIG_FILE: &str = "tollgate.yaml";
 /// A governed MCP server: every call an agent makes is authenticated, authorized, rate-limited,
 /// validated, bounded and recorded.
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version, max_term_width = 100)]
+#[command(
+    name = "tollgate",
+    version,
+    max_term_width = 100,
+    after_help = "Example:\n  tollgate serve --dev\n  tollgate help serve"
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

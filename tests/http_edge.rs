@@ -104,15 +104,15 @@ async fn each_route_takes_one_method_and_names_it() {
         .chain(OPEN)
         .chain(["/readyz"]);
     for path in routes {
-        let allowed = if path.starts_with("/mcp") {
-            "POST"
-        } else {
-            "GET"
+        let allowed = match path {
+            "/healthz" | "/readyz" => "GET, HEAD",
+            _ if path.starts_with("/mcp") => "POST",
+            _ => "GET",
         };
         for method in [
-            "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW",
+            "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW",
         ] {
-            if method == allowed {
+            if allowed.split(", ").any(|allowed| allowed == method) {
                 continue;
             }
             let answer = ask(

@@ -52,23 +52,27 @@ impl ClaimNames {
         })
     }
 
+    /// Every scopes claim there is must be well-formed, also one that an earlier claim overrides.
     fn scopes<'c>(&self, claims: &'c Claims) -> Result<Vec<&'c str>, AuthError> {
-        let Some(claim) = self.scopes.iter().find_map(|name| claims.get(name)) else {
-            return Ok(Vec::new());
-        };
-        let wrong = AuthError::Invalid {
-            cause: "the scopes claim is neither a string nor an array of strings",
-        };
-        match claim {
-            Value::String(list) => Ok(list.split(' ').filter(|scope| !scope.is_empty()).collect()),
-            Value::Array(list) => list
-                .iter()
-                .map(Value::as_str)
-                .collect::<Option<_>>()
-                .ok_or(wrong),
-            _ => Err(wrong),
-        }
+        let present = self.scopes.iter().filter_map(|name| claims.get(name));
+        let mut lists = present.map(scope_list).collect::<Result<Vec<_>, _>>()?;
+        Ok(if lists.is_empty() {
+            Vec::new()
+        } else {
+            lists.swap_remove(0)
+        })
     }
+}
+
+fn scope_list(claim: &Value) -> Result<Vec<&str>, AuthError> {
+    let list = match claim {
+        Value::String(list) => Some(list.split(' ').filter(|scope| !scope.is_empty()).collect()),
+        Value::Array(list) => list.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    list.ok_or(AuthError::Invalid {
+        cause: "a scopes claim is neither a string nor an array of strings",
+    })
 }
 
 fn text<'c>(claims: &'c Claims, name: &str, cause: &'static str) -> Result<&'c str, AuthError> {
@@ -149,6 +153,8 @@ mod tests {
 
     #[test]
     fn a_scopes_claim_of_another_type_refuses_the_token() {
+        let both = claims(json!({"sub": "s", "tenant": "t", "scope": "a", "scopes": null}));
+        assert!(ClaimNames::default().principal(&both).is_err());
         for scopes in [
             json!(null),
             json!({"a": true}),

@@ -97,15 +97,13 @@ impl<'a> Route<'a> {
         })
     }
 
-    /// The one method each route takes.
-    fn method(self) -> (Method, &'static str) {
+    /// The methods each route takes, and how `Allow` tells them.
+    fn methods(self) -> (&'static [Method], &'static str) {
         match self {
-            Self::Mcp | Self::RestTool(_) => (Method::POST, "POST"),
-            Self::OpenApi
-            | Self::ResourceMetadata
-            | Self::Alive
-            | Self::Ready
-            | Self::MintDemoJwt => (Method::GET, "GET"),
+            Self::Mcp | Self::RestTool(_) => (&[Method::POST], "POST"),
+            // Some load balancers probe with HEAD.
+            Self::Alive | Self::Ready => (&[Method::GET, Method::HEAD], "GET, HEAD"),
+            Self::OpenApi | Self::ResourceMetadata | Self::MintDemoJwt => (&[Method::GET], "GET"),
         }
     }
 
@@ -184,8 +182,8 @@ impl HttpSurface {
         {
             return Some(EdgeError::ForbiddenOrigin);
         }
-        let (method, allow) = route.method();
-        (request.method() != method).then_some(EdgeError::MethodNotAllowed(allow))
+        let (methods, allow) = route.methods();
+        (!methods.contains(request.method())).then_some(EdgeError::MethodNotAllowed(allow))
     }
 
     /// A browser asks whether a page of an allowed origin may send the real request (Fetch
