@@ -1,4 +1,54 @@
-//! Tollgate: a governed MCP server.
+//! Tollgate: an MCP server that governs every call.
+//!
+//! ```text
+//! HTTP /mcp ─┐
+//! REST ──────┼─ authenticate ─ find ─ authorize ─ admit ─ validate ─ run ─ record
+//! stdio ─────┘   Principal            Permit      Admission  Valid-   deadline
+//!                                                            Arguments
+//! ```
+//!
+//! Whatever way a call comes in, it passes the same checks in the same order ([`pipeline`]). Each
+//! returns evidence that the next one demands, so that a check cannot be skipped. Tools are typed
+//! functions with their policy beside them:
+//!
+//! ```
+//! use schemars::JsonSchema;
+//! use serde::{Deserialize, Serialize};
+//! use tollgate::server::Server;
+//! use tollgate::{CallContext, Quota, Tool, ToolError};
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct Args {
+//!     /// City name in English, for example "Paris".
+//!     city: String,
+//! }
+//!
+//! #[derive(Serialize, JsonSchema)]
+//! struct Weather {
+//!     celsius: f64,
+//! }
+//!
+//! async fn current(_call: CallContext, args: Args) -> Result<Weather, ToolError> {
+//!     match args.city.as_str() {
+//!         "Paris" => Ok(Weather { celsius: 21.5 }),
+//!         other => Err(ToolError::not_found(format!("no weather for {other}"))),
+//!     }
+//! }
+//!
+//! let server = Server::builder()
+//!     .tool(
+//!         Tool::new("weather.current", "Current weather for a city.")
+//!             .scope("weather:read")
+//!             .quota(Quota::per_minute(60).burst(10))
+//!             .handler(current),
+//!     )
+//!     .build()?;
+//! # Ok::<(), tollgate::server::StartError>(())
+//! ```
+//!
+//! `server.bind(address)` then serves HTTP, `server.stdio(output)` a client on a pair of streams;
+//! `examples/shop.rs` is a whole program. Tests of tools run a real server with `testing` (a
+//! feature). The rooms of the crate and the rules between them are in `ARCHITECTURE.md`.
 
 pub mod access;
 pub mod auth;

@@ -5,7 +5,7 @@
 //! itself as cancelled. Spans are built at the end from noted times: a call that nobody traces pays
 //! for two readings of the clock and nothing else.
 
-pub mod console;
+mod console;
 mod names;
 mod otel;
 
@@ -194,9 +194,11 @@ impl CallRecord {
     /// The call was not served. Defects and failures behind us are logged here, once.
     pub fn close_error(&mut self, error: &CallError) {
         let cause = error.cause();
-        if error.row().is_ours() && cause.is_some() && !self.closed {
+        if let Some(cause) = &cause
+            && error.row().is_ours()
+            && !self.closed
+        {
             let target = self.target.as_ref().map_or("", |target| target.name());
-            let cause = cause.as_deref().unwrap_or("");
             tracing::error!(call = %self.call_id, target, cause = %cause.escape_debug(), "{}", error.detail());
         }
         self.close(error.row().outcome, Some(error.row()), cause.as_deref());
@@ -239,15 +241,9 @@ impl CallRecord {
 
 impl Drop for CallRecord {
     fn drop(&mut self) {
-        self.run_ended_if_open();
-        self.close(Outcome::Cancelled, None, None);
-    }
-}
-
-impl CallRecord {
-    fn run_ended_if_open(&mut self) {
         if self.run.is_some_and(|run| run.until.is_none()) {
             self.run_ended();
         }
+        self.close(Outcome::Cancelled, None, None);
     }
 }

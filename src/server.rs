@@ -1,6 +1,6 @@
 //! Wires the parts to one another: the only room that knows them all.
 //!
-//! [`ServerBuilder`] takes tools and settings, from code or from a [`Config`]; [`Server`] is the
+//! [`ServerBuilder`] takes tools and settings, from code or from a [`Config`](crate::config::Config); [`Server`] is the
 //! checked result, which listens on HTTP or speaks on stdio. What must never be exposed (dev mode,
 //! anonymous callers) is refused here, before a port is open.
 

@@ -33,7 +33,7 @@ fn errors_of(body: &str) -> Vec<String> {
     let source = work.path().join("evidence.rs");
     std::fs::write(&source, body).expect("a file of the test's own");
     let library = library(&folder);
-    let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+    let output = Command::new("rustc")
         .args([
             "--edition",
             "2024",

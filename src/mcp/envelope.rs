@@ -5,17 +5,18 @@
 //! protocol prescribes, by code that knows the method. What does fail it: text that is no JSON, and
 //! JSON that is no single JSON-RPC message (batches, doubled keys, ids that are no id).
 
+mod lenient;
+
 use std::borrow::Cow;
-use std::fmt;
-use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
 
 use crate::error::ProtocolError;
 use crate::json::StrictObject;
 use crate::tool::Arguments;
+use lenient::{Lenient, Member, id, is_id, next_key, once, skip, value};
 
 /// A message's outermost object.
 #[derive(Default)]
@@ -138,25 +139,6 @@ pub(super) fn rescue_id(message: &[u8]) -> Option<&str> {
     message.trim_ascii_start().strip_prefix(b"{")?;
     let only: OnlyId<'_> = serde_json::from_slice(message).ok()?;
     only.id.map(RawValue::get).filter(|id| is_id(id))
-}
-
-/// A string, or an integer (MCP 2026-07-28, basic/index, "Requests"); `text` is valid JSON.
-fn is_id(text: &str) -> bool {
-    text.starts_with('"')
-        || text
-            .strip_prefix('-')
-            .unwrap_or(text)
-            .bytes()
-            .all(|b| b.is_ascii_digit())
-}
-
-/// Fails on a member that stands twice.
-fn once<E: de::Error>(seen: &mut u16, member: u16) -> Result<(), E> {
-    if *seen & member != 0 {
-        return Err(E::custom("a member stands twice"));
-    }
-    *seen |= member;
-    Ok(())
 }
 
 impl<'de> Member<'de> for Envelope<'de> {
@@ -315,116 +297,6 @@ impl<'de> Member<'de> for Object {
     fn object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
         let StrictObject(object) = StrictObject::deserialize(MapAccessDeserializer::new(map))?;
         Ok(Self::Is(object))
-    }
-}
-
-/// Something read leniently: what a JSON value of another type than the wanted one becomes.
-trait Member<'de>: Sized {
-    /// What a value of another type becomes; `None` fails the message.
-    fn wrong() -> Option<Self> {
-        None
-    }
-
-    /// What a string becomes.
-    fn text(_: Cow<'de, str>) -> Option<Self> {
-        Self::wrong()
-    }
-
-    /// What an object becomes.
-    fn object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
-        skip(map)?;
-        Self::wrong().ok_or_else(|| de::Error::custom("a value of another type was expected"))
-    }
-}
-
-fn skip<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
-    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-    Ok(())
-}
-
-fn value<'de, T: Member<'de>, A: MapAccess<'de>>(map: &mut A) -> Result<T, A::Error> {
-    map.next_value::<Lenient<T>>().map(|Lenient(value)| value)
-}
-
-fn next_key<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
-    Ok(match map.next_key::<Lenient<Text<'de>>>()? {
-        Some(Lenient(Text::Is(key))) => Some(key),
-        _ => None,
-    })
-}
-
-fn id<'de, A: MapAccess<'de>>(map: &mut A) -> Result<&'de str, A::Error> {
-    let id = map.next_value::<&RawValue>()?.get();
-    if is_id(id) {
-        Ok(id)
-    } else {
-        Err(de::Error::custom("an id is a string or an integer"))
-    }
-}
-
-struct Lenient<T>(T);
-
-impl<'de, T: Member<'de>> Deserialize<'de> for Lenient<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_any(LenientVisitor(PhantomData))
-            .map(Self)
-    }
-}
-
-struct LenientVisitor<T>(PhantomData<T>);
-
-impl<T> LenientVisitor<T> {
-    fn wrong<'de, E: de::Error>() -> Result<T, E>
-    where
-        T: Member<'de>,
-    {
-        T::wrong().ok_or_else(|| E::custom("a value of another type was expected"))
-    }
-}
-
-impl<'de, T: Member<'de>> Visitor<'de> for LenientVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<T, E> {
-        Self::wrong()
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<T, E> {
-        Self::wrong()
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<T, E> {
-        Self::wrong()
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<T, E> {
-        Self::wrong()
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<T, E> {
-        Self::wrong()
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Self::wrong()
-    }
-
-    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<T, E> {
-        T::text(Cow::Borrowed(text)).map_or_else(Self::wrong, Ok)
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        T::text(Cow::Owned(text.to_owned())).map_or_else(Self::wrong, Ok)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::object(map)
     }
 }
 

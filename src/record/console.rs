@@ -15,11 +15,11 @@ use super::names;
 
 /// Writes spans to standard error.
 #[derive(Debug)]
-pub struct ConsoleExporter(());
+pub(super) struct ConsoleExporter(());
 
 impl ConsoleExporter {
     /// To standard error; standard output belongs to the protocol.
-    pub fn stderr() -> Self {
+    pub(super) fn stderr() -> Self {
         Self(())
     }
 }
