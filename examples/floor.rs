@@ -3,15 +3,20 @@
 //! Plain axum reads a `tools/call` body, its `_meta` included, and answers an object of the size of
 //! our `get_customer` answer: no authentication, no quota, no schema, no record. It is written as
 //! a user of axum would write it, so that the ratio to it is the price of governance and nothing else.
-//! Run with `cargo run --release --example floor -- --port 8080`; port 0 lets the system choose.
+//! Run with `cargo run --release --example floor -- --port 8080`; port 0 lets the system choose. With
+//! `--sql FILE` the customer comes from that SQLite file, asked in the handler itself: the floor for
+//! a tool declared in SQL.
 
 use std::error::Error;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::routing::post;
 use axum::serve::ListenerExt;
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
@@ -85,9 +90,12 @@ struct Text {
 #[derive(Serialize)]
 struct Customer {
     id: String,
-    name: &'static str,
-    tier: &'static str,
+    name: String,
+    tier: String,
 }
+
+/// The database, if there is one. One connection is enough for one core.
+type Shop = Option<Arc<Mutex<Connection>>>;
 
 #[derive(Serialize)]
 struct AnswerMeta {
@@ -98,27 +106,33 @@ struct AnswerMeta {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut port = 0;
+    let mut shop: Shop = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         match (flag.as_str(), arguments.next()) {
             ("--port", Some(value)) => port = value.parse()?,
-            _ => return Err("usage: floor [--port N]".into()),
+            ("--sql", Some(file)) => shop = Some(Arc::new(Mutex::new(Connection::open(file)?))),
+            _ => return Err("usage: floor [--port N] [--sql FILE]".into()),
         }
     }
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     // A socket that refuses the option still answers, only later: no reason to drop the caller.
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap_or_default());
-    axum::serve(listener, Router::new().route("/mcp", post(call))).await?;
+    axum::serve(
+        listener,
+        Router::new().route("/mcp", post(call)).with_state(shop),
+    )
+    .await?;
     Ok(())
 }
 
-async fn call(body: Bytes) -> Result<(HeaderMap, Vec<u8>), StatusCode> {
+async fn call(State(shop): State<Shop>, body: Bytes) -> Result<(HeaderMap, Vec<u8>), StatusCode> {
     let request: Envelope = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
     if !is_understood(&request) {
         return Err(StatusCode::NOT_FOUND);
     }
-    let answer = serde_json::to_vec(&answer(request)?);
+    let answer = serde_json::to_vec(&answer(request, &shop)?);
     let mut headers = HeaderMap::new();
     headers.insert(
         header::CONTENT_TYPE,
@@ -138,12 +152,24 @@ fn is_understood(request: &Envelope) -> bool {
         && meta.is_none_or(|meta| meta.protocol_version == "2026-07-28")
 }
 
-fn answer(request: Envelope) -> Result<Answer, StatusCode> {
-    let customer = Customer {
-        id: request.params.arguments.customer_id,
-        name: "Jane Doe",
-        tier: "gold",
+fn customer(id: String, shop: &Shop) -> Option<Customer> {
+    let Some(shop) = shop else {
+        let (name, tier) = ("Jane Doe".into(), "gold".into());
+        return Some(Customer { id, name, tier });
     };
+    let shop = shop.lock().ok()?;
+    let query = "SELECT id, name, tier FROM customers WHERE tenant = ?1 AND id = ?2";
+    let mut statement = shop.prepare_cached(query).ok()?;
+    let row = statement.query_row(["acme", &id], |row| {
+        let (id, name, tier) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Customer { id, name, tier })
+    });
+    row.ok()
+}
+
+fn answer(request: Envelope, shop: &Shop) -> Result<Answer, StatusCode> {
+    let id = request.params.arguments.customer_id;
+    let customer = customer(id, shop).ok_or(StatusCode::NOT_FOUND)?;
     let text = serde_json::to_string(&customer).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(Answer {
         jsonrpc: "2.0",

@@ -70,13 +70,6 @@ pub struct Row {
     pub outcome: Outcome,
 }
 
-impl Row {
-    /// Whether the fault is ours, or behind us, so that the operator should hear of it.
-    pub fn is_ours(&self) -> bool {
-        self.rest_status >= 500
-    }
-}
-
 /// Why a call on the governed path was not served.
 #[derive(Debug)]
 pub enum CallError {
@@ -196,6 +189,12 @@ impl CallError {
             Self::SourceFailed(cause) | Self::Internal(cause) => Some(cause.as_str().into()),
             _ => None,
         }
+    }
+
+    /// Whether the operator should hear of it: a fault of ours, or behind us. Refusals under load and
+    /// at shutdown are not: callers could fill the log with them.
+    pub fn is_incident(&self) -> bool {
+        self.row().rest_status >= 500 && !matches!(self, Self::Overloaded | Self::Draining)
     }
 
     /// When to try again, where waiting helps.

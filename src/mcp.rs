@@ -108,10 +108,9 @@ impl Mcp {
         if envelope.is_response {
             return response(call, era, headers.is_some());
         }
-        let owned_id = id.to_owned();
         match self.dispatch(call, principal, envelope, era).await {
             Ok(answer) => answer,
-            Err(error) => fault(call, Some(&owned_id), &error, era),
+            Err(error) => fault(call, Some(id), &error, era),
         }
     }
 

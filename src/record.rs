@@ -194,10 +194,8 @@ impl CallRecord {
     /// The call was not served. Defects and failures behind us are logged here, once.
     pub fn close_error(&mut self, error: &CallError) {
         let cause = error.cause();
-        if let Some(cause) = &cause
-            && error.row().is_ours()
-            && !self.closed
-        {
+        if error.is_incident() && !self.closed {
+            let cause = cause.as_deref().unwrap_or("none given");
             let target = self.target.as_ref().map_or("", |target| target.name());
             tracing::error!(call = %self.call_id, target, cause = %cause.escape_debug(), "{}", error.detail());
         }
