@@ -55,7 +55,7 @@ impl Mcp {
     /// Prepares everything that does not depend on the request.
     pub fn new(pipeline: &Pipeline, info: ServerInfo) -> Self {
         let server_info = json!({"name": info.name, "version": info.version});
-        let meta = Meta::new(server_info);
+        let meta = Meta::new(&server_info);
         let mut discover = json!({
             "resultType": "complete",
             "supportedVersions": [MODERN],

@@ -48,25 +48,21 @@ impl Recorder {
         Self { clock, tracing }
     }
 
-    /// A fresh id (UUIDv7, RFC 9562 §5.7): sorts by time, random enough to be unique everywhere.
+    /// An id for a request that no record is opened for.
     pub fn new_call_id(&self) -> Uuid {
-        let now = self.clock.unix();
-        Uuid::new_v7(Timestamp::from_unix(
-            NoContext,
-            now.as_secs(),
-            now.subsec_nanos(),
-        ))
+        call_id_at(self.clock.unix())
     }
 
     /// Opens the record of a request that has just arrived.
     pub fn open(self: &Arc<Self>, surface: Surface) -> CallRecord {
+        let started_unix = self.clock.unix();
         CallRecord {
             recorder: Arc::clone(self),
-            call_id: self.new_call_id(),
+            call_id: call_id_at(started_unix),
             surface,
             method: Cow::Borrowed("(unread)"),
             started: self.clock.monotonic(),
-            started_unix: self.clock.unix(),
+            started_unix,
             request: RequestFacts::default(),
             principal: None,
             target: None,
@@ -82,6 +78,15 @@ impl Recorder {
             tracing.shutdown(patience);
         }
     }
+}
+
+/// A fresh id (UUIDv7, RFC 9562 §5.7): sorts by time, random enough to be unique everywhere.
+fn call_id_at(now: Duration) -> Uuid {
+    Uuid::new_v7(Timestamp::from_unix(
+        NoContext,
+        now.as_secs(),
+        now.subsec_nanos(),
+    ))
 }
 
 /// What the protocol front knows of a request and spans should tell.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use serde_json::json;
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::error::{CallError, EdgeError, Row};
@@ -150,19 +150,25 @@ fn seconds_up(wait: Duration) -> u64 {
 
 /// A problem document (RFC 9457).
 pub(super) fn problem(row: Row, status: u16, detail: &str, call_id: Uuid) -> Reply {
-    let body = json!({
-        "type": format!("urn:tollgate:error:{}", row.kind),
-        "title": row.title,
-        "status": status,
-        "detail": detail,
-        "callId": call_id.to_string(),
-    });
-    Reply::new(
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Problem<'a> {
+        r#type: &'a str,
+        title: &'a str,
+        status: u16,
+        detail: &'a str,
+        call_id: Uuid,
+    }
+    let problem = Problem {
+        r#type: &["urn:tollgate:error:", row.kind].concat(),
+        title: row.title,
         status,
-        "application/problem+json",
-        Bytes::from(body.to_string()),
-    )
-    .call_id(call_id)
+        detail,
+        call_id,
+    };
+    // Plain values into memory: this does not fail.
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    Reply::new(status, "application/problem+json", Bytes::from(body)).call_id(call_id)
 }
 
 /// The parts of `WWW-Authenticate` (RFC 6750 §3, RFC 9728 §5.1) that are known at start.

@@ -45,12 +45,10 @@ impl HttpSurface {
             .await
         {
             Ok(output) => {
-                let body = [
-                    b"{\"ok\":true,\"result\":",
-                    output.value().to_string().as_bytes(),
-                    b"}",
-                ]
-                .concat();
+                let mut body = b"{\"ok\":true,\"result\":".to_vec();
+                // A `Value` into memory: this does not fail.
+                let _ = serde_json::to_writer(&mut body, output.value());
+                body.push(b'}');
                 Reply::ok(Bytes::from(body))
                     .call_id(call.record.call_id())
                     .quota(&call.record, &self.quota_policies)
