@@ -203,14 +203,9 @@ pub(super) struct RawSource {
     /// Path of the SQLite file, such as `./shop.db`.
     #[schemars(length(min = 1))]
     pub(super) sqlite: String,
-    /// Statements that may run at once on this source.
-    #[serde(default = "default_threads")]
+    /// Statements that may run at once on this source. Default: as many as cores, at most 4.
     #[schemars(range(min = 1, max = 64))]
-    pub(super) threads: usize,
-}
-
-fn default_threads() -> usize {
-    4
+    pub(super) threads: Option<usize>,
 }
 
 /// One tool: who may call it, how often, with which arguments, and what it runs.

@@ -17,7 +17,7 @@ pub enum Source {
     Sqlite {
         /// Path of the file; a relative one has been joined to the folder of the config file.
         path: PathBuf,
-        /// Statements that may run at once, 1 to 64, default 4.
+        /// Statements that may run at once, 1 to 64.
         threads: usize,
         /// Where the source stands, for faults found later.
         origin: Origin,
@@ -33,12 +33,17 @@ pub(super) fn check(
     let source = |(name, raw): (String, RawSource)| {
         let source = Source::Sqlite {
             path: folder.join(raw.sqlite),
-            threads: raw.threads,
+            threads: raw.threads.unwrap_or_else(default_threads),
             origin: at.key(&name).origin(),
         };
         (name, source)
     };
     raw.into_iter().map(source).collect()
+}
+
+/// As many as cores, at most four: beyond that threads take turns, and handing over costs more than it gains.
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
 }
 
 #[cfg(test)]
@@ -62,10 +67,8 @@ mod tests {
             threads,
             origin,
         } = &config.sources["near"];
-        assert_eq!(
-            (path.as_path(), *threads),
-            (Path::new("/etc/tollgate/./shop.db"), 4)
-        );
+        assert_eq!(path.as_path(), Path::new("/etc/tollgate/./shop.db"));
+        assert!((1..=4).contains(threads));
         assert_eq!(
             (origin.path.as_str(), origin.line),
             ("sources.near", Some(2))

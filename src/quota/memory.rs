@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use papaya::HashMap;
 
 use super::gcra::{Verdict, decide};
@@ -33,7 +34,7 @@ pub struct BucketsFull;
 
 /// The buckets, by tenant and target.
 pub struct Buckets {
-    map: HashMap<Key, AtomicU64>,
+    map: HashMap<Key, AtomicU64, RandomState>,
     max_keys: usize,
     /// When the last sweep for room began.
     swept: AtomicU64,
@@ -43,7 +44,8 @@ impl Buckets {
     /// No buckets yet, and never more than `max_keys`.
     pub fn new(max_keys: usize) -> Self {
         Self {
-            map: HashMap::new(),
+            // Seeded per process, so that nobody can choose tenants that collide.
+            map: HashMap::with_hasher(RandomState::default()),
             max_keys,
             swept: AtomicU64::new(0),
         }
