@@ -24,6 +24,7 @@ use crate::config::{
 use crate::demo;
 use crate::record::Exporter;
 use crate::server::ServerBuilder;
+use crate::stderr::Stderr;
 
 /// Name of the file that commands look for.
 const CONFIG_FILE: &str = "tollgate.yaml";
@@ -59,10 +60,9 @@ enum Command {
     Schema,
 }
 
-/// Tells the operator something on standard error. If nobody listens there, so be it: unlike
-/// `eprintln!`, this does not panic.
+/// Tells the operator something on standard error, if anybody listens there.
 pub fn say(text: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = Stderr.write_all(format!("{text}\n").as_bytes());
 }
 
 /// Prints a command's answer on standard output.

@@ -65,6 +65,7 @@ pub mod record;
 pub mod run;
 pub mod server;
 pub mod source;
+pub mod stderr;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tool;

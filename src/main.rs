@@ -2,23 +2,30 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use tollgate::cli::{self, Cli};
+use tollgate::stderr::{self, Stderr};
 use tracing_subscriber::EnvFilter;
+
+/// How long the last lines on standard error may take.
+const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     init_logging();
     // Once, before anything speaks TLS; a second provider would be a defect.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match cli.run() {
+    let code = match cli.run() {
         Ok(code) => code,
         Err(error) => {
             cli::say(format_args!("error: {error}"));
             ExitCode::FAILURE
         }
-    }
+    };
+    stderr::flush(LAST_LINES_TIMEOUT);
+    code
 }
 
 /// Logs go to standard error; standard output belongs to the protocol. `RUST_LOG` sets the level.
@@ -26,7 +33,7 @@ fn init_logging() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         // A closed standard error is no reason to panic.

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 pub use answer::{Answer, error_before_message};
-pub(crate) use answer::{answer_to_unauthenticated, answer_to_unreadable};
+pub(crate) use answer::{answer_to_unauthenticated, answer_to_unread};
 pub(crate) use envelope::id_of;
 pub use front::{Header, McpHeaders};
 

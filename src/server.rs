@@ -34,7 +34,7 @@ const DEV_ISSUER: &str = "urn:tollgate:dev";
 /// How often buckets of idle tenants are freed.
 const EVICTION_PERIOD: Duration = Duration::from_secs(30);
 /// How long the last spans may take to leave.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why a server could not be made or started.
 #[derive(Debug, thiserror::Error)]
@@ -327,9 +327,9 @@ impl Server {
         StdioSurface::new(pipeline, mcp, output, self.http.max_body_bytes)
     }
 
-    /// Sends out the last spans.
-    pub fn flush(&self) {
-        self.pipeline.recorder.flush(FLUSH_TIMEOUT);
+    /// Sends out the last spans, for at most `patience`.
+    pub fn flush(&self, patience: Duration) {
+        self.pipeline.recorder.flush(patience);
     }
 }
 
@@ -352,17 +352,17 @@ impl BoundServer {
     /// running ones get the configured grace to finish, connections are closed, spans are sent out.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let (close, closed) = oneshot::channel();
+        // Without a sender there is nobody left to wait for.
         let listening = serve(self.listener, self.surface, async {
-            // An error means the sender is gone, which ends listening as well.
-            let _ = closed.await;
+            closed.await.unwrap_or(true)
         });
         let life = async {
             tokio::select! {
                 () = stop => {}
                 () = evict_idle_buckets(&self.pipeline) => {}
             }
-            drain(&self.pipeline, self.grace).await;
-            let _ = close.send(());
+            let drained = drain(&self.pipeline, self.grace).await;
+            let _ = close.send(drained);
         };
         tokio::join!(listening, life);
         let recorder = Arc::clone(&self.pipeline.recorder);
@@ -371,15 +371,18 @@ impl BoundServer {
     }
 }
 
-async fn drain(pipeline: &Pipeline, grace: Duration) {
+/// Lets no new call in and waits up to `grace` for the running ones; whether all ended.
+async fn drain(pipeline: &Pipeline, grace: Duration) -> bool {
     pipeline.load.close();
-    if timeout(grace, pipeline.load.emptied()).await.is_err() {
+    let drained = timeout(grace, pipeline.load.emptied()).await.is_ok();
+    if !drained {
         let running = pipeline.load.running();
         tracing::warn!(
             running,
             "calls did not finish within the grace and are cut off"
         );
     }
+    drained
 }
 
 async fn evict_idle_buckets(pipeline: &Pipeline) {

@@ -13,7 +13,7 @@ use crate::auth::Credentials;
 use crate::error::CallError;
 use crate::pipeline::CallRequest;
 use crate::record::Surface;
-use crate::server::Server;
+use crate::server::{FLUSH_TIMEOUT, Server};
 use crate::tool::TargetRef;
 
 /// Calls a tool and prints its answer as JSON. Without --url the call runs in this process, as
@@ -48,7 +48,7 @@ pub(super) fn run(args: &CallArgs) -> Result<ExitCode, CliError> {
         None => {
             let server = args.config.builder(args.config.load()?)?.build()?;
             let code = runtime.block_on(call_here(args, &server, arguments));
-            server.flush();
+            server.flush(FLUSH_TIMEOUT);
             code
         }
     }
@@ -86,6 +86,7 @@ async fn call_here(
                 CallError::Unauthenticated(_) if args.token.is_none() => {
                     " (set stdio.principal or stdio.token, or give --token)"
                 }
+                CallError::Unauthenticated(_) => " (it came from --token or TOLLGATE_TOKEN)",
                 _ => "",
             };
             Err(format!("{}{advice} [call {id}]", error.detail()).into())

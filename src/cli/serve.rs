@@ -12,10 +12,13 @@ use tokio::sync::oneshot;
 use super::signals::Signals;
 use super::{CliError, ConfigArgs, say};
 use crate::config::Config;
+use crate::server::FLUSH_TIMEOUT;
 
 /// After the input of stdio ended: how long running calls may take to finish. Clients wait some two
 /// seconds before they kill.
-const END_GRACE: Duration = Duration::from_millis(1_500);
+const END_GRACE: Duration = Duration::from_millis(1_200);
+/// And then the last spans.
+const END_FLUSH: Duration = Duration::from_millis(500);
 /// How long threads that wait for the client to read may take to end.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -94,17 +97,17 @@ fn serve_stdio(args: &ServeArgs, config: Config, runtime: Runtime) -> Result<Exi
             // Nobody waits any more if a signal came first.
             let _ = ended.send(());
         })?;
-    runtime.block_on(async {
+    let flush = runtime.block_on(async {
         let stop = Signals::new()?;
-        let grace = tokio::select! {
-            _ = input_ended => END_GRACE,
-            () = stop.asked() => grace,
+        let (grace, flush) = tokio::select! {
+            _ = input_ended => (END_GRACE, END_FLUSH),
+            () = stop.asked() => (grace, FLUSH_TIMEOUT),
         };
         surface.settle(grace).await;
-        Ok::<_, io::Error>(())
+        Ok::<_, io::Error>(flush)
     })?;
     // A client that does not read its answers may hold a thread for ever; leave it behind.
     runtime.shutdown_timeout(LEAVE_TIMEOUT);
-    server.flush();
+    server.flush(flush);
     Ok(ExitCode::SUCCESS)
 }

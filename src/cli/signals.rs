@@ -22,11 +22,11 @@ impl Signals {
     /// Resolves when the process is asked to stop; from then on, another signal ends it at once.
     pub(super) async fn asked(mut self) {
         self.next().await;
-        say("stopping: running calls may finish; send the signal again to stop at once");
         tokio::spawn(async move {
             self.next().await;
             stop_at_once();
         });
+        say("stopping: running calls may finish; send the signal again to stop at once");
     }
 
     async fn next(&mut self) {

@@ -319,9 +319,9 @@ pub(crate) fn answer_to_unauthenticated(message: &[u8], error: CallError, call_i
     }
 }
 
-/// The answer to bytes that are not even looked at.
-pub(crate) fn answer_to_unreadable(error: &ProtocolError, call_id: Uuid) -> Answer {
-    Answer::protocol(None, error, Era::Modern, call_id)
+/// The answer to a line that is refused before it is read as a message.
+pub(crate) fn answer_to_unread(id: Option<&str>, error: &ProtocolError, call_id: Uuid) -> Answer {
+    Answer::protocol(id, error, Era::Modern, call_id)
 }
 
 /// A JSON-RPC error for a request that was refused before its message was read.

@@ -117,8 +117,13 @@ pub(crate) fn parse(message: &[u8]) -> Result<Envelope<'_>, ProtocolError> {
     if envelope.method == Text::Absent && !envelope.is_response {
         return Err(ProtocolError::InvalidRequest("`method` is missing"));
     }
-    if envelope.method == Text::Wrong || (envelope.is_response && envelope.method != Text::Absent) {
+    if envelope.method == Text::Wrong {
         return Err(ProtocolError::InvalidRequest("`method` must be a string"));
+    }
+    if envelope.is_response && envelope.method != Text::Absent {
+        return Err(ProtocolError::InvalidRequest(
+            "a request has no `result` or `error`",
+        ));
     }
     Ok(envelope)
 }

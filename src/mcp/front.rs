@@ -78,6 +78,8 @@ pub(super) fn judge<'e>(
             Header::Absent if headers.is_some() => return Ok((Era::Legacy, LEGACY_WITHOUT_HEADER)),
             Header::Absent => return Ok((Era::Legacy, LEGACY[0])),
             Header::Is(version) if LEGACY.contains(&version) => return Ok((Era::Legacy, version)),
+            // Without `_meta` this is a handshake, whatever the header says.
+            Header::Is(MODERN) if method == "initialize" => return Ok((Era::Legacy, LEGACY[0])),
             Header::Is(MODERN) => {}
             Header::Is(version) => return Err(unsupported(version, &LEGACY)),
             Header::Wrong => return Err(ProtocolError::HeaderMismatch(WRONG_VERSION.to_owned())),

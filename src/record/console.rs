@@ -12,6 +12,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use super::names;
+use crate::stderr::Stderr;
 
 /// Writes spans to standard error.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl SpanExporter for ConsoleExporter {
             line(&mut text, span);
         }
         // A closed terminal must not take the server down.
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        let _ = Stderr.write_all(text.as_bytes());
         Ok(())
     }
 }

@@ -61,6 +61,7 @@ pub struct HttpSurface {
     /// Value of `WWW-Authenticate` parameters that are the same for every challenge.
     challenge: respond::Challenge,
     quota_policies: respond::QuotaPolicies,
+    detached: mcp_route::Detached,
     dev: Option<DevMint>,
 }
 
@@ -139,6 +140,7 @@ impl HttpSurface {
             pipeline,
             mcp,
             base_url,
+            detached: mcp_route::Detached::default(),
             dev,
         }
     }

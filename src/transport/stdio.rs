@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use crate::auth::Credentials;
 use crate::error::ProtocolError;
-use crate::mcp::{Answer, Mcp, answer_to_unauthenticated, answer_to_unreadable, id_of};
+use crate::mcp::{Answer, Mcp, answer_to_unauthenticated, answer_to_unread, id_of};
 use crate::pipeline::Pipeline;
 use crate::record::Surface;
 
@@ -63,7 +63,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
                 Ok(Line::End) | Err(_) => break,
                 Ok(Line::TooLong) => {
                     let error = ProtocolError::InvalidRequest("the line is longer than allowed");
-                    self.refuse(&error);
+                    self.refuse(None, &error);
                 }
                 Ok(Line::Whole) if line.trim_ascii().is_empty() => {}
                 Ok(Line::Whole) => self.take(std::mem::take(&mut line), runtime),
@@ -86,6 +86,10 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
     }
 
     fn take(&self, line: Vec<u8>, runtime: &Handle) {
+        if let Some(id) = self.id_in_use(&line) {
+            let error = ProtocolError::InvalidRequest("the id is in use by a call that still runs");
+            return self.refuse(Some(&id), &error);
+        }
         let line: Arc<[u8]> = line.into();
         let mut answering = self.answer(Arc::clone(&line));
         let mut context = Context::from_waker(noop_waker_ref());
@@ -93,6 +97,15 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
             Poll::Ready(answer) => self.finish(answer),
             Poll::Pending => self.go_on(id_of(&line), answering, runtime),
         }
+    }
+
+    /// Two calls of one id could not be told apart, neither by their answers nor to cancel one.
+    fn id_in_use(&self, line: &[u8]) -> Option<String> {
+        let running = lock(&self.running);
+        if running.is_empty() {
+            return None;
+        }
+        id_of(line).filter(|id| running.contains_key(id))
     }
 
     fn answer(&self, line: Arc<[u8]>) -> Answering {
@@ -111,12 +124,6 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
         let (output, running) = (Arc::clone(&self.output), Arc::clone(&self.running));
         // Held until the task is registered, so that it cannot end before it is known.
         let mut registered = lock(&self.running);
-        if id.as_ref().is_some_and(|id| registered.contains_key(id)) {
-            drop(registered);
-            // Dropping the call cancels it; with two of one id, neither could be told from the other.
-            drop(answering);
-            return self.refuse(&ProtocolError::InvalidRequest("the id is in use"));
-        }
         let key = id.clone();
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}
@@ -144,11 +151,11 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
         self.output.write_line(answer.body);
     }
 
-    fn refuse(&self, error: &ProtocolError) {
+    fn refuse(&self, id: Option<&str>, error: &ProtocolError) {
         let mut call = self.pipeline.open(Surface::McpStdio);
         call.record.method("(unreadable)");
         call.record.close_protocol(error);
-        let answer = answer_to_unreadable(error, call.record.call_id());
+        let answer = answer_to_unread(id, error, call.record.call_id());
         self.output.write_line(answer.body);
     }
 }

@@ -19,7 +19,8 @@ pub(super) async fn call(
     arguments: Map<String, Value>,
 ) -> Result<ExitCode, CliError> {
     let is_name = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
-    if !args.tool.bytes().all(is_name) || args.tool.starts_with('.') {
+    if args.tool.is_empty() || matches!(&*args.tool, "." | "..") || !args.tool.bytes().all(is_name)
+    {
         return Err("a tool's name is 1 to 128 of A-Z a-z 0-9 _ - .".into());
     }
     let url = format!("{}/mcp/tool/{}", url.trim_end_matches('/'), args.tool);

@@ -29,19 +29,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections may take to close after the last call.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves connections until `stop` resolves, then lets the open ones finish what they are at.
+/// Serves connections until `stop` resolves. If it says that no call runs any more, the open ones
+/// get a moment to close; else they are cut, and their calls with them.
 pub async fn serve(
     listener: TcpListener,
     surface: Arc<HttpSurface>,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = bool>,
 ) {
     let server = Arc::new(connection_builder());
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     tokio::pin!(stop);
-    loop {
+    let drained = loop {
         let accepted = tokio::select! {
-            () = &mut stop => break,
+            drained = &mut stop => break drained,
             accepted = listener.accept() => accepted,
             Some(_ended) = connections.join_next() => continue,
         };
@@ -54,13 +55,18 @@ pub async fn serve(
                 sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
+    };
     drop(listener);
-    if timeout(CLOSE_TIMEOUT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some connections did not close in time and were cut");
+    let patience = if drained {
+        CLOSE_TIMEOUT
+    } else {
+        Duration::ZERO
+    };
+    if timeout(patience, graceful.shutdown()).await.is_err() {
         // Drops their calls, which closes the records while spans can still be sent.
         connections.shutdown().await;
     }
+    surface.detached.cut().await;
 }
 
 fn serve_connection(

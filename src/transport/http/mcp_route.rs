@@ -1,7 +1,7 @@
 //! `POST /mcp`: MCP over Streamable HTTP, stateless (2026-07-28, streamable-http).
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,13 +9,14 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers};
 use super::respond::Reply;
 use super::{HttpSurface, body};
 use crate::error::{CallError, EdgeError};
 use crate::mcp::{Answer, error_before_message};
-use crate::pipeline::{Call, Load};
+use crate::pipeline::Call;
 use crate::record::Surface;
 
 impl HttpSurface {
@@ -59,8 +60,12 @@ impl HttpSurface {
         if leaving_cancels {
             answering.await
         } else {
-            let load = Arc::clone(&self.pipeline.load);
-            Persistent(Some(Box::pin(answering)), load).await
+            let surface = Arc::clone(self);
+            Persistent {
+                work: Some(Box::pin(answering)),
+                surface,
+            }
+            .await
         }
     }
 
@@ -118,18 +123,22 @@ fn as_event(message: &[u8]) -> Vec<u8> {
 /// Before 2026-07-28 a broken connection is not a cancellation (2025-11-25, transports, "Sending
 /// Messages to the Server"), so a tool that has begun is not torn off half-way. While the client
 /// stays, this costs a box and no task.
-struct Persistent<F: Future<Output: Send> + Send + 'static>(Option<Pin<Box<F>>>, Arc<Load>);
+struct Persistent<F: Future<Output: Send> + Send + 'static> {
+    work: Option<Pin<Box<F>>>,
+    surface: Arc<HttpSurface>,
+}
 
 impl<F: Future<Output: Send> + Send + 'static> Future for Persistent<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let Some(work) = &mut self.0 else {
+        // Out of our hands while it is polled: work that panics is not taken up again.
+        let Some(mut work) = self.work.take() else {
             return Poll::Pending;
         };
         let done = work.as_mut().poll(context);
-        if done.is_ready() {
-            self.0 = None;
+        if done.is_pending() {
+            self.work = Some(work);
         }
         done
     }
@@ -137,12 +146,31 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Persistent<F> {
 
 impl<F: Future<Output: Send> + Send + 'static> Drop for Persistent<F> {
     fn drop(&mut self) {
-        if let Some(work) = self.0.take()
-            // At shutdown the calls that outlasted the grace are cut, these as well.
-            && !self.1.is_closed()
+        if let Some(work) = self.work.take()
             && let Ok(runtime) = Handle::try_current()
         {
-            runtime.spawn(work);
+            self.surface.detached.adopt(work, &runtime);
         }
+    }
+}
+
+/// Calls whose client left and that go on all the same.
+#[derive(Default)]
+pub(super) struct Detached(Mutex<JoinSet<()>>);
+
+impl Detached {
+    fn adopt(&self, work: impl Future<Output: Send> + Send + 'static, runtime: &Handle) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(async { drop(work.await) }, runtime);
+    }
+
+    /// Cancels those that still run, which closes their records.
+    pub(super) async fn cut(&self) {
+        let mut tasks = {
+            let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *tasks)
+        };
+        tasks.shutdown().await;
     }
 }

@@ -108,9 +108,14 @@ fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Full<Bytes>> {
 /// REST carries its trace context in headers (W3C Trace Context §3).
 fn note_trace(call: &mut Call, headers: &HeaderMap) {
     if call.record.is_traced() {
+        let short = |name, max| {
+            text(headers, name)
+                .filter(|text| text.len() <= max)
+                .map(str::to_owned)
+        };
         call.record.request(RequestFacts {
-            traceparent: text(headers, "traceparent").map(str::to_owned),
-            tracestate: text(headers, "tracestate").map(str::to_owned),
+            traceparent: short("traceparent", 128),
+            tracestate: short("tracestate", 512),
             ..RequestFacts::default()
         });
     }
