@@ -117,11 +117,15 @@ impl Config {
                 ))
             })?;
         shape::convert_expanded(&mut root, &validator);
-        let value = root.to_value();
+        let mut value = root.to_value();
         let top = At::root(file, &root);
         shape::check(validator.iter_errors(&value), &schema, &top, &mut faults);
         if faults.0.len() > expansion_faults {
-            return Err(faults.in_order());
+            // A misspelt key should not hide what is wrong with the meaning of the others.
+            shape::drop_unknown_keys(&mut value, &validator);
+            if !validator.is_valid(&value) {
+                return Err(faults.in_order());
+            }
         }
         match serde_json::from_value(value) {
             Ok(raw) => {
@@ -129,7 +133,7 @@ impl Config {
                 faults.or(config)
             }
             // A value that could not be expanded may have the wrong type; that is already reported.
-            Err(_) if expansion_faults > 0 => Err(faults.in_order()),
+            Err(_) if !faults.0.is_empty() => Err(faults.in_order()),
             Err(_) => Err(top
                 .origin()
                 .fault("does not fit the schema of `tollgate schema` (please report this)")
@@ -172,6 +176,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::time::Duration;
+
+    #[test]
+    fn an_unknown_key_does_not_hide_what_is_wrong_elsewhere() {
+        let text = "server:\n  listne: 127.0.0.1:8080\n  listen: 0.0.0.0:8080\n";
+        let found = faults(text);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("listne") && found[0].contains("did you mean `listen`"));
+        assert!(
+            found[1].contains("tollgate.yaml:3: server.listen: an address other than loopback")
+        );
+    }
 
     #[test]
     fn a_full_file_is_read() {

@@ -55,6 +55,22 @@ pub(super) fn convert_expanded(root: &mut Node, validator: &Validator) {
     }
 }
 
+/// Takes out the keys that the schema does not know; they have been reported.
+pub(super) fn drop_unknown_keys(value: &mut Value, validator: &Validator) {
+    let mut unknown: Vec<(String, Vec<String>)> = Vec::new();
+    for error in validator.iter_errors(value) {
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+            let place = error.instance_path().as_str().to_owned();
+            unknown.push((place, unexpected.clone()));
+        }
+    }
+    for (place, keys) in unknown {
+        if let Some(Value::Object(object)) = value.pointer_mut(&place) {
+            object.retain(|key, _| !keys.contains(key));
+        }
+    }
+}
+
 fn fits(value: &Value, kind: &TypeKind) -> bool {
     let wanted = |kind| match kind {
         JsonType::Integer => value.is_i64() || value.is_u64(),
