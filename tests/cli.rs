@@ -4,34 +4,16 @@
 #[path = "support/binary.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]
 mod binary;
+#[path = "support/commands.rs"]
+mod commands;
 
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use binary::{Finished, GET_CUSTOMER, Server, run};
+use binary::{GET_CUSTOMER, Server, run};
+use commands::{JANE, fails, folder, initialized};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-const JANE: &str = "{\n  \"id\": \"c-42\",\n  \"name\": \"Jane Doe\",\n  \"tier\": \"gold\"\n}\n";
-
-fn folder() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-/// A folder after `tollgate init`.
-fn initialized() -> TempDir {
-    let folder = folder();
-    assert_eq!(run(folder.path(), &["init"]).code, Some(0));
-    folder
-}
-
-#[track_caller]
-fn fails(finished: &Finished, code: i32, stderr: &str) {
-    assert_eq!(finished.code, Some(code), "{finished:?}");
-    assert!(finished.stderr.contains(stderr), "{stderr}\n{finished:?}");
-    assert_eq!(finished.stdout, "");
-}
 
 #[test]
 fn init_writes_a_configuration_a_secret_and_a_database() {

@@ -3,32 +3,14 @@
 #[path = "support/binary.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]
 mod binary;
+#[path = "support/commands.rs"]
+mod commands;
 
 use std::fs;
 use std::net::TcpListener;
 
-use binary::{Demo, Finished, finish, run, tollgate};
-use tempfile::TempDir;
-
-const JANE: &str = "{\n  \"id\": \"c-42\",\n  \"name\": \"Jane Doe\",\n  \"tier\": \"gold\"\n}\n";
-
-fn folder() -> TempDir {
-    tempfile::tempdir().expect("a folder")
-}
-
-/// A folder after `tollgate init`.
-fn initialized() -> TempDir {
-    let folder = folder();
-    assert_eq!(run(folder.path(), &["init"]).code, Some(0));
-    folder
-}
-
-#[track_caller]
-fn fails(finished: &Finished, code: i32, stderr: &str) {
-    assert_eq!(finished.code, Some(code), "{finished:?}");
-    assert!(finished.stderr.contains(stderr), "{stderr}\n{finished:?}");
-    assert_eq!(finished.stdout, "");
-}
+use binary::{Demo, finish, run, tollgate};
+use commands::{JANE, fails, folder, initialized};
 
 #[test]
 fn token_refuses_what_the_server_would_refuse() {
