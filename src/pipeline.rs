@@ -7,6 +7,7 @@
 
 mod load;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::access::authorize;
@@ -47,6 +48,7 @@ impl Pipeline {
         Call {
             record: self.recorder.open(surface),
             pipeline: Arc::clone(self),
+            source: None,
             place: None,
         }
     }
@@ -57,10 +59,17 @@ pub struct Call {
     /// What is known of it so far.
     pub record: CallRecord,
     pipeline: Arc<Pipeline>,
+    source: Option<IpAddr>,
     place: Option<Place>,
 }
 
 impl Call {
+    /// Says which address the request came from, where that is known and is the caller's own.
+    pub fn from_address(mut self, source: Option<IpAddr>) -> Self {
+        self.source = source;
+        self
+    }
+
     /// The first check, before the body is read: who is it?
     ///
     /// # Errors

@@ -17,7 +17,7 @@ mod openapi;
 mod respond;
 mod rest;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -145,17 +145,26 @@ impl HttpSurface {
         }
     }
 
-    /// Answers one request.
-    pub async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    /// Answers one request of a connection from `peer`.
+    pub async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<Full<Bytes>> {
         let origin = edge::origin(&request).map(str::to_owned);
-        let mut response = self.routed(request).await;
+        let source = self.edge.caller_address(peer, request.headers());
+        let mut response = self.routed(request, source).await;
         if let Some(origin) = origin.filter(|origin| self.edge.allows_origin(origin)) {
             respond::allow_origin(&mut response, &origin);
         }
         response
     }
 
-    async fn routed(self: &Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn routed(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        source: Option<IpAddr>,
+    ) -> Response<Full<Bytes>> {
         let path = request.uri().path().to_owned();
         let route =
             Route::of(&path).filter(|route| *route != Route::MintDemoJwt || self.dev.is_some());
@@ -167,10 +176,10 @@ impl HttpSurface {
             return respond::preflight();
         }
         match (route, refusal) {
-            (Route::Mcp, _) => self.answer_mcp(request, refusal).await,
-            (Route::RestTool(name), _) => self.answer_rest(request, name, refusal).await,
+            (Route::Mcp, _) => self.answer_mcp(request, source, refusal).await,
+            (Route::RestTool(name), _) => self.answer_rest(request, source, name, refusal).await,
             (_, Some(error)) => self.edge_problem(error),
-            (_, None) => self.answer_open(route, &request).await,
+            (_, None) => self.answer_open(route, &request, source).await,
         }
     }
 
@@ -203,6 +212,7 @@ impl HttpSurface {
         &self,
         route: Route<'_>,
         request: &Request<Incoming>,
+        source: Option<IpAddr>,
     ) -> Response<Full<Bytes>> {
         match route {
             Route::Alive => Reply::ok(Bytes::from_static(b"{\"status\":\"alive\"}")).build(),
@@ -213,7 +223,7 @@ impl HttpSurface {
             .build(),
             Route::Ready => Reply::ok(Bytes::from_static(b"{\"status\":\"ready\"}")).build(),
             Route::ResourceMetadata => Reply::ok(self.metadata.clone()).build(),
-            Route::OpenApi => self.answer_openapi(request).await,
+            Route::OpenApi => self.answer_openapi(request, source).await,
             Route::MintDemoJwt => self.answer_mint(request),
             Route::Mcp | Route::RestTool(_) => self.edge_problem(EdgeError::NoRoute),
         }

@@ -5,9 +5,9 @@
 //! and the configured ones; a request without `Origin` does not come from a page.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use http::{Request, Uri, header};
+use http::{HeaderMap, Request, Uri, header};
 
 use super::HttpSettings;
 
@@ -75,6 +75,11 @@ impl Edge {
             return false;
         }
         named <= 1 && (named == 1 || authority.is_some())
+    }
+
+    /// The address that a request's caller is known by.
+    pub(super) fn caller_address(&self, peer: SocketAddr, _headers: &HeaderMap) -> Option<IpAddr> {
+        Some(peer.ip())
     }
 
     fn knows(&self, host: &str) -> bool {

@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,8 +48,8 @@ pub async fn serve(
             Some(_ended) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, _peer)) => {
-                serve_connection(stream, &server, &surface, &graceful, &mut connections);
+            Ok((stream, peer)) => {
+                serve_connection(stream, peer, &server, &surface, &graceful, &mut connections);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -71,6 +72,7 @@ pub async fn serve(
 
 fn serve_connection(
     stream: TcpStream,
+    peer: SocketAddr,
     server: &Arc<http1::Builder>,
     surface: &Arc<HttpSurface>,
     graceful: &GracefulShutdown,
@@ -83,7 +85,7 @@ fn serve_connection(
     let surface = Arc::clone(surface);
     let service = service_fn(move |request| {
         let surface = Arc::clone(&surface);
-        async move { Ok::<_, Infallible>(surface.answer(request).await) }
+        async move { Ok::<_, Infallible>(surface.answer(request, peer).await) }
     });
     let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
     connections.spawn(async move {

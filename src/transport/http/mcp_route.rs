@@ -1,5 +1,6 @@
 //! `POST /mcp`: MCP over Streamable HTTP, stateless (2026-07-28, streamable-http).
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -23,9 +24,10 @@ impl HttpSurface {
     pub(super) async fn answer_mcp(
         self: &Arc<Self>,
         request: Request<Incoming>,
+        source: Option<IpAddr>,
         refusal: Option<EdgeError>,
     ) -> Response<Full<Bytes>> {
-        let mut call = self.pipeline.open(Surface::McpHttp);
+        let mut call = self.pipeline.open(Surface::McpHttp).from_address(source);
         // Until the message is read and says more.
         call.record.method("POST /mcp");
         if let Some(error) = refusal {

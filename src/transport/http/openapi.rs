@@ -3,6 +3,8 @@
 //! Shows the tools that the caller may call. In dev mode a caller without a token sees all of
 //! them; elsewhere the description is as private as the tools are.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -21,8 +23,9 @@ impl HttpSurface {
     pub(super) async fn answer_openapi(
         &self,
         request: &Request<Incoming>,
+        source: Option<IpAddr>,
     ) -> Response<Full<Bytes>> {
-        let mut call = self.pipeline.open(Surface::Rest);
+        let mut call = self.pipeline.open(Surface::Rest).from_address(source);
         call.record.method("openapi");
         let credentials = credentials(request.headers());
         let principal = if self.dev.is_some() && matches!(credentials, Credentials::Missing) {

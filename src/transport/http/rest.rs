@@ -3,6 +3,8 @@
 //! The body is the tool's arguments, the answer `{"ok":true,"result":…}` or a problem document
 //! (RFC 9457). The call passes the same pipeline as any other.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
@@ -21,10 +23,11 @@ impl HttpSurface {
     pub(super) async fn answer_rest(
         &self,
         request: Request<Incoming>,
+        source: Option<IpAddr>,
         name: &str,
         refusal: Option<EdgeError>,
     ) -> Response<Full<Bytes>> {
-        let mut call = self.pipeline.open(Surface::Rest);
+        let mut call = self.pipeline.open(Surface::Rest).from_address(source);
         call.record.method("tools/call");
         if let Some(error) = refusal {
             return refused_at_edge(&mut call, error);
