@@ -7,6 +7,7 @@
 
 mod cache;
 mod claims;
+mod inclusion;
 mod mint;
 mod principal;
 mod token;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 
 pub use claims::ClaimNames;
+pub use inclusion::ScopeInclusion;
 /// An HMAC algorithm, for [`Issuer::with_algorithms`] and [`mint`].
 pub use jsonwebtoken::Algorithm;
 pub use mint::{MintError, MintRequest, NoRandomness, mint, random_secret};
@@ -69,6 +71,7 @@ pub enum AuthError {
 pub struct Authenticator {
     verifier: Verifier,
     cache: TokenCache,
+    inclusion: Arc<ScopeInclusion>,
     clock: Clock,
     local: Option<LocalPrincipal>,
     anonymous: Option<Arc<Principal>>,
@@ -80,11 +83,19 @@ enum LocalPrincipal {
 }
 
 impl Authenticator {
-    /// An authenticator that trusts `issuers` and reads identities from the named claims.
-    pub fn new(issuers: Vec<Issuer>, claims: ClaimNames, clock: Clock) -> Self {
+    /// An authenticator that trusts `issuers` and reads identities from the named claims. Every
+    /// principal, whatever it comes from, also holds what its scopes include.
+    pub fn new(
+        issuers: Vec<Issuer>,
+        claims: ClaimNames,
+        inclusion: ScopeInclusion,
+        clock: Clock,
+    ) -> Self {
+        let inclusion = Arc::new(inclusion);
         Self {
-            verifier: Verifier::new(issuers, claims),
+            verifier: Verifier::new(issuers, claims, Arc::clone(&inclusion)),
             cache: TokenCache::new(),
+            inclusion,
             clock,
             local: None,
             anonymous: None,
@@ -95,7 +106,9 @@ impl Authenticator {
     pub fn with_local(mut self, identity: LocalIdentity) -> Self {
         self.local = Some(match identity {
             LocalIdentity::Token(token) => LocalPrincipal::Token(token),
-            LocalIdentity::Principal(principal) => LocalPrincipal::Principal(Arc::new(principal)),
+            LocalIdentity::Principal(principal) => {
+                LocalPrincipal::Principal(self.including(principal))
+            }
         });
         self
     }
@@ -103,7 +116,7 @@ impl Authenticator {
     /// Lets callers without any credential in as `principal`. The server refuses to listen on
     /// anything but loopback with it.
     pub fn with_anonymous(mut self, principal: Principal) -> Self {
-        self.anonymous = Some(Arc::new(principal));
+        self.anonymous = Some(self.including(principal));
         self
     }
 
@@ -133,6 +146,10 @@ impl Authenticator {
                 None => Err(AuthError::Missing),
             },
         }
+    }
+
+    fn including(&self, principal: Principal) -> Arc<Principal> {
+        Arc::new(self.inclusion.expand(principal))
     }
 
     fn verify(&self, token: &str) -> Result<Arc<Principal>, AuthError> {

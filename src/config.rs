@@ -32,6 +32,7 @@ mod quota;
 mod raw;
 mod resource;
 pub mod schema;
+mod scopes;
 mod server;
 mod shape;
 mod source;

@@ -18,7 +18,7 @@ use tokio::time::{interval, timeout};
 
 use crate::auth::{
     Authenticator, ClaimNames, Issuer, IssuerError, LocalIdentity, NoRandomness, Principal,
-    random_secret,
+    ScopeInclusion, random_secret,
 };
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
@@ -80,6 +80,7 @@ pub struct ServerBuilder {
     resources: Vec<Resource>,
     issuers: Vec<Issuer>,
     claims: ClaimNames,
+    scope_inclusion: ScopeInclusion,
     local: Option<LocalIdentity>,
     anonymous: Option<Principal>,
     http: HttpSettings,
@@ -102,6 +103,7 @@ impl Default for ServerBuilder {
             resources: Vec::new(),
             issuers: Vec::new(),
             claims: ClaimNames::default(),
+            scope_inclusion: ScopeInclusion::default(),
             local: None,
             anonymous: None,
             http: HttpSettings {
@@ -145,6 +147,12 @@ impl ServerBuilder {
     /// Trusts an issuer's tokens. Without any, HTTP serves nobody.
     pub fn issuer(mut self, issuer: Issuer) -> Self {
         self.issuers.push(issuer);
+        self
+    }
+
+    /// Says which scopes include others. Without it, none does.
+    pub fn scope_inclusion(mut self, inclusion: ScopeInclusion) -> Self {
+        self.scope_inclusion = inclusion;
         self
     }
 
@@ -222,7 +230,12 @@ impl ServerBuilder {
             None
         };
         let serves_stdio = self.local.is_some();
-        let mut authenticator = Authenticator::new(self.issuers, self.claims, self.clock.clone());
+        let mut authenticator = Authenticator::new(
+            self.issuers,
+            self.claims,
+            self.scope_inclusion,
+            self.clock.clone(),
+        );
         if let Some(identity) = self.local {
             authenticator = authenticator.with_local(identity);
         }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::AuthError;
 use super::cache::Verified;
 use super::claims::{ClaimNames, Claims, audience_matches, numeric_date};
+use super::inclusion::ScopeInclusion;
 use crate::json::StrictObject;
 
 /// Longest token that is looked at, in bytes.
@@ -116,11 +117,20 @@ impl Lifetime {
 pub(super) struct Verifier {
     issuers: Vec<Issuer>,
     names: ClaimNames,
+    inclusion: Arc<ScopeInclusion>,
 }
 
 impl Verifier {
-    pub(super) fn new(issuers: Vec<Issuer>, names: ClaimNames) -> Self {
-        Self { issuers, names }
+    pub(super) fn new(
+        issuers: Vec<Issuer>,
+        names: ClaimNames,
+        inclusion: Arc<ScopeInclusion>,
+    ) -> Self {
+        Self {
+            issuers,
+            names,
+            inclusion,
+        }
     }
 
     pub(super) fn verify(&self, token: &str, now: u64) -> Result<Verified, AuthError> {
@@ -152,7 +162,7 @@ impl Verifier {
         let lifetime = Lifetime::of(&claims)?;
         lifetime.check(now)?;
         Ok(Verified {
-            principal: Arc::new(self.names.principal(&claims)?),
+            principal: Arc::new(self.inclusion.expand(self.names.principal(&claims)?)),
             lifetime,
         })
     }

@@ -3,7 +3,7 @@
 //! A reader would ask why well-known secrets are refused: copied from a tutorial they pass every length check,
 //! and anyone can sign with them. See "Tokens" in the security notes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use secrecy::SecretString;
@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::document::At;
 use super::faults::{Faults, Origin};
 use super::raw::{RawAlgorithm, RawAuth, RawIssuer};
+use super::scopes;
 
 /// Words that secrets in tutorials are made of. A secret that is nothing but these is no secret.
 const WELL_KNOWN: [&str; 41] = [
@@ -64,6 +65,8 @@ pub struct Auth {
     pub issuers: Vec<Issuer>,
     /// The names of the claims that identity comes from.
     pub claims: Claims,
+    /// Scopes with those that each includes directly: scope-tokens without a circle, at most 512 in all.
+    pub scopes: BTreeMap<String, Vec<String>>,
 }
 
 /// One issuer of tokens. `Debug` does not show the secret.
@@ -131,7 +134,11 @@ pub(super) fn check(raw: RawAuth, at: &At<'_>, faults: &mut Faults) -> Auth {
         tenant: raw.claims.tenant,
         scopes: raw.claims.scopes,
     };
-    Auth { issuers, claims }
+    Auth {
+        issuers,
+        claims,
+        scopes: scopes::check(raw.scopes, &at.key("scopes"), faults),
+    }
 }
 
 fn check_issuer(raw: RawIssuer, at: &At<'_>, faults: &mut Faults) -> Issuer {

@@ -79,6 +79,8 @@ pub(super) struct RawAuth {
     /// The issuers whose tokens are accepted. Default: none, so that no HTTP call is let in.
     pub(super) issuers: Vec<RawIssuer>,
     pub(super) claims: RawClaims,
+    /// Scopes that include others, by name, such as `"customer:admin": {includes: [customer:read]}`. Default: none does.
+    pub(super) scopes: BTreeMap<String, RawScope>,
 }
 
 /// One issuer of tokens and the secret that it signs with.
@@ -138,6 +140,16 @@ impl Default for RawClaims {
             scopes,
         }
     }
+}
+
+/// What a scope stands for besides itself.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Scope")]
+pub(super) struct RawScope {
+    /// The scopes that a caller with this one holds as well, such as `customer:read`; what these include is included, too.
+    #[schemars(length(min = 1))]
+    pub(super) includes: Vec<String>,
 }
 
 /// Who the one caller on stdio is: either `token` or `principal`. Without this section stdio serves no tool.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jsonwebtoken::Algorithm;
 
 use super::ServerBuilder;
-use crate::auth::{ClaimNames, Issuer, LocalIdentity, Principal};
+use crate::auth::{ClaimNames, Issuer, LocalIdentity, Principal, ScopeInclusion};
 use crate::config::{self, Config, Faults};
 use crate::record::Exporter;
 use crate::source::sqlite::Sqlite;
@@ -27,6 +27,7 @@ impl ServerBuilder {
         let mut faults = Faults::default();
         let mut builder = Self {
             claims: claim_names(&config.auth.claims),
+            scope_inclusion: scope_inclusion(&config.auth.scopes),
             behind_proxy: config.server.behind_proxy,
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
@@ -73,6 +74,15 @@ fn claim_names(claims: &config::Claims) -> ClaimNames {
         tenant: claims.tenant.clone(),
         scopes: claims.scopes.clone(),
     }
+}
+
+fn scope_inclusion(scopes: &BTreeMap<String, Vec<String>>) -> ScopeInclusion {
+    let direct = scopes
+        .iter()
+        .map(|(scope, all)| (scope.as_str(), all.as_slice()));
+    // The configuration holds them to the same limits, so this does not fail; if it did, no scope
+    // would include another.
+    ScopeInclusion::new(direct).unwrap_or_default()
 }
 
 /// Issuers that are URLs are where clients may go for a token (RFC 9728 §2).
