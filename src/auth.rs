@@ -5,6 +5,8 @@
 //! credential or the operator's own configuration; nothing a caller writes into arguments or
 //! `_meta` reaches it. Verified tokens are cached by digest, and each hit looks at the clock again.
 
+mod api_key;
+mod api_keys;
 mod cache;
 mod claims;
 mod inclusion;
@@ -16,6 +18,8 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
+pub use api_key::{ApiKey, NewApiKey};
+pub use api_keys::ApiKeyFile;
 pub use claims::ClaimNames;
 pub use inclusion::ScopeInclusion;
 /// An HMAC algorithm, for [`Issuer::with_algorithms`] and [`mint`].
@@ -27,6 +31,7 @@ pub use secrecy::SecretString;
 pub use token::{Issuer, IssuerError};
 
 use crate::clock::Clock;
+use api_keys::ApiKeys;
 use cache::{TokenCache, TokenDigest};
 use token::Verifier;
 
@@ -71,6 +76,7 @@ pub enum AuthError {
 pub struct Authenticator {
     verifier: Verifier,
     cache: TokenCache,
+    api_keys: ApiKeys,
     inclusion: Arc<ScopeInclusion>,
     clock: Clock,
     local: Option<LocalPrincipal>,
@@ -95,11 +101,18 @@ impl Authenticator {
         Self {
             verifier: Verifier::new(issuers, claims, Arc::clone(&inclusion)),
             cache: TokenCache::new(),
+            api_keys: ApiKeys::new(Vec::new(), None, Arc::clone(&inclusion)),
             inclusion,
             clock,
             local: None,
             anonymous: None,
         }
+    }
+
+    /// Accepts API keys: these, and those in a file that may change.
+    pub fn with_api_keys(mut self, keys: Vec<ApiKey>, file: Option<ApiKeyFile>) -> Self {
+        self.api_keys = ApiKeys::new(keys, file, Arc::clone(&self.inclusion));
+        self
     }
 
     /// Says who stdio and `tollgate call` speak for. Without it they are refused.
@@ -157,6 +170,9 @@ impl Authenticator {
             return Err(AuthError::Invalid {
                 cause: "longer than 8 KiB",
             });
+        }
+        if token.starts_with(api_key::PREFIX) {
+            return self.api_keys.verify(token, self.clock.unix());
         }
         let now = self.clock.unix().as_secs();
         let digest = TokenDigest::of(token);

@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 use tokio::time::{interval, timeout};
 
 use crate::auth::{
-    Authenticator, ClaimNames, Issuer, IssuerError, LocalIdentity, NoRandomness, Principal,
-    ScopeInclusion, random_secret,
+    ApiKey, ApiKeyFile, Authenticator, ClaimNames, Issuer, IssuerError, LocalIdentity,
+    NoRandomness, Principal, ScopeInclusion, random_secret,
 };
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
@@ -81,6 +81,8 @@ pub struct ServerBuilder {
     issuers: Vec<Issuer>,
     claims: ClaimNames,
     scope_inclusion: ScopeInclusion,
+    api_keys: Vec<ApiKey>,
+    api_key_file: Option<ApiKeyFile>,
     local: Option<LocalIdentity>,
     anonymous: Option<Principal>,
     http: HttpSettings,
@@ -104,6 +106,8 @@ impl Default for ServerBuilder {
             issuers: Vec::new(),
             claims: ClaimNames::default(),
             scope_inclusion: ScopeInclusion::default(),
+            api_keys: Vec::new(),
+            api_key_file: None,
             local: None,
             anonymous: None,
             http: HttpSettings {
@@ -147,6 +151,18 @@ impl ServerBuilder {
     /// Trusts an issuer's tokens. Without any, HTTP serves nobody.
     pub fn issuer(mut self, issuer: Issuer) -> Self {
         self.issuers.push(issuer);
+        self
+    }
+
+    /// Accepts an API key.
+    pub fn api_key(mut self, key: ApiKey) -> Self {
+        self.api_keys.push(key);
+        self
+    }
+
+    /// Accepts the API keys in a file that may change; instead of one named before.
+    pub fn api_key_file(mut self, file: ApiKeyFile) -> Self {
+        self.api_key_file = Some(file);
         self
     }
 
@@ -235,7 +251,8 @@ impl ServerBuilder {
             self.claims,
             self.scope_inclusion,
             self.clock.clone(),
-        );
+        )
+        .with_api_keys(self.api_keys, self.api_key_file);
         if let Some(identity) = self.local {
             authenticator = authenticator.with_local(identity);
         }

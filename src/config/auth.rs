@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::api_key::{self, ApiKey};
 use super::document::At;
 use super::faults::{Faults, Origin};
 use super::raw::{RawAlgorithm, RawAuth, RawIssuer};
@@ -63,6 +65,10 @@ const WELL_KNOWN: [&str; 41] = [
 pub struct Auth {
     /// The issuers whose tokens are accepted, each named once; may be empty.
     pub issuers: Vec<Issuer>,
+    /// The API keys that are accepted, each id and hash once.
+    pub api_keys: Vec<ApiKey>,
+    /// A file with further API keys; a relative path has been joined to the folder of the config file.
+    pub api_keys_file: Option<PathBuf>,
     /// The names of the claims that identity comes from.
     pub claims: Claims,
     /// Scopes with those that each includes directly: scope-tokens without a circle, at most 512 in all.
@@ -134,7 +140,11 @@ pub(super) fn check(raw: RawAuth, at: &At<'_>, faults: &mut Faults) -> Auth {
         tenant: raw.claims.tenant,
         scopes: raw.claims.scopes,
     };
+    let folder = at.origin().file;
+    let folder = folder.parent().unwrap_or(Path::new(""));
     Auth {
+        api_keys: api_key::check(raw.api_keys, &[], &at.key("apiKeys"), faults),
+        api_keys_file: raw.api_keys_file.map(|path| folder.join(path)),
         issuers,
         claims,
         scopes: scopes::check(raw.scopes, &at.key("scopes"), faults),

@@ -4,6 +4,8 @@
 //! is there, whether a statement fits it, whether a URI template is one. All of it is reported at
 //! once, each fault with its key path and line.
 
+mod api_keys;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,6 +48,7 @@ impl ServerBuilder {
                 Err(error) => faults.0.push(issuer.origin.fault(error.to_string())),
             }
         }
+        api_keys::add(&config.auth, &mut builder, &mut faults);
         builder.local = config.stdio.as_ref().and_then(local_identity);
         for exporter in &config.telemetry.traces {
             builder = builder.trace(match exporter {
