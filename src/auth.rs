@@ -6,9 +6,12 @@
 //! `_meta` reaches it. Verified tokens are cached by digest, and each hit looks at the clock and at
 //! the issuer's keys again.
 
+mod api_key;
+mod api_keys;
 mod cache;
 mod claims;
 mod fetch;
+mod inclusion;
 mod issuer;
 mod keys;
 mod mint;
@@ -20,8 +23,11 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use secrecy::ExposeSecret;
 
+pub use api_key::{ApiKey, NewApiKey};
+pub use api_keys::ApiKeyFile;
 pub use claims::ClaimNames;
 pub use fetch::FetchError;
+pub use inclusion::ScopeInclusion;
 pub use issuer::{Issuer, IssuerError};
 /// A signature algorithm, for [`Issuer::with_algorithms`] and, where it is an HMAC, [`mint`].
 pub use jsonwebtoken::Algorithm;
@@ -32,6 +38,7 @@ pub use principal::{IdentityError, Principal, TenantKey};
 pub use secrecy::SecretString;
 
 use crate::clock::Clock;
+use api_keys::ApiKeys;
 use cache::{TokenCache, TokenDigest};
 use fetch::Fetcher;
 use token::Verifier;
@@ -80,6 +87,8 @@ pub enum AuthError {
 pub struct Authenticator {
     verifier: Verifier,
     cache: TokenCache,
+    api_keys: ApiKeys,
+    inclusion: Arc<ScopeInclusion>,
     fetcher: Fetcher,
     clock: Clock,
     local: Option<LocalPrincipal>,
@@ -92,11 +101,20 @@ enum LocalPrincipal {
 }
 
 impl Authenticator {
-    /// An authenticator that trusts `issuers` and reads identities from the named claims.
-    pub fn new(issuers: Vec<Issuer>, claims: ClaimNames, clock: Clock) -> Self {
+    /// An authenticator that trusts `issuers` and reads identities from the named claims. Every
+    /// principal, whatever it comes from, also holds what its scopes include.
+    pub fn new(
+        issuers: Vec<Issuer>,
+        claims: ClaimNames,
+        inclusion: ScopeInclusion,
+        clock: Clock,
+    ) -> Self {
+        let inclusion = Arc::new(inclusion);
         Self {
-            verifier: Verifier::new(issuers, claims),
+            verifier: Verifier::new(issuers, claims, Arc::clone(&inclusion)),
             cache: TokenCache::new(),
+            api_keys: ApiKeys::new(Vec::new(), None, Arc::clone(&inclusion)),
+            inclusion,
             fetcher: Fetcher::default(),
             clock,
             local: None,
@@ -104,11 +122,19 @@ impl Authenticator {
         }
     }
 
+    /// Accepts API keys: these, and those in a file that may change.
+    pub fn with_api_keys(mut self, keys: Vec<ApiKey>, file: Option<ApiKeyFile>) -> Self {
+        self.api_keys = ApiKeys::new(keys, file, Arc::clone(&self.inclusion));
+        self
+    }
+
     /// Says who stdio and `tollgate call` speak for. Without it they are refused.
     pub fn with_local(mut self, identity: LocalIdentity) -> Self {
         self.local = Some(match identity {
             LocalIdentity::Token(token) => LocalPrincipal::Token(token),
-            LocalIdentity::Principal(principal) => LocalPrincipal::Principal(Arc::new(principal)),
+            LocalIdentity::Principal(principal) => {
+                LocalPrincipal::Principal(self.including(principal))
+            }
         });
         self
     }
@@ -116,7 +142,7 @@ impl Authenticator {
     /// Lets callers without any credential in as `principal`. The server refuses to listen on
     /// anything but loopback with it.
     pub fn with_anonymous(mut self, principal: Principal) -> Self {
-        self.anonymous = Some(Arc::new(principal));
+        self.anonymous = Some(self.including(principal));
         self
     }
 
@@ -164,11 +190,18 @@ impl Authenticator {
         rings.map(|ring| ring.state(&self.clock)).collect()
     }
 
+    fn including(&self, principal: Principal) -> Arc<Principal> {
+        Arc::new(self.inclusion.expand(principal))
+    }
+
     async fn verify(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
         if token.len() > token::MAX_TOKEN_BYTES {
             return Err(AuthError::Invalid {
                 cause: "longer than 8 KiB",
             });
+        }
+        if token.starts_with(api_key::PREFIX) {
+            return self.api_keys.verify(token, self.clock.unix());
         }
         let digest = TokenDigest::of(token);
         if let Some(verified) = self.cache.get(&digest) {

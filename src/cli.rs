@@ -3,6 +3,7 @@
 //! Commands return an [`ExitCode`] or a text that says what is wrong and what to do next; `main`
 //! prints it. 0: done. 1: refused or failed. 2: wrong usage (clap).
 
+mod apikey;
 mod call;
 mod check;
 mod init;
@@ -53,6 +54,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Mint a token with a configured secret.
     Token(token::TokenArgs),
+    /// Make an API key for a caller without an identity provider.
+    Apikey(apikey::ApikeyArgs),
     /// Make one call, here through the same pipeline, or to a running server.
     Call(call::CallArgs),
     /// Print the JSON Schema of the configuration file.
@@ -85,6 +88,7 @@ impl Cli {
             Command::Init(args) => init::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Token(args) => token::run(&args),
+            Command::Apikey(args) => apikey::run(args),
             Command::Call(args) => call::run(&args),
             Command::Schema => schema::run(),
         }

@@ -18,6 +18,8 @@ use jsonschema::Draft;
 
 use document::At;
 
+mod api_key;
+mod api_keys_file;
 mod auth;
 mod document;
 mod duration;
@@ -33,6 +35,7 @@ mod quota;
 mod raw;
 mod resource;
 pub mod schema;
+mod scopes;
 mod server;
 mod shape;
 mod source;
@@ -43,6 +46,9 @@ mod telemetry;
 mod testing;
 mod tool;
 
+pub use api_key::ApiKey;
+pub(crate) use api_key::{BAD_ID as BAD_API_KEY_ID, is_id as is_api_key_id, parse_expiry};
+pub(crate) use api_keys_file::{load_api_keys, parse_api_keys};
 pub use auth::{Auth, Claims};
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub use environment::{Environment, ProcessEnvironment};

@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 use tokio::time::{interval, timeout};
 
 use crate::auth::{
-    Authenticator, ClaimNames, Issuer, IssuerError, LocalIdentity, NoRandomness, Principal,
-    random_secret,
+    ApiKey, ApiKeyFile, Authenticator, ClaimNames, Issuer, IssuerError, LocalIdentity,
+    NoRandomness, Principal, ScopeInclusion, random_secret,
 };
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
@@ -80,6 +80,9 @@ pub struct ServerBuilder {
     resources: Vec<Resource>,
     issuers: Vec<Issuer>,
     claims: ClaimNames,
+    scope_inclusion: ScopeInclusion,
+    api_keys: Vec<ApiKey>,
+    api_key_file: Option<ApiKeyFile>,
     local: Option<LocalIdentity>,
     anonymous: Option<Principal>,
     http: HttpSettings,
@@ -102,6 +105,9 @@ impl Default for ServerBuilder {
             resources: Vec::new(),
             issuers: Vec::new(),
             claims: ClaimNames::default(),
+            scope_inclusion: ScopeInclusion::default(),
+            api_keys: Vec::new(),
+            api_key_file: None,
             local: None,
             anonymous: None,
             http: HttpSettings {
@@ -145,6 +151,24 @@ impl ServerBuilder {
     /// Trusts an issuer's tokens. Without any, HTTP serves nobody.
     pub fn issuer(mut self, issuer: Issuer) -> Self {
         self.issuers.push(issuer);
+        self
+    }
+
+    /// Accepts an API key.
+    pub fn api_key(mut self, key: ApiKey) -> Self {
+        self.api_keys.push(key);
+        self
+    }
+
+    /// Accepts the API keys in a file that may change; instead of one named before.
+    pub fn api_key_file(mut self, file: ApiKeyFile) -> Self {
+        self.api_key_file = Some(file);
+        self
+    }
+
+    /// Says which scopes include others. Without it, none does.
+    pub fn scope_inclusion(mut self, inclusion: ScopeInclusion) -> Self {
+        self.scope_inclusion = inclusion;
         self
     }
 
@@ -222,7 +246,13 @@ impl ServerBuilder {
             None
         };
         let serves_stdio = self.local.is_some();
-        let mut authenticator = Authenticator::new(self.issuers, self.claims, self.clock.clone());
+        let mut authenticator = Authenticator::new(
+            self.issuers,
+            self.claims,
+            self.scope_inclusion,
+            self.clock.clone(),
+        )
+        .with_api_keys(self.api_keys, self.api_key_file);
         if let Some(identity) = self.local {
             authenticator = authenticator.with_local(identity);
         }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::AuthError;
 use super::cache::{Proof, Verified};
 use super::claims::{ClaimNames, Claims, audience_matches, numeric_date};
+use super::inclusion::ScopeInclusion;
 use super::issuer::Issuer;
 use crate::clock::Clock;
 use crate::json::StrictObject;
@@ -63,11 +64,20 @@ impl Lifetime {
 pub(super) struct Verifier {
     issuers: Vec<Issuer>,
     names: ClaimNames,
+    inclusion: Arc<ScopeInclusion>,
 }
 
 impl Verifier {
-    pub(super) fn new(issuers: Vec<Issuer>, names: ClaimNames) -> Self {
-        Self { issuers, names }
+    pub(super) fn new(
+        issuers: Vec<Issuer>,
+        names: ClaimNames,
+        inclusion: Arc<ScopeInclusion>,
+    ) -> Self {
+        Self {
+            issuers,
+            names,
+            inclusion,
+        }
     }
 
     pub(super) fn issuers(&self) -> &[Issuer] {
@@ -110,7 +120,7 @@ impl Verifier {
             });
         }
         Ok(Verified {
-            principal: Arc::new(self.names.principal(&claims)?),
+            principal: Arc::new(self.inclusion.expand(self.names.principal(&claims)?)),
             lifetime,
             proof: Proof {
                 issuer: index,

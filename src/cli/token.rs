@@ -12,6 +12,9 @@ use crate::auth::{ClaimNames, MintRequest, Principal, mint};
 use crate::clock::Clock;
 use crate::config;
 
+/// A token cannot be taken back, so it ends within a year.
+const LONGEST_TTL: Duration = Duration::from_secs(366 * 86_400);
+
 /// Signs a token with the secret of a configured issuer and prints it.
 #[derive(Debug, Args)]
 #[command(
@@ -59,8 +62,8 @@ pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CliError> {
             .first()
             .ok_or("the issuer has no audience")?,
     };
-    if args.ttl.is_zero() {
-        return Err("--ttl must be more than zero".into());
+    if args.ttl.is_zero() || args.ttl > LONGEST_TTL {
+        return Err("--ttl must be more than zero and at most 366d".into());
     }
     // The server would refuse the token for the same reasons.
     Principal::configured(&args.tenant, &args.subject, &args.scopes)?;

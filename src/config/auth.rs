@@ -4,13 +4,15 @@
 //! A reader would ask why well-known secrets are refused: copied from a tutorial they pass every length check,
 //! and anyone can sign with them. See "Tokens" in the security notes.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
+use super::api_key::{self, ApiKey};
 use super::document::At;
 use super::faults::Faults;
 use super::issuer::{self, Issuer};
 use super::raw::RawAuth;
+use super::scopes;
 
 /// Words that secrets in tutorials are made of. A secret that is nothing but these is no secret.
 const WELL_KNOWN: [&str; 41] = [
@@ -62,8 +64,14 @@ const WELL_KNOWN: [&str; 41] = [
 pub struct Auth {
     /// The issuers whose tokens are accepted, each named once; may be empty.
     pub issuers: Vec<Issuer>,
+    /// The API keys that are accepted, each id and hash once.
+    pub api_keys: Vec<ApiKey>,
+    /// A file with further API keys; a relative path has been joined to the folder of the config file.
+    pub api_keys_file: Option<PathBuf>,
     /// The names of the claims that identity comes from.
     pub claims: Claims,
+    /// Scopes with those that each includes directly: scope-tokens without a circle, at most 512 in all.
+    pub scopes: BTreeMap<String, Vec<String>>,
 }
 
 /// The names of the claims that identity comes from; none is empty.
@@ -94,7 +102,14 @@ pub(super) fn check(raw: RawAuth, file: &Path, at: &At<'_>, faults: &mut Faults)
         tenant: raw.claims.tenant,
         scopes: raw.claims.scopes,
     };
-    Auth { issuers, claims }
+    let folder = file.parent().unwrap_or(Path::new(""));
+    Auth {
+        api_keys: api_key::check(raw.api_keys, &[], &at.key("apiKeys"), faults),
+        api_keys_file: raw.api_keys_file.map(|path| folder.join(path)),
+        issuers,
+        claims,
+        scopes: scopes::check(raw.scopes, &at.key("scopes"), faults),
+    }
 }
 
 /// A secret is at least as long as the longest hash it is used with (RFC 7518 §3.2).

@@ -79,6 +79,13 @@ pub(super) struct RawAuth {
     /// The issuers whose tokens are accepted. Default: none, so that no HTTP call is let in.
     pub(super) issuers: Vec<RawIssuer>,
     pub(super) claims: RawClaims,
+    /// Scopes that include others, by name, such as `"customer:admin": {includes: [customer:read]}`. Default: none does.
+    pub(super) scopes: BTreeMap<String, RawScope>,
+    /// API keys that are accepted, by their hashes; `tollgate apikey new` makes one. Default: none.
+    pub(super) api_keys: Vec<RawApiKey>,
+    /// Path of a YAML file with a list of further API keys, such as `./api-keys.yaml`. Read again when it changes, without a restart.
+    #[schemars(length(min = 1))]
+    pub(super) api_keys_file: Option<String>,
 }
 
 /// One issuer of tokens and the keys that prove them: `secret`, `jwks`, or neither for keys that are discovered at the issuer's URL.
@@ -185,6 +192,40 @@ impl Default for RawClaims {
             scopes,
         }
     }
+}
+
+/// What a scope stands for besides itself.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Scope")]
+pub(super) struct RawScope {
+    /// The scopes that a caller with this one holds as well, such as `customer:read`; what these include is included, too.
+    #[schemars(length(min = 1))]
+    pub(super) includes: Vec<String>,
+}
+
+/// One API key: a bearer token for a caller without an identity provider.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ApiKey")]
+pub(super) struct RawApiKey {
+    /// Name of the key, which the key itself begins with, such as `ci-bot`: 1 to 32 lower-case letters, digits and dashes.
+    #[schemars(length(min = 1))]
+    pub(super) id: String,
+    /// `sha256:` and the SHA-256 of the whole key in hexadecimal, as `tollgate apikey new` prints it.
+    pub(super) hash: String,
+    /// The tenant the caller acts for, such as `acme`. At most 256 bytes.
+    #[schemars(length(min = 1, max = 256))]
+    pub(super) tenant: String,
+    /// Who calls, such as `ci`. At most 256 bytes.
+    #[schemars(length(min = 1, max = 256))]
+    pub(super) subject: String,
+    /// The scopes granted to the caller, such as `customer:read`. Default: none.
+    #[serde(default)]
+    #[schemars(length(max = 512))]
+    pub(super) scopes: Vec<String>,
+    /// When the key stops being good: a time with an offset such as `2027-01-01T00:00:00Z`, a date (its start in UTC), or `never`.
+    pub(super) expires: String,
 }
 
 /// Who the one caller on stdio is: either `token` or `principal`. Without this section stdio serves no tool.

@@ -4,13 +4,17 @@
 //! is there, whether a statement fits it, whether a URI template is one. All of it is reported at
 //! once, each fault with its key path and line.
 
+mod api_keys;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
 
 use super::ServerBuilder;
-use crate::auth::{ClaimNames, Issuer, KeySource, KeyTimes, LocalIdentity, Principal};
+use crate::auth::{
+    ClaimNames, Issuer, KeySource, KeyTimes, LocalIdentity, Principal, ScopeInclusion,
+};
 use crate::config::{self, Config, Faults};
 use crate::record::Exporter;
 use crate::source::sqlite::Sqlite;
@@ -27,6 +31,7 @@ impl ServerBuilder {
         let mut faults = Faults::default();
         let mut builder = Self {
             claims: claim_names(&config.auth.claims),
+            scope_inclusion: scope_inclusion(&config.auth.scopes),
             behind_proxy: config.server.behind_proxy,
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
@@ -45,6 +50,7 @@ impl ServerBuilder {
                 Err(error) => faults.0.push(issuer.origin.fault(error.to_string())),
             }
         }
+        api_keys::add(&config.auth, &mut builder, &mut faults);
         builder.local = config.stdio.as_ref().and_then(local_identity);
         for exporter in &config.telemetry.traces {
             builder = builder.trace(match exporter {
@@ -73,6 +79,15 @@ fn claim_names(claims: &config::Claims) -> ClaimNames {
         tenant: claims.tenant.clone(),
         scopes: claims.scopes.clone(),
     }
+}
+
+fn scope_inclusion(scopes: &BTreeMap<String, Vec<String>>) -> ScopeInclusion {
+    let direct = scopes
+        .iter()
+        .map(|(scope, all)| (scope.as_str(), all.as_slice()));
+    // The configuration holds them to the same limits, so this does not fail; if it did, no scope
+    // would include another.
+    ScopeInclusion::new(direct).unwrap_or_default()
 }
 
 /// Issuers that are URLs are where clients may go for a token (RFC 9728 §2).
