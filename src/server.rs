@@ -23,14 +23,16 @@ use crate::auth::{
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
 use crate::pipeline::{Load, Pipeline};
-use crate::quota::Quotas;
+use crate::quota::{FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing, TracingError};
-use crate::tool::{Catalog, CatalogFault, Resource, Tool};
+use crate::tool::{Catalog, CatalogFault, Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, HttpSurface, serve};
 use crate::transport::stdio::StdioSurface;
 
 /// Who signs the demo's tokens, and whom they are for.
 const DEV_ISSUER: &str = "urn:tollgate:dev";
+/// Failed authentications per address.
+const FAILURE_LIMIT: Quota = Quota::per_second(100).burst(5 * 100);
 /// How often buckets of idle tenants are freed.
 const EVICTION_PERIOD: Duration = Duration::from_secs(30);
 /// How long the last spans may take to leave.
@@ -86,6 +88,7 @@ pub struct ServerBuilder {
     behind_proxy: bool,
     max_in_flight: usize,
     max_quota_keys: usize,
+    failure_limit: Quota,
     shutdown_grace: Duration,
     service: String,
     exporters: Vec<Exporter>,
@@ -114,6 +117,7 @@ impl Default for ServerBuilder {
             behind_proxy: false,
             max_in_flight: 1_024,
             max_quota_keys: 1_000_000,
+            failure_limit: FAILURE_LIMIT,
             shutdown_grace: Duration::from_secs(10),
             service: "tollgate".to_owned(),
             exporters: Vec::new(),
@@ -157,6 +161,13 @@ impl ServerBuilder {
     /// Serves callers without any credential as `principal`; on loopback only.
     pub fn anonymous(mut self, principal: Principal) -> Self {
         self.anonymous = Some(principal);
+        self
+    }
+
+    /// Failed authentications that one source address may cause (an IPv6 network of 64 bits counts
+    /// as one) before its unknown credentials are refused unread. Default 100 a second, 500 at once.
+    pub fn failure_limit(mut self, limit: Quota) -> Self {
+        self.failure_limit = limit;
         self
     }
 
@@ -237,6 +248,7 @@ impl ServerBuilder {
         let pipeline = Arc::new(Pipeline {
             authenticator,
             catalog,
+            failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
             quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
             load: Load::new(self.max_in_flight),
             recorder: Arc::new(Recorder::new(self.clock, tracing)),
@@ -390,6 +402,7 @@ async fn evict_idle_buckets(pipeline: &Pipeline) {
     loop {
         period.tick().await;
         pipeline.quotas.evict_idle();
+        pipeline.failures.evict_idle();
     }
 }
 

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use super::document::At;
 use super::faults::{Faults, Origin};
+use super::quota::{Rate, RateError};
 use super::raw::{RawAlgorithm, RawAuth, RawIssuer};
 
 /// Words that secrets in tutorials are made of. A secret that is nothing but these is no secret.
@@ -64,6 +65,8 @@ pub struct Auth {
     pub issuers: Vec<Issuer>,
     /// The names of the claims that identity comes from.
     pub claims: Claims,
+    /// Failed authentications per source address, default 100 a second and 500 at once.
+    pub failure_limit: Rate,
 }
 
 /// One issuer of tokens. `Debug` does not show the secret.
@@ -131,7 +134,18 @@ pub(super) fn check(raw: RawAuth, at: &At<'_>, faults: &mut Faults) -> Auth {
         tenant: raw.claims.tenant,
         scopes: raw.claims.scopes,
     };
-    Auth { issuers, claims }
+    let failure_limit = raw
+        .failure_limit
+        .parse()
+        .unwrap_or_else(|error: RateError| {
+            at.key("failureLimit").fault(faults, error.to_string());
+            Rate::LEAST
+        });
+    Auth {
+        issuers,
+        claims,
+        failure_limit,
+    }
 }
 
 fn check_issuer(raw: RawIssuer, at: &At<'_>, faults: &mut Faults) -> Issuer {
@@ -197,6 +211,25 @@ mod tests {
         );
         assert_eq!(auth.claims.scopes, ["scope", "scopes", "scp"]);
         assert!(good("auth: {}").auth.issuers.is_empty());
+    }
+
+    #[test]
+    fn failed_authentications_are_limited_like_calls() {
+        let limit = |text: &str| good(text).auth.failure_limit;
+        assert_eq!(limit("{}"), "100/s burst 500".parse().unwrap());
+        assert_eq!(limit("auth: {failureLimit: 5/m}"), "5/m".parse().unwrap());
+        assert_eq!(
+            faults("auth:\n  failureLimit: 5\n"),
+            [
+                "tollgate.yaml:2: auth.failureLimit: expected a string, found a whole number; put it in quotes"
+            ]
+        );
+        assert_eq!(
+            faults("auth:\n  failureLimit: 0/s\n"),
+            [
+                "tollgate.yaml:2: auth.failureLimit: the number of calls must be a whole number from 1 to 1000000000"
+            ]
+        );
     }
 
     #[test]

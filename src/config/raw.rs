@@ -72,13 +72,25 @@ impl Default for RawServer {
 }
 
 /// Whose tokens are accepted, and what their claims mean.
-#[derive(Deserialize, JsonSchema, Default)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "Auth")]
 pub(super) struct RawAuth {
     /// The issuers whose tokens are accepted. Default: none, so that no HTTP call is let in.
     pub(super) issuers: Vec<RawIssuer>,
     pub(super) claims: RawClaims,
+    /// Failed authentications that one address may cause before its unknown tokens are refused unread, such as `100/s burst 500`.
+    pub(super) failure_limit: String,
+}
+
+impl Default for RawAuth {
+    fn default() -> Self {
+        Self {
+            issuers: Vec::new(),
+            claims: RawClaims::default(),
+            failure_limit: "100/s burst 500".into(),
+        }
+    }
 }
 
 /// One issuer of tokens and the secret that it signs with.

@@ -30,6 +30,7 @@ impl ServerBuilder {
             behind_proxy: config.server.behind_proxy,
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
+            failure_limit: quota(&config.auth.failure_limit),
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             ..Self::default()
@@ -241,15 +242,17 @@ fn sql_tool(
     }
 }
 
+fn quota(rate: &config::Rate) -> Quota {
+    Quota::per(rate.count, rate.period).burst(rate.burst)
+}
+
 fn policy(policy: &config::Policy) -> Policy {
     Policy {
         access: Some(match &policy.access {
             config::Access::Scopes(scopes) => Access::Scopes(scopes.clone()),
             config::Access::AnyAuthenticated => Access::AnyAuthenticated,
         }),
-        quota: policy
-            .rate
-            .map(|rate| Quota::per(rate.count, rate.period).burst(rate.burst)),
+        quota: policy.rate.as_ref().map(quota),
         timeout: policy.timeout,
         max_concurrent: policy.max_concurrent,
     }
