@@ -18,6 +18,7 @@ use jsonschema::Draft;
 
 use document::At;
 
+mod admin;
 mod auth;
 mod document;
 mod duration;
@@ -42,6 +43,7 @@ mod telemetry;
 mod testing;
 mod tool;
 
+pub use admin::AdminListen;
 pub use auth::{Algorithm, Auth, Claims, Issuer};
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub use environment::{Environment, ProcessEnvironment};

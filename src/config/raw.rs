@@ -38,6 +38,9 @@ pub(super) struct RawServer {
     /// IP address and port to listen on, such as `127.0.0.1:8080`; port 0 takes any free port.
     /// An address other than loopback needs `behindProxy: true`.
     pub(super) listen: String,
+    /// IP address and port for operators alone: `/metrics`, `/healthz`, `/readyz`, without TLS and tokens; or `off`.
+    /// Default: `127.0.0.1:9090`, or none where that is taken.
+    pub(super) admin_listen: Option<String>,
     /// The http(s) URL that callers reach this server at, such as `https://tools.example.com`. Every published URL starts with it.
     pub(super) public_url: Option<String>,
     /// Names besides the one in `publicUrl` that requests may use in `Host`, as `host` or `host:port`: those a proxy uses. Default: none.
@@ -60,6 +63,7 @@ impl Default for RawServer {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".into(),
+            admin_listen: None,
             public_url: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jsonwebtoken::Algorithm;
 
 use super::ServerBuilder;
+use super::admin::AdminAddress;
 use crate::auth::{ClaimNames, Issuer, LocalIdentity, Principal};
 use crate::config::{self, Config, Faults};
 use crate::record::Exporter;
@@ -27,6 +28,7 @@ impl ServerBuilder {
         let mut faults = Faults::default();
         let mut builder = Self {
             claims: claim_names(&config.auth.claims),
+            admin: admin_address(config.server.admin_listen),
             behind_proxy: config.server.behind_proxy,
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
@@ -66,6 +68,18 @@ impl ServerBuilder {
         }
         faults.or(builder)
     }
+}
+
+fn admin_address(listen: config::AdminListen) -> Option<AdminAddress> {
+    let (address, is_required) = match listen {
+        config::AdminListen::Default(address) => (address, false),
+        config::AdminListen::At(address) => (address, true),
+        config::AdminListen::Off => return None,
+    };
+    Some(AdminAddress {
+        address,
+        is_required,
+    })
 }
 
 fn claim_names(claims: &config::Claims) -> ClaimNames {
