@@ -76,7 +76,8 @@ impl Call {
     /// The first check, before the body is read: who is it?
     ///
     /// # Errors
-    /// [`CallError::Unauthenticated`], [`CallError::TooManyFailures`] or [`CallError::Draining`]; the
+    /// [`CallError::Unauthenticated`], [`CallError::KeysUnavailable`],
+    /// [`CallError::TooManyFailures`] or [`CallError::Draining`]; the
     /// record is closed.
     pub async fn authenticate(
         &mut self,

@@ -45,6 +45,7 @@ pub struct Metrics {
 struct Unauthenticated {
     missing: BoundCounter<u64>,
     invalid: BoundCounter<u64>,
+    unavailable: BoundCounter<u64>,
     flood: BoundCounter<u64>,
 }
 
@@ -116,6 +117,7 @@ impl Metrics {
         match error {
             CallError::Unauthenticated(AuthError::Missing) => self.unauthenticated.missing.add(1),
             CallError::Unauthenticated(_) => self.unauthenticated.invalid.add(1),
+            CallError::KeysUnavailable => self.unauthenticated.unavailable.add(1),
             CallError::TooManyFailures { .. } => self.unauthenticated.flood.add(1),
             _ => {}
         }
@@ -157,6 +159,7 @@ impl Unauthenticated {
         Self {
             missing: of("missing"),
             invalid: of("invalid"),
+            unavailable: of("unavailable"),
             flood: of("flood"),
         }
     }
