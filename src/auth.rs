@@ -175,6 +175,20 @@ impl Authenticator {
         }
     }
 
+    /// Whether the credentials can be judged without verifying a signature: there are none, or
+    /// they were good before. They may have expired since; that is for
+    /// [`authenticate`](Self::authenticate) to say.
+    pub fn remembers(&self, credentials: &Credentials<'_>) -> bool {
+        match credentials {
+            Credentials::Missing | Credentials::Local => true,
+            Credentials::Malformed => false,
+            Credentials::Bearer(token) => {
+                token.len() <= token::MAX_TOKEN_BYTES
+                    && self.cache.get(&TokenDigest::of(token)).is_some()
+            }
+        }
+    }
+
     /// Loads the public keys of issuers at once, and again whenever it is time. Never ends; run it
     /// beside whatever serves calls. Without it, issuers with public keys stay unavailable.
     pub async fn keep_fresh(&self) {

@@ -18,6 +18,7 @@ use jsonschema::Draft;
 
 use document::At;
 
+mod admin;
 mod api_key;
 mod api_keys_file;
 mod auth;
@@ -46,6 +47,7 @@ mod telemetry;
 mod testing;
 mod tool;
 
+pub use admin::AdminListen;
 pub use api_key::ApiKey;
 pub(crate) use api_key::{BAD_ID as BAD_API_KEY_ID, is_id as is_api_key_id, parse_expiry};
 pub(crate) use api_keys_file::{load_api_keys, parse_api_keys};

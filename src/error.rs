@@ -75,6 +75,11 @@ pub struct Row {
 pub enum CallError {
     /// No identity, or a bad credential.
     Unauthenticated(AuthError),
+    /// Too many bad credentials came from the caller's address, so its own are not looked at.
+    TooManyFailures {
+        /// Until they are again.
+        retry_after: Duration,
+    },
     /// The keys that would prove the credential cannot be had.
     KeysUnavailable,
     /// Scopes are missing.
@@ -136,6 +141,7 @@ impl CallError {
         };
         match self {
             Self::Unauthenticated(_) => row("unauthenticated", "Unauthorized", 401, 401, 40101, false, Denied),
+            Self::TooManyFailures { .. } => row("too-many-failures", "Too Many Requests", 429, 429, 42903, false, Denied),
             Self::KeysUnavailable => row("keys-unavailable", "Service Unavailable", 503, 503, 50301, false, Failed),
             Self::InsufficientScope { .. } => row("insufficient-scope", "Forbidden", 403, 403, 40301, false, Denied),
             Self::UnknownTool => row("unknown-tool", "Not Found", 404, 200, -32602, false, Invalid),
@@ -160,6 +166,9 @@ impl CallError {
         match self {
             // The same for every cause: a caller learns nothing by trying.
             Self::Unauthenticated(_) => "A valid bearer token is required".into(),
+            Self::TooManyFailures { .. } => {
+                "Too many failed authentications from this address; retry later".into()
+            }
             Self::KeysUnavailable => "The token cannot be verified right now; retry shortly".into(),
             Self::InsufficientScope { missing, .. } => {
                 let quoted: Vec<String> =
@@ -209,7 +218,9 @@ impl CallError {
     /// When to try again, where waiting helps.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::QuotaExceeded { retry_after, .. } => Some(*retry_after),
+            Self::QuotaExceeded { retry_after, .. } | Self::TooManyFailures { retry_after } => {
+                Some(*retry_after)
+            }
             Self::TooManyAtOnce
             | Self::KeysUnavailable
             | Self::QuotaUnavailable
@@ -286,6 +297,9 @@ mod tests {
         let text = String::new;
         let mut rows: Vec<Row> = [
             CallError::Unauthenticated(AuthError::Missing),
+            CallError::TooManyFailures {
+                retry_after: Duration::ZERO,
+            },
             CallError::KeysUnavailable,
             CallError::UnknownTool,
             CallError::TooManyAtOnce,

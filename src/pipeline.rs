@@ -5,6 +5,7 @@
 //! cancelled. Transports call [`Call::authenticate`] before they read a body and [`Call::serve`]
 //! after; nobody else turns a principal into a running tool.
 
+mod identify;
 mod load;
 
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use crate::access::authorize;
 use crate::auth::{Authenticator, Credentials, Principal};
 use crate::error::CallError;
-use crate::quota::Quotas;
+use crate::quota::{FailureLimit, Quotas};
 use crate::record::{CallRecord, Recorder, Surface};
 use crate::run::run;
 use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
@@ -32,6 +33,8 @@ pub struct CallRequest<'a> {
 pub struct Pipeline {
     /// Who is calling.
     pub authenticator: Authenticator,
+    /// How many bad credentials an address may send.
+    pub failures: FailureLimit,
     /// What can be called.
     pub catalog: Catalog,
     /// How often.
@@ -73,7 +76,8 @@ impl Call {
     /// The first check, before the body is read: who is it?
     ///
     /// # Errors
-    /// [`CallError::Unauthenticated`], [`CallError::KeysUnavailable`] or [`CallError::Draining`]; the
+    /// [`CallError::Unauthenticated`], [`CallError::KeysUnavailable`],
+    /// [`CallError::TooManyFailures`] or [`CallError::Draining`]; the
     /// record is closed.
     pub async fn authenticate(
         &mut self,
@@ -84,22 +88,6 @@ impl Call {
             self.record.close_error(error);
         }
         known
-    }
-
-    async fn identify(
-        &mut self,
-        credentials: &Credentials<'_>,
-    ) -> Result<Arc<Principal>, CallError> {
-        if self.pipeline.load.is_closed() {
-            return Err(CallError::Draining);
-        }
-        let principal = self
-            .pipeline
-            .authenticator
-            .authenticate(credentials)
-            .await?;
-        self.record.identify(&principal);
-        Ok(principal)
     }
 
     /// All further checks, then the tool. Closes the record.

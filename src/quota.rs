@@ -3,12 +3,14 @@
 //! One bucket per tenant and target, the same over every transport and token. The arithmetic
 //! ([`gcra`]) is pure; the store that holds the buckets decides atomically on its own clock.
 
+mod flood;
 pub mod gcra;
 mod memory;
 
 use std::time::Duration;
 
-pub use memory::{Buckets, BucketsFull};
+pub use flood::FailureLimit;
+pub use memory::{Buckets, BucketsFull, TenantTarget};
 
 use crate::access::Permit;
 use crate::clock::Clock;
@@ -67,7 +69,7 @@ pub enum QuotaError {
 
 /// Counts calls against quotas.
 pub struct Quotas {
-    buckets: Buckets,
+    buckets: Buckets<TenantTarget>,
     clock: Clock,
 }
 
@@ -91,7 +93,7 @@ impl Quotas {
                 state: None,
             });
         };
-        let key = (permit.principal().tenant_key(), permit.target().index());
+        let key = TenantTarget::new(permit.principal().tenant_key(), permit.target().index());
         let now = self.clock.monotonic();
         let verdict = self
             .buckets

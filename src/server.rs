@@ -4,14 +4,16 @@
 //! checked result, which listens on HTTP or speaks on stdio. What must never be exposed (dev mode,
 //! anonymous callers) is refused here, before a port is open.
 
+mod admin;
 mod from_config;
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry_sdk::error::OTelSdkError;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::{interval, timeout};
@@ -23,14 +25,17 @@ use crate::auth::{
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
 use crate::pipeline::{Load, Pipeline};
-use crate::quota::Quotas;
+use crate::quota::{FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing, TracingError};
-use crate::tool::{Catalog, CatalogFault, Resource, Tool};
+use crate::tool::{Catalog, CatalogFault, Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, HttpSurface, serve};
 use crate::transport::stdio::StdioSurface;
+use admin::{AdminAddress, BoundAdmin};
 
 /// Who signs the demo's tokens, and whom they are for.
 const DEV_ISSUER: &str = "urn:tollgate:dev";
+/// Failed authentications per address.
+const FAILURE_LIMIT: Quota = Quota::per_second(100).burst(5 * 100);
 /// How often buckets of idle tenants are freed.
 const EVICTION_PERIOD: Duration = Duration::from_secs(30);
 /// How long the last spans may take to leave.
@@ -64,6 +69,17 @@ pub enum StartError {
     /// Nobody knows the URL to publish.
     #[error("{0} is no address that clients can use: set `publicUrl` to the URL they know")]
     NoPublicUrl(SocketAddr),
+    /// The numbers cannot be read out.
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(#[from] OTelSdkError),
+    /// The admin listener's address cannot be listened on.
+    #[error("cannot listen on {address} (server.adminListen): {source}")]
+    BindAdmin {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Bind {
@@ -86,9 +102,11 @@ pub struct ServerBuilder {
     local: Option<LocalIdentity>,
     anonymous: Option<Principal>,
     http: HttpSettings,
+    admin: Option<AdminAddress>,
     behind_proxy: bool,
     max_in_flight: usize,
     max_quota_keys: usize,
+    failure_limit: Quota,
     shutdown_grace: Duration,
     service: String,
     exporters: Vec<Exporter>,
@@ -117,9 +135,11 @@ impl Default for ServerBuilder {
                 max_body_bytes: 1024 * 1024,
                 authorization_servers: Vec::new(),
             },
+            admin: None,
             behind_proxy: false,
             max_in_flight: 1_024,
             max_quota_keys: 1_000_000,
+            failure_limit: FAILURE_LIMIT,
             shutdown_grace: Duration::from_secs(10),
             service: "tollgate".to_owned(),
             exporters: Vec::new(),
@@ -181,6 +201,23 @@ impl ServerBuilder {
     /// Serves callers without any credential as `principal`; on loopback only.
     pub fn anonymous(mut self, principal: Principal) -> Self {
         self.anonymous = Some(principal);
+        self
+    }
+
+    /// Serves `/metrics`, `/healthz` and `/readyz` on an address of their own, without TLS and
+    /// tokens. Default: nowhere, and nothing is counted.
+    pub fn admin_listen(mut self, address: SocketAddr) -> Self {
+        self.admin = Some(AdminAddress {
+            address,
+            is_required: true,
+        });
+        self
+    }
+
+    /// Failed authentications that one source address may cause (an IPv6 network of 64 bits counts
+    /// as one) before its unknown credentials are refused unread. Default 100 a second, 500 at once.
+    pub fn failure_limit(mut self, limit: Quota) -> Self {
+        self.failure_limit = limit;
         self
     }
 
@@ -267,6 +304,7 @@ impl ServerBuilder {
         let pipeline = Arc::new(Pipeline {
             authenticator,
             catalog,
+            failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
             quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
             load: Load::new(self.max_in_flight),
             recorder: Arc::new(Recorder::new(self.clock, tracing)),
@@ -275,6 +313,8 @@ impl ServerBuilder {
             mcp: Arc::new(Mcp::new(&pipeline, self.info)),
             pipeline,
             http: self.http,
+            admin: self.admin,
+            service: self.service,
             behind_proxy: self.behind_proxy,
             shutdown_grace: self.shutdown_grace,
             serves_stdio,
@@ -288,6 +328,8 @@ pub struct Server {
     pipeline: Arc<Pipeline>,
     mcp: Arc<Mcp>,
     http: HttpSettings,
+    admin: Option<AdminAddress>,
+    service: String,
     behind_proxy: bool,
     shutdown_grace: Duration,
     serves_stdio: bool,
@@ -320,6 +362,31 @@ impl Server {
     /// # Errors
     /// An address that must not be listened on with these settings, or cannot be.
     pub async fn bind(self, address: SocketAddr) -> Result<BoundServer, StartError> {
+        self.check_exposure(address)?;
+        let failed = |source| StartError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let (hosts, pipeline) = (&self.http.allowed_hosts, Arc::clone(&self.pipeline));
+        let admin = match self.admin {
+            Some(wanted) => BoundAdmin::bind(wanted, &pipeline, &self.service, hosts).await?,
+            None => None,
+        };
+        let surface = HttpSurface::new(self.pipeline, self.mcp, &self.http, bound, self.dev);
+        Ok(BoundServer {
+            listener,
+            bound,
+            admin,
+            pipeline,
+            surface: Arc::new(surface),
+            grace: self.shutdown_grace,
+        })
+    }
+
+    fn check_exposure(&self, address: SocketAddr) -> Result<(), StartError> {
+        let admin = self.admin.map(|admin| admin.address);
+        if let Some(admin) = admin.filter(|admin| self.dev.is_some() && !admin.ip().is_loopback()) {
+            return Err(StartError::Exposed(admin, "dev mode"));
+        }
         if !address.ip().is_loopback() {
             if self.dev.is_some() {
                 return Err(StartError::Exposed(address, "dev mode"));
@@ -337,18 +404,7 @@ impl Server {
                 return Err(StartError::NoPublicUrl(address));
             }
         }
-        let failed = |source| StartError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let bound = listener.local_addr().map_err(failed)?;
-        let pipeline = Arc::clone(&self.pipeline);
-        let surface = HttpSurface::new(self.pipeline, self.mcp, &self.http, bound, self.dev);
-        Ok(BoundServer {
-            listener,
-            bound,
-            pipeline,
-            surface: Arc::new(surface),
-            grace: self.shutdown_grace,
-        })
+        Ok(())
     }
 
     /// A surface for one client on a pair of streams, which writes to `output`. Where an issuer has
@@ -368,6 +424,7 @@ impl Server {
 pub struct BoundServer {
     listener: TcpListener,
     bound: SocketAddr,
+    admin: Option<BoundAdmin>,
     pipeline: Arc<Pipeline>,
     surface: Arc<HttpSurface>,
     grace: Duration,
@@ -377,6 +434,11 @@ impl BoundServer {
     /// The address, with the port the system chose where none was asked for.
     pub fn local_addr(&self) -> SocketAddr {
         self.bound
+    }
+
+    /// The admin listener's address, if there is one.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.address)
     }
 
     /// Serves until `stop` resolves, then drains: `/readyz` says no at once, new calls are refused,
@@ -396,7 +458,17 @@ impl BoundServer {
             let drained = drain(&self.pipeline, self.grace).await;
             let _ = close.send(drained);
         };
-        tokio::join!(listening, life);
+        let admin = async {
+            match self.admin {
+                Some(admin) => admin.serve().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = async { tokio::join!(listening, life) } => {}
+            // To the last: `/readyz` tells that the server drains.
+            () = admin => {}
+        }
         let recorder = Arc::clone(&self.pipeline.recorder);
         // The exporter's last request blocks.
         let _ = tokio::task::spawn_blocking(move || recorder.flush(FLUSH_TIMEOUT)).await;
@@ -422,6 +494,7 @@ async fn evict_idle_buckets(pipeline: &Pipeline) {
     loop {
         period.tick().await;
         pipeline.quotas.evict_idle();
+        pipeline.failures.evict_idle();
     }
 }
 

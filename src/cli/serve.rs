@@ -66,6 +66,12 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
         let stop = Signals::new()?;
         let bound = server.bind(address).await?;
         say(format_args!("listening on http://{}", bound.local_addr()));
+        if let Some(admin) = bound.admin_addr() {
+            say(format_args!("metrics at http://{admin}/metrics"));
+            if !admin.ip().is_loopback() {
+                say("the admin listener can be reached from other machines and asks for no token: let only your monitoring in");
+            }
+        }
         if trusts_nobody && !args.config.dev {
             say("no issuer is configured, so every call will be refused: set auth.issuers");
         }

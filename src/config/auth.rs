@@ -11,6 +11,7 @@ use super::api_key::{self, ApiKey};
 use super::document::At;
 use super::faults::Faults;
 use super::issuer::{self, Issuer};
+use super::quota::{Rate, RateError};
 use super::raw::RawAuth;
 use super::scopes;
 
@@ -72,6 +73,8 @@ pub struct Auth {
     pub claims: Claims,
     /// Scopes with those that each includes directly: scope-tokens without a circle, at most 512 in all.
     pub scopes: BTreeMap<String, Vec<String>>,
+    /// Failed authentications per source address, default 100 a second and 500 at once.
+    pub failure_limit: Rate,
 }
 
 /// The names of the claims that identity comes from; none is empty.
@@ -103,12 +106,20 @@ pub(super) fn check(raw: RawAuth, file: &Path, at: &At<'_>, faults: &mut Faults)
         scopes: raw.claims.scopes,
     };
     let folder = file.parent().unwrap_or(Path::new(""));
+    let failure_limit = raw
+        .failure_limit
+        .parse()
+        .unwrap_or_else(|error: RateError| {
+            at.key("failureLimit").fault(faults, error.to_string());
+            Rate::LEAST
+        });
     Auth {
         api_keys: api_key::check(raw.api_keys, &[], &at.key("apiKeys"), faults),
         api_keys_file: raw.api_keys_file.map(|path| folder.join(path)),
         issuers,
         claims,
         scopes: scopes::check(raw.scopes, &at.key("scopes"), faults),
+        failure_limit,
     }
 }
 
@@ -159,6 +170,25 @@ mod tests {
         );
         assert_eq!(auth.claims.scopes, ["scope", "scopes", "scp"]);
         assert!(good("auth: {}").auth.issuers.is_empty());
+    }
+
+    #[test]
+    fn failed_authentications_are_limited_like_calls() {
+        let limit = |text: &str| good(text).auth.failure_limit;
+        assert_eq!(limit("{}"), "100/s burst 500".parse().unwrap());
+        assert_eq!(limit("auth: {failureLimit: 5/m}"), "5/m".parse().unwrap());
+        assert_eq!(
+            faults("auth:\n  failureLimit: 5\n"),
+            [
+                "tollgate.yaml:2: auth.failureLimit: expected a string, found a whole number; put it in quotes"
+            ]
+        );
+        assert_eq!(
+            faults("auth:\n  failureLimit: 0/s\n"),
+            [
+                "tollgate.yaml:2: auth.failureLimit: the number of calls must be a whole number from 1 to 1000000000"
+            ]
+        );
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub(super) struct RawServer {
     /// IP address and port to listen on, such as `127.0.0.1:8080`; port 0 takes any free port.
     /// An address other than loopback needs `behindProxy: true`.
     pub(super) listen: String,
+    /// IP address and port for operators alone: `/metrics`, `/healthz`, `/readyz`, without TLS and tokens; or `off`.
+    /// Default: `127.0.0.1:9090`, or none where that is taken.
+    pub(super) admin_listen: Option<String>,
     /// The http(s) URL that callers reach this server at, such as `https://tools.example.com`. Every published URL starts with it.
     pub(super) public_url: Option<String>,
     /// Names besides the one in `publicUrl` that requests may use in `Host`, as `host` or `host:port`: those a proxy uses. Default: none.
@@ -60,6 +63,7 @@ impl Default for RawServer {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".into(),
+            admin_listen: None,
             public_url: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
@@ -72,7 +76,7 @@ impl Default for RawServer {
 }
 
 /// Whose tokens are accepted, and what their claims mean.
-#[derive(Deserialize, JsonSchema, Default)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "Auth")]
 pub(super) struct RawAuth {
@@ -86,6 +90,21 @@ pub(super) struct RawAuth {
     /// Path of a YAML file with a list of further API keys, such as `./api-keys.yaml`. Read again when it changes, without a restart.
     #[schemars(length(min = 1))]
     pub(super) api_keys_file: Option<String>,
+    /// Failed authentications that one address may cause before its unknown tokens are refused unread, such as `100/s burst 500`.
+    pub(super) failure_limit: String,
+}
+
+impl Default for RawAuth {
+    fn default() -> Self {
+        Self {
+            issuers: Vec::new(),
+            claims: RawClaims::default(),
+            scopes: BTreeMap::new(),
+            api_keys: Vec::new(),
+            api_keys_file: None,
+            failure_limit: "100/s burst 500".into(),
+        }
+    }
 }
 
 /// One issuer of tokens and the keys that prove them: `secret`, `jwks`, or neither for keys that are discovered at the issuer's URL.

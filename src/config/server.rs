@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Authority;
 
+use super::admin::{self, AdminListen};
 use super::document::At;
 use super::duration;
 use super::faults::Faults;
@@ -19,6 +20,8 @@ use super::raw::RawServer;
 pub struct Server {
     /// Address to listen on; port 0 takes any free port. Default `127.0.0.1:8080`.
     pub listen: SocketAddr,
+    /// Where operators reach metrics and health.
+    pub admin_listen: AdminListen,
     /// Where callers reach the server: an http(s) URL without query, fragment, user info and trailing slash.
     pub public_url: Option<String>,
     /// Further `Host` values, `host` or `host:port` (RFC 9110 §7.2).
@@ -66,6 +69,7 @@ pub(super) fn check(raw: RawServer, at: &At<'_>, faults: &mut Faults) -> Server 
     }
     Server {
         listen,
+        admin_listen: admin::check(raw.admin_listen.as_deref(), at, faults),
         public_url,
         allowed_hosts: raw.allowed_hosts,
         allowed_origins: raw.allowed_origins,

@@ -230,19 +230,16 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
             all.push(KeyValue::new(name, value.clone()));
         }
     }
-    let (surface, transport) = surface(record.surface);
-    all.push(KeyValue::new(names::SURFACE, surface));
-    all.push(KeyValue::new(names::TRANSPORT, transport));
+    all.push(KeyValue::new(names::SURFACE, record.surface.name()));
+    all.push(KeyValue::new(names::TRANSPORT, transport(record.surface)));
     all.push(KeyValue::new(names::CALL_ID, record.call_id.to_string()));
     all
 }
 
-/// The surface's name and the transport under it.
-fn surface(surface: Surface) -> (&'static str, &'static str) {
+/// The transport under a surface.
+fn transport(surface: Surface) -> &'static str {
     match surface {
-        Surface::Rest => ("rest", "tcp"),
-        Surface::McpHttp => ("mcp", "tcp"),
-        Surface::McpStdio => ("mcp", "pipe"),
-        Surface::Cli => ("cli", "pipe"),
+        Surface::Rest | Surface::McpHttp => "tcp",
+        Surface::McpStdio | Surface::Cli => "pipe",
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use jsonwebtoken::Algorithm;
 
 use super::ServerBuilder;
+use super::admin::AdminAddress;
 use crate::auth::{
     ClaimNames, Issuer, KeySource, KeyTimes, LocalIdentity, Principal, ScopeInclusion,
 };
@@ -32,9 +33,11 @@ impl ServerBuilder {
         let mut builder = Self {
             claims: claim_names(&config.auth.claims),
             scope_inclusion: scope_inclusion(&config.auth.scopes),
+            admin: admin_address(config.server.admin_listen),
             behind_proxy: config.server.behind_proxy,
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
+            failure_limit: quota(&config.auth.failure_limit),
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             ..Self::default()
@@ -71,6 +74,18 @@ impl ServerBuilder {
         }
         faults.or(builder)
     }
+}
+
+fn admin_address(listen: config::AdminListen) -> Option<AdminAddress> {
+    let (address, is_required) = match listen {
+        config::AdminListen::Default(address) => (address, false),
+        config::AdminListen::At(address) => (address, true),
+        config::AdminListen::Off => return None,
+    };
+    Some(AdminAddress {
+        address,
+        is_required,
+    })
 }
 
 fn claim_names(claims: &config::Claims) -> ClaimNames {
@@ -287,15 +302,17 @@ fn sql_tool(
     }
 }
 
+fn quota(rate: &config::Rate) -> Quota {
+    Quota::per(rate.count, rate.period).burst(rate.burst)
+}
+
 fn policy(policy: &config::Policy) -> Policy {
     Policy {
         access: Some(match &policy.access {
             config::Access::Scopes(scopes) => Access::Scopes(scopes.clone()),
             config::Access::AnyAuthenticated => Access::AnyAuthenticated,
         }),
-        quota: policy
-            .rate
-            .map(|rate| Quota::per(rate.count, rate.period).burst(rate.burst)),
+        quota: policy.rate.as_ref().map(quota),
         timeout: policy.timeout,
         max_concurrent: policy.max_concurrent,
     }

@@ -28,7 +28,8 @@ use hyper::body::Incoming;
 pub use dev::DevMint;
 pub use listener::serve;
 
-use crate::error::{CallError, EdgeError};
+use super::readiness::readiness;
+use crate::error::EdgeError;
 use crate::mcp::Mcp;
 use crate::pipeline::Pipeline;
 use edge::Edge;
@@ -216,12 +217,10 @@ impl HttpSurface {
     ) -> Response<Full<Bytes>> {
         match route {
             Route::Alive => Reply::ok(Bytes::from_static(b"{\"status\":\"alive\"}")).build(),
-            Route::Ready if self.pipeline.load.is_closed() => Reply::json(
-                CallError::Draining.row().rest_status,
-                Bytes::from_static(b"{\"status\":\"draining\"}"),
-            )
-            .build(),
-            Route::Ready => Reply::ok(Bytes::from_static(b"{\"status\":\"ready\"}")).build(),
+            Route::Ready => {
+                let (status, body) = readiness(&self.pipeline);
+                Reply::json(status, body).build()
+            }
             Route::ResourceMetadata => Reply::ok(self.metadata.clone()).build(),
             Route::OpenApi => self.answer_openapi(request, source).await,
             Route::MintDemoJwt => self.answer_mint(request),
@@ -231,6 +230,7 @@ impl HttpSurface {
 
     /// A problem document for a request that no call was opened for.
     fn edge_problem(&self, error: EdgeError) -> Response<Full<Bytes>> {
+        self.pipeline.recorder.refused_at_edge(error);
         let id = self.pipeline.recorder.new_call_id();
         respond::problem(error.row(), error.row().rest_status, &error.detail(), id)
             .allow(error)
