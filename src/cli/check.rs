@@ -40,19 +40,22 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
 }
 
 fn row(target: &Target) -> [String; 5] {
-    let scopes = match target.access() {
-        Access::Scopes(scopes) => scopes.join(" "),
+    let scopes = match target.common_terms().access() {
+        Access::Scopes(scopes) => scopes.to_string(),
         Access::AnyAuthenticated => "(any authenticated)".to_owned(),
     };
     let unlimited = || "unlimited".to_owned();
-    let quota = target.quota().map_or_else(unlimited, |quota| {
-        let rate = format!("{}/{}", quota.count(), format_duration(quota.period()));
-        if quota.burst_size() == quota.count() {
-            rate
-        } else {
-            format!("{rate} burst {}", quota.burst_size())
-        }
-    });
+    let quota = target
+        .common_terms()
+        .quota()
+        .map_or_else(unlimited, |(quota, _)| {
+            let rate = format!("{}/{}", quota.count(), format_duration(quota.period()));
+            if quota.burst_size() == quota.count() {
+                rate
+            } else {
+                format!("{rate} burst {}", quota.burst_size())
+            }
+        });
     let policy = target.policy();
     let at_once = policy
         .max_concurrent

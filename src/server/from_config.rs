@@ -244,7 +244,9 @@ fn sql_tool(
 fn policy(policy: &config::Policy) -> Policy {
     Policy {
         access: Some(match &policy.access {
-            config::Access::Scopes(scopes) => Access::Scopes(scopes.clone()),
+            config::Access::Scopes(scopes) => {
+                Access::Scopes(crate::tool::ScopeSet::all_of(scopes.clone()))
+            }
             config::Access::AnyAuthenticated => Access::AnyAuthenticated,
         }),
         quota: policy
@@ -252,5 +254,6 @@ fn policy(policy: &config::Policy) -> Policy {
             .map(|rate| Quota::per(rate.count, rate.period).burst(rate.burst)),
         timeout: policy.timeout,
         max_concurrent: policy.max_concurrent,
+        ..Policy::default()
     }
 }
