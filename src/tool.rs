@@ -17,7 +17,7 @@ mod terms;
 mod typed;
 mod uri_template;
 
-pub use builder::{Resource, ResourceFace, Tool, ToolFace};
+pub use builder::{Governed, Resource, ResourceFace, Tool, ToolFace};
 pub(crate) use catalog::argument_names;
 pub use catalog::{Catalog, CatalogFault, Found, TargetRef};
 pub use context::CallContext;
