@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{
-    Config, ProcessEnvironment, names_otlp_endpoint, otel_service_name, user_data_folder,
+    Config, Faults, ProcessEnvironment, names_otlp_endpoint, otel_service_name, user_data_folder,
 };
 use crate::demo;
 use crate::record::Exporter;
@@ -66,6 +66,15 @@ enum Command {
 /// Tells the operator something on standard error, if anybody listens there.
 pub fn say(text: impl fmt::Display) {
     let _ = Stderr.write_all(format!("{text}\n").as_bytes());
+}
+
+/// Tells why a command failed. Faults of a file start with file and line, where editors look for them.
+pub fn complain(error: &CliError) {
+    if error.is::<Faults>() {
+        say(error);
+    } else {
+        say(format_args!("error: {error}"));
+    }
 }
 
 /// Prints a command's answer on standard output.

@@ -17,7 +17,7 @@ pub use protocol::{LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 use crate::access::AccessError;
 use crate::auth::AuthError;
 use crate::quota::{QuotaError, QuotaState};
-use crate::tool::{ArgumentsError, ToolError};
+use crate::tool::{ArgumentsError, TargetRef, ToolError};
 
 /// How a call ended, for the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +86,17 @@ pub enum CallError {
     InsufficientScope {
         /// All that the target demands.
         required: Vec<String>,
-        /// Those the caller lacks.
+        /// Those the caller lacks and needs, every one.
         missing: Vec<String>,
+        /// Those of which the caller needs one and holds none.
+        missing_any_of: Vec<String>,
+    },
+    /// A rule refuses the call.
+    RefusedByRule {
+        /// What the caller is told, if the rule says it.
+        because: Option<String>,
+        /// Which rule and why; the text is for the log.
+        cause: String,
     },
     /// There is no such tool, or none for this caller.
     UnknownTool,
@@ -125,6 +134,14 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// There is nothing of that name, or nothing for this caller: which of the two is not told.
+    pub(crate) fn unknown(target: &TargetRef<'_>) -> Self {
+        match target {
+            TargetRef::Tool(_) => Self::UnknownTool,
+            TargetRef::Resource(_) => Self::UnknownResource,
+        }
+    }
+
     /// The table, one line a row.
     #[rustfmt::skip]
     pub fn row(&self) -> Row {
@@ -144,6 +161,7 @@ impl CallError {
             Self::TooManyFailures { .. } => row("too-many-failures", "Too Many Requests", 429, 429, 42903, false, Denied),
             Self::KeysUnavailable => row("keys-unavailable", "Service Unavailable", 503, 503, 50301, false, Failed),
             Self::InsufficientScope { .. } => row("insufficient-scope", "Forbidden", 403, 403, 40301, false, Denied),
+            Self::RefusedByRule { .. } => row("refused-by-rule", "Forbidden", 403, 200, 40302, false, Denied),
             Self::UnknownTool => row("unknown-tool", "Not Found", 404, 200, -32602, false, Invalid),
             Self::UnknownResource => row("unknown-resource", "Not Found", 404, 200, -32602, false, Invalid),
             Self::QuotaExceeded { .. } => row("quota-exceeded", "Too Many Requests", 429, 200, 42901, false, Denied),
@@ -170,10 +188,13 @@ impl CallError {
                 "Too many failed authentications from this address; retry later".into()
             }
             Self::KeysUnavailable => "The token cannot be verified right now; retry shortly".into(),
-            Self::InsufficientScope { missing, .. } => {
-                let quoted: Vec<String> =
-                    missing.iter().map(|scope| format!("'{scope}'")).collect();
-                format!("Missing scopes: [{}]", quoted.join(", ")).into()
+            Self::InsufficientScope {
+                missing,
+                missing_any_of,
+                ..
+            } => missing_scopes(missing, missing_any_of).into(),
+            Self::RefusedByRule { because, .. } => {
+                because.as_deref().unwrap_or("Not allowed by policy").into()
             }
             Self::UnknownTool => "Unknown tool".into(),
             Self::UnknownResource => "Resource not found".into(),
@@ -199,7 +220,9 @@ impl CallError {
     pub fn cause(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Unauthenticated(error) => Some(error.to_string().into()),
-            Self::SourceFailed(cause) | Self::Internal(cause) => Some(cause.as_str().into()),
+            Self::SourceFailed(cause)
+            | Self::Internal(cause)
+            | Self::RefusedByRule { cause, .. } => Some(cause.as_str().into()),
             _ => None,
         }
     }
@@ -232,6 +255,22 @@ impl CallError {
     }
 }
 
+fn missing_scopes(all_of: &[String], any_of: &[String]) -> String {
+    let list = |scopes: &[String]| {
+        let quoted: Vec<String> = scopes.iter().map(|scope| format!("'{scope}'")).collect();
+        quoted.join(", ")
+    };
+    match (all_of, any_of) {
+        (all_of, []) => format!("Missing scopes: [{}]", list(all_of)),
+        ([], any_of) => format!("Missing one of the scopes: [{}]", list(any_of)),
+        (all_of, any_of) => format!(
+            "Missing scopes: [{}] and one of: [{}]",
+            list(all_of),
+            list(any_of)
+        ),
+    }
+}
+
 /// Seconds with one decimal, rounded up: "2.1". Never too early.
 fn tenths_up(wait: Duration) -> String {
     let tenths = wait.as_nanos().div_ceil(100_000_000);
@@ -250,9 +289,28 @@ impl From<AuthError> for CallError {
 impl From<AccessError> for CallError {
     fn from(error: AccessError) -> Self {
         match error {
-            AccessError::InsufficientScope { required, missing } => {
-                Self::InsufficientScope { required, missing }
-            }
+            AccessError::InsufficientScope {
+                required,
+                missing,
+                missing_any_of,
+            } => Self::InsufficientScope {
+                required,
+                missing,
+                missing_any_of,
+            },
+            AccessError::RefusedByRule {
+                index,
+                because,
+                failure,
+            } => Self::RefusedByRule {
+                because,
+                cause: match failure {
+                    None => format!("rules[{index}]"),
+                    Some(failure) => format!("rules[{index}] cannot be evaluated: {failure}"),
+                },
+            },
+            AccessError::HiddenTool => Self::UnknownTool,
+            AccessError::HiddenResource => Self::UnknownResource,
         }
     }
 }
@@ -302,6 +360,10 @@ mod tests {
             },
             CallError::KeysUnavailable,
             CallError::UnknownTool,
+            CallError::RefusedByRule {
+                because: None,
+                cause: text(),
+            },
             CallError::TooManyAtOnce,
             CallError::QuotaUnavailable,
             CallError::Overloaded,

@@ -112,21 +112,23 @@ impl Call {
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
     ) -> Result<ToolOutput, CallError> {
-        let unknown = match request.target {
-            TargetRef::Tool(_) => CallError::UnknownTool,
-            TargetRef::Resource(_) => CallError::UnknownResource,
-        };
         // Only now: a body that trickles in must not take a place from calls that are ready to run.
         self.place = Some(self.pipeline.load.enter()?);
-        let found = self.pipeline.catalog.find(&request.target).ok_or(unknown)?;
+        let (catalog, tenant) = (&self.pipeline.catalog, principal.tenant_key());
+        let found = catalog.find(&request.target, tenant);
+        let found = found.ok_or_else(|| CallError::unknown(&request.target))?;
         self.record.target(&found.target);
         let permit = authorize(principal, found.target)?;
+        self.record.shadow(permit.would_deny().iter().copied());
         let admitted = self.pipeline.quotas.admit(permit).await;
         self.record
             .admission(admitted.as_ref().map(|admission| admission.state()));
         let admission = admitted?;
+        self.record.shadow(admission.would_deny());
         let arguments = found.uri_arguments.unwrap_or(request.arguments);
         let arguments = admission.target().validate(arguments)?;
+        let arguments = admission.permit().allow(arguments)?;
+        self.record.shadow(arguments.would_deny().iter().copied());
         self.record.run_started();
         let output = run(admission, arguments, self.record.call_id()).await;
         self.record.run_ended();

@@ -19,6 +19,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 pub use metrics::{Metrics, State};
 pub use otel::{Exporter, Tracing, TracingError};
 
+use crate::access::WouldDeny;
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
@@ -103,6 +104,7 @@ impl Recorder {
             principal: None,
             target: None,
             quota: None,
+            would_deny: Vec::new(),
             run: None,
             closed: false,
         }
@@ -157,6 +159,7 @@ pub struct CallRecord {
     principal: Option<Arc<Principal>>,
     target: Option<Arc<Target>>,
     quota: Option<QuotaState>,
+    would_deny: Vec<WouldDeny>,
     run: Option<RunTime>,
     closed: bool,
 }
@@ -209,6 +212,16 @@ impl CallRecord {
             Err(QuotaError::Exceeded { state, .. }) => Some(*state),
             Err(QuotaError::Full) => None,
         };
+    }
+
+    /// What in shadow mode would have refused the call; it went on.
+    pub fn shadow(&mut self, would_deny: impl IntoIterator<Item = WouldDeny>) {
+        self.would_deny.extend(would_deny);
+    }
+
+    /// All that would have refused the call, so far.
+    pub fn would_deny(&self) -> &[WouldDeny] {
+        &self.would_deny
     }
 
     /// The tool's code starts.

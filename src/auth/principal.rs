@@ -144,7 +144,8 @@ pub struct TenantKey {
 }
 
 impl TenantKey {
-    fn of(tenant: &str) -> Self {
+    /// The key of a tenant.
+    pub(crate) fn of(tenant: &str) -> Self {
         let digest = digest_of([tenant]);
         Self {
             high: (digest >> 64) as u64,

@@ -27,6 +27,8 @@ pub(super) struct RawConfig {
     pub(super) tools: BTreeMap<String, RawTool>,
     /// The resources that callers see, by URI template, such as `customers://{customer_id}`.
     pub(super) resources: BTreeMap<String, RawResource>,
+    /// What single tenants have otherwise than the others, by tenant.
+    pub(super) tenants: BTreeMap<String, RawTenant>,
     pub(super) telemetry: RawTelemetry,
 }
 
@@ -325,12 +327,19 @@ pub(super) struct RawTool {
     pub(super) title: Option<String>,
     /// What the tool does, for the model that chooses it.
     pub(super) description: String,
-    /// The scopes a caller needs, all of them, such as `customer:read`. Either this or `anyAuthenticated: true`.
-    pub(super) scopes: Option<Vec<String>>,
+    /// The scopes a caller needs, all of them, such as `customer:read`; or `allOf` and `anyOf`.
+    /// Either this or `anyAuthenticated: true`.
+    pub(super) scopes: Option<RawScopes>,
     /// `true` lets every authenticated caller in. Either this or `scopes`.
     pub(super) any_authenticated: Option<bool>,
+    /// What else refuses a call, in this order.
+    #[serde(default)]
+    pub(super) rules: Vec<RawRule>,
+    /// `false`: to callers the tool does not exist.
+    #[serde(default = "default_enabled")]
+    pub(super) enabled: bool,
     /// Calls per tenant, such as `5/10s`, `60/m` or `60/m burst 10`. Default: no limit.
-    pub(super) rate_limit: Option<String>,
+    pub(super) rate_limit: Option<RawRateLimit>,
     /// How long one call may take, such as `2s`. More than 0, at most 1h.
     #[serde(default = "default_timeout")]
     pub(super) timeout: String,
@@ -346,6 +355,111 @@ pub(super) struct RawTool {
     #[serde(default)]
     pub(super) bind: BTreeMap<String, RawBinding>,
     pub(super) sql: RawSql,
+}
+
+fn default_enabled() -> bool {
+    true
+}
+
+/// Scopes a caller needs: a list of which it needs all, or a mapping.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Scopes")]
+pub(super) enum RawScopes {
+    All(Vec<String>),
+    Set(RawScopeSet),
+}
+
+/// Scopes a caller needs: all of `allOf`, and one of `anyOf`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ScopeSet")]
+pub(super) struct RawScopeSet {
+    /// Scopes of which a caller needs every one. Default: none.
+    #[serde(default)]
+    pub(super) all_of: Vec<String>,
+    /// Scopes of which a caller needs at least one. Default: none.
+    #[serde(default)]
+    pub(super) any_of: Vec<String>,
+    /// `shadow` refuses nobody and records who would be refused; it needs `anyAuthenticated: true` beside it.
+    #[serde(default)]
+    pub(super) mode: RawMode,
+}
+
+/// `enforce` refuses calls; `shadow` lets them go on and records that they would be refused.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Mode")]
+pub(super) enum RawMode {
+    #[default]
+    Enforce,
+    Shadow,
+}
+
+/// Calls per tenant: a limit, or a limit and whether it is enforced.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "RateLimit")]
+pub(super) enum RawRateLimit {
+    Limit(String),
+    Moded(RawModedLimit),
+}
+
+/// A limit and whether it is enforced.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ModedRateLimit")]
+pub(super) struct RawModedLimit {
+    /// Calls per tenant, such as `5/10s`, `60/m` or `60/m burst 10`.
+    pub(super) limit: String,
+    /// `shadow` counts and refuses nothing.
+    #[serde(default)]
+    pub(super) mode: RawMode,
+}
+
+/// A condition in CEL on `args`, `caller.tenant`, `caller.subject` and `caller.scopes`: either `deny` or `allowOnlyIf`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Rule")]
+pub(super) struct RawRule {
+    /// The call is refused when this is true, or cannot be evaluated, such as `args.amount > 1000`.
+    pub(super) deny: Option<String>,
+    /// The call is refused unless this is true, such as `caller.tenant == "acme"`.
+    pub(super) allow_only_if: Option<String>,
+    /// What a refused caller reads. Default: `Not allowed by policy`.
+    #[schemars(length(min = 1, max = 300))]
+    pub(super) because: Option<String>,
+    /// `shadow` refuses nobody and records who would be refused.
+    #[serde(default)]
+    pub(super) mode: RawMode,
+}
+
+/// What one tenant has otherwise than the others.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Tenant")]
+pub(super) struct RawTenant {
+    /// Tools, by name: one of those under `tools`.
+    pub(super) tools: BTreeMap<String, RawOverride>,
+    /// Resources, by URI template: one of those under `resources`.
+    pub(super) resources: BTreeMap<String, RawOverride>,
+}
+
+/// What a tenant has otherwise: each key that is named replaces the one of the tool or resource.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Override")]
+pub(super) struct RawOverride {
+    /// The scopes a caller of this tenant needs.
+    pub(super) scopes: Option<RawScopes>,
+    /// `true` lets every authenticated caller of this tenant in.
+    pub(super) any_authenticated: Option<bool>,
+    /// What else refuses a call; `[]` takes the rules away.
+    pub(super) rules: Option<Vec<RawRule>>,
+    /// `false`: to callers of this tenant it does not exist; `true`: it does.
+    pub(super) enabled: Option<bool>,
+    /// Calls of this tenant.
+    pub(super) rate_limit: Option<RawRateLimit>,
 }
 
 fn default_timeout() -> String {
@@ -418,12 +532,19 @@ pub(super) struct RawResource {
     #[serde(default = "default_mime_type")]
     #[schemars(length(min = 1))]
     pub(super) mime_type: String,
-    /// The scopes a caller needs, all of them, such as `customer:read`. Either this or `anyAuthenticated: true`.
-    pub(super) scopes: Option<Vec<String>>,
+    /// The scopes a caller needs, all of them, such as `customer:read`; or `allOf` and `anyOf`.
+    /// Either this or `anyAuthenticated: true`.
+    pub(super) scopes: Option<RawScopes>,
     /// `true` lets every authenticated caller in. Either this or `scopes`.
     pub(super) any_authenticated: Option<bool>,
+    /// What else refuses a read, in this order.
+    #[serde(default)]
+    pub(super) rules: Vec<RawRule>,
+    /// `false`: to callers the resource does not exist.
+    #[serde(default = "default_enabled")]
+    pub(super) enabled: bool,
     /// Reads per tenant, such as `5/10s`, `60/m` or `60/m burst 10`. Default: no limit.
-    pub(super) rate_limit: Option<String>,
+    pub(super) rate_limit: Option<RawRateLimit>,
     /// How long one read may take, such as `2s`. More than 0, at most 1h.
     #[serde(default = "default_timeout")]
     pub(super) timeout: String,

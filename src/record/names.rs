@@ -20,6 +20,8 @@ pub(super) const TENANT: &str = "tollgate.tenant";
 pub(super) const SUBJECT: &str = "tollgate.subject";
 pub(super) const CAUSE: &str = "tollgate.cause";
 pub(super) const OUTCOME: &str = "tollgate.outcome";
+/// What in shadow mode would have refused, such as `scopes,rules[0],rateLimit`.
+pub(super) const WOULD_DENY: &str = "tollgate.would_deny";
 pub(super) const QUOTA: &str = "tollgate.quota.decision";
 pub(super) const QUOTA_LIMIT: &str = "tollgate.quota.limit";
 pub(super) const QUOTA_REMAINING: &str = "tollgate.quota.remaining";

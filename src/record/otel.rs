@@ -217,6 +217,10 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
             i64::from(state.remaining),
         ));
     }
+    if !record.would_deny.is_empty() {
+        let reasons: Vec<String> = record.would_deny.iter().map(ToString::to_string).collect();
+        all.push(KeyValue::new(names::WOULD_DENY, reasons.join(",")));
+    }
     if let Some(row) = error {
         all.push(KeyValue::new(names::ERROR_TYPE, row.kind));
         all.push(KeyValue::new(names::RESPONSE_CODE, row.code.to_string()));

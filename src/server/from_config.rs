@@ -5,6 +5,7 @@
 //! once, each fault with its key path and line.
 
 mod api_keys;
+mod policy;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use crate::config::{self, Config, Faults};
 use crate::record::Exporter;
 use crate::source::sqlite::Sqlite;
 use crate::source::{Bound, SqlSpec, SqlTool};
-use crate::tool::{Access, Arguments, Policy, Quota, Resource, Tool, UriTemplate};
+use crate::tool::{Arguments, Resource, Tool, UriTemplate};
+use policy::govern;
 
 impl ServerBuilder {
     /// The server that a configuration describes.
@@ -37,7 +39,7 @@ impl ServerBuilder {
             behind_proxy: config.server.behind_proxy,
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
-            failure_limit: quota(&config.auth.failure_limit),
+            failure_limit: policy::quota(config.auth.failure_limit),
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             ..Self::default()
@@ -63,14 +65,18 @@ impl ServerBuilder {
         }
         let sources = open_sources(&config.sources, &mut faults);
         for tool in &config.tools {
-            builder
-                .tools
-                .extend(declared_tool(tool, &sources, &mut faults));
+            let own = config.tenants.iter();
+            let own = own.filter_map(|(name, tenant)| Some((name, tenant.tools.get(&tool.name)?)));
+            let built = declared_tool(tool, &sources, &mut faults);
+            let governed = built.map(|built| govern(built, &tool.policy, own, &mut faults));
+            builder.tools.extend(governed);
         }
         for resource in &config.resources {
-            builder
-                .resources
-                .extend(declared_resource(resource, &sources, &mut faults));
+            let (uri, own) = (&resource.uri_template, config.tenants.iter());
+            let own = own.filter_map(|(name, tenant)| Some((name, tenant.resources.get(uri)?)));
+            let built = declared_resource(resource, &sources, &mut faults);
+            let governed = built.map(|built| govern(built, &resource.policy, own, &mut faults));
+            builder.resources.extend(governed);
         }
         faults.or(builder)
     }
@@ -213,14 +219,12 @@ fn declared_tool(
         .flat_map(|properties| properties.keys())
         .map(String::as_str);
     let handler = sql_tool(&tool.sql, arguments.collect(), &tool.bind, sources, faults)?;
-    let mut built = Tool::new(&tool.name, &tool.description)
-        .policy(policy(&tool.policy))
-        .declared(
-            tool.input_schema.clone(),
-            tool.defaults.clone(),
-            Some(handler.output_schema()),
-            Arc::new(handler),
-        );
+    let mut built = Tool::new(&tool.name, &tool.description).declared(
+        tool.input_schema.clone(),
+        tool.defaults.clone(),
+        Some(handler.output_schema()),
+        Arc::new(handler),
+    );
     if let Some(title) = &tool.title {
         built = built.title(title);
     }
@@ -250,15 +254,19 @@ fn declared_resource(
         )));
         return None;
     }
+    let mut properties = resource.parameters.clone();
+    for name in &arguments {
+        let schema = properties.entry(*name);
+        schema.or_insert_with(|| serde_json::json!({"type": "string"}));
+    }
     let handler = sql_tool(&resource.sql, arguments, &resource.bind, sources, faults)?;
     let input = serde_json::json!({
         "type": "object",
-        "properties": resource.parameters,
+        "properties": properties,
         "additionalProperties": false,
     });
     let mut built = Resource::new(&resource.uri_template, &resource.name)
         .mime_type(&resource.mime_type)
-        .policy(policy(&resource.policy))
         .declared(input, Arguments::new(), None, Arc::new(handler));
     if let Some(title) = &resource.title {
         built = built.title(title);
@@ -299,21 +307,5 @@ fn sql_tool(
             faults.0.push(sql.origin.fault(error.to_string()));
             None
         }
-    }
-}
-
-fn quota(rate: &config::Rate) -> Quota {
-    Quota::per(rate.count, rate.period).burst(rate.burst)
-}
-
-fn policy(policy: &config::Policy) -> Policy {
-    Policy {
-        access: Some(match &policy.access {
-            config::Access::Scopes(scopes) => Access::Scopes(scopes.clone()),
-            config::Access::AnyAuthenticated => Access::AnyAuthenticated,
-        }),
-        quota: policy.rate.as_ref().map(quota),
-        timeout: policy.timeout,
-        max_concurrent: policy.max_concurrent,
     }
 }
