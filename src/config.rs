@@ -28,6 +28,7 @@ mod interpolate;
 mod keywords;
 mod parameters;
 mod policy;
+mod proxies;
 mod quota;
 mod raw;
 mod resource;
@@ -40,6 +41,7 @@ mod stdio;
 mod telemetry;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod tool;
 
 pub use auth::{Algorithm, Auth, Claims, Issuer};
@@ -55,6 +57,7 @@ pub use source::Source;
 pub use sql::{Binding, Sql, SqlResult};
 pub use stdio::Stdio;
 pub use telemetry::{Telemetry, TraceExporter};
+pub use tls::Tls;
 pub use tool::Tool;
 
 /// Everything that the config file says, checked. `Debug` shows no secret.
@@ -159,7 +162,7 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
     Config {
         resources: resources.collect(),
         tools,
-        server: server::check(raw.server, &top.key("server"), faults),
+        server: server::check(raw.server, file, &top.key("server"), faults),
         auth: auth::check(raw.auth, &top.key("auth"), faults),
         stdio: raw
             .stdio

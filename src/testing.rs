@@ -82,7 +82,7 @@ impl TestServer {
             .expect("a server that can be served");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let bound = server.bind(address).await.expect("a free port");
-        let url = format!("http://{}", bound.local_addr());
+        let url = bound.url();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(bound.serve(async {
             // Dropping the sender stops the server as well.
@@ -97,7 +97,7 @@ impl TestServer {
         }
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, with TLS `https://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -16,6 +16,7 @@ use crate::record::Exporter;
 use crate::source::sqlite::Sqlite;
 use crate::source::{Bound, SqlSpec, SqlTool};
 use crate::tool::{Access, Arguments, Policy, Quota, Resource, Tool, UriTemplate};
+use crate::transport::http::Tls;
 
 impl ServerBuilder {
     /// The server that a configuration describes.
@@ -27,7 +28,6 @@ impl ServerBuilder {
         let mut faults = Faults::default();
         let mut builder = Self {
             claims: claim_names(&config.auth.claims),
-            behind_proxy: config.server.behind_proxy,
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
             shutdown_grace: config.server.shutdown_grace,
@@ -37,6 +37,15 @@ impl ServerBuilder {
         builder.http.public_url = config.server.public_url.clone();
         builder.http.allowed_hosts = config.server.allowed_hosts.clone();
         builder.http.allowed_origins = config.server.allowed_origins.clone();
+        builder.http.tls = config
+            .server
+            .tls
+            .as_ref()
+            .and_then(|tls| load_tls(tls, &mut faults));
+        builder.http.behind_proxy = config.server.behind_proxy;
+        builder.http.trusted_proxies = config.server.trusted_proxies.clone();
+        builder.http.limits.max_connections = config.server.max_connections;
+        builder.http.limits.max_connections_per_address = config.server.max_connections_per_address;
         builder.http.max_body_bytes = config.server.max_body_bytes;
         builder.http.authorization_servers = authorization_servers(&config.auth.issuers);
         for issuer in &config.auth.issuers {
@@ -65,6 +74,13 @@ impl ServerBuilder {
         }
         faults.or(builder)
     }
+}
+
+fn load_tls(tls: &config::Tls, faults: &mut Faults) -> Option<Tls> {
+    let loaded = Tls::load(&tls.certificate, &tls.key);
+    loaded
+        .map_err(|error| faults.0.push(tls.origin.fault(error.to_string())))
+        .ok()
 }
 
 fn claim_names(claims: &config::Claims) -> ClaimNames {
