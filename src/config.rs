@@ -32,6 +32,7 @@ mod issuer;
 mod keywords;
 mod parameters;
 mod policy;
+mod proxies;
 mod quota;
 mod raw;
 mod resource;
@@ -48,6 +49,7 @@ mod telemetry;
 mod tenant;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod tool;
 
 pub use admin::AdminListen;
@@ -71,6 +73,7 @@ pub use sql::{Binding, Sql, SqlResult};
 pub use stdio::Stdio;
 pub use telemetry::{Telemetry, TraceExporter};
 pub use tenant::{Override, Tenant};
+pub use tls::Tls;
 pub use tool::Tool;
 
 /// Everything that the config file says, checked. `Debug` shows no secret.
@@ -180,7 +183,7 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
         resources,
         tools,
         tenants,
-        server: server::check(raw.server, &top.key("server"), faults),
+        server: server::check(raw.server, file, &top.key("server"), faults),
         auth: auth::check(raw.auth, file, &top.key("auth"), faults),
         stdio: raw
             .stdio

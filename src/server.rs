@@ -28,7 +28,7 @@ use crate::pipeline::{Load, Pipeline};
 use crate::quota::{FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing, TracingError};
 use crate::tool::{Catalog, CatalogFault, Quota, Resource, Tool};
-use crate::transport::http::{DevMint, HttpSettings, HttpSurface, serve};
+use crate::transport::http::{DevMint, HttpSettings, HttpSurface, Limits, Tls, serve};
 use crate::transport::stdio::StdioSurface;
 use admin::{AdminAddress, BoundAdmin};
 
@@ -63,7 +63,7 @@ pub enum StartError {
     Exposed(SocketAddr, &'static str),
     /// Plain HTTP where others can reach it.
     #[error(
-        "{0} is not a loopback address: put a TLS-terminating proxy in front and say so with `behindProxy: true`"
+        "{0} is not a loopback address: set `tls`, or put a TLS-terminating proxy in front and say so with `behindProxy: true`"
     )]
     Unprotected(SocketAddr),
     /// Nobody knows the URL to publish.
@@ -103,7 +103,6 @@ pub struct ServerBuilder {
     anonymous: Option<Principal>,
     http: HttpSettings,
     admin: Option<AdminAddress>,
-    behind_proxy: bool,
     max_in_flight: usize,
     max_quota_keys: usize,
     failure_limit: Quota,
@@ -134,9 +133,12 @@ impl Default for ServerBuilder {
                 allowed_origins: Vec::new(),
                 max_body_bytes: 1024 * 1024,
                 authorization_servers: Vec::new(),
+                tls: None,
+                behind_proxy: false,
+                trusted_proxies: Vec::new(),
+                limits: Limits::default(),
             },
             admin: None,
-            behind_proxy: false,
             max_in_flight: 1_024,
             max_quota_keys: 1_000_000,
             failure_limit: FAILURE_LIMIT,
@@ -224,6 +226,18 @@ impl ServerBuilder {
     /// The scheme, host and path prefix that clients know the server by.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.http.public_url = Some(url.into());
+        self
+    }
+
+    /// Ends TLS with this certificate. Without it the server speaks plain HTTP.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.http.tls = Some(tls);
+        self
+    }
+
+    /// Caps and deadlines of HTTP connections.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.http.limits = limits;
         self
     }
 
@@ -315,7 +329,6 @@ impl ServerBuilder {
             http: self.http,
             admin: self.admin,
             service: self.service,
-            behind_proxy: self.behind_proxy,
             shutdown_grace: self.shutdown_grace,
             serves_stdio,
             dev,
@@ -330,7 +343,6 @@ pub struct Server {
     http: HttpSettings,
     admin: Option<AdminAddress>,
     service: String,
-    behind_proxy: bool,
     shutdown_grace: Duration,
     serves_stdio: bool,
     dev: Option<DevMint>,
@@ -376,6 +388,7 @@ impl Server {
             listener,
             bound,
             admin,
+            http: self.http,
             pipeline,
             surface: Arc::new(surface),
             grace: self.shutdown_grace,
@@ -397,7 +410,7 @@ impl Server {
                     "a server for anonymous callers",
                 ));
             }
-            if !self.behind_proxy {
+            if !self.http.behind_proxy && self.http.tls.is_none() {
                 return Err(StartError::Unprotected(address));
             }
             if self.http.public_url.is_none() {
@@ -425,6 +438,7 @@ pub struct BoundServer {
     listener: TcpListener,
     bound: SocketAddr,
     admin: Option<BoundAdmin>,
+    http: HttpSettings,
     pipeline: Arc<Pipeline>,
     surface: Arc<HttpSurface>,
     grace: Duration,
@@ -441,14 +455,23 @@ impl BoundServer {
         self.admin.as_ref().map(|admin| admin.address)
     }
 
+    /// The scheme and the address, such as `https://127.0.0.1:8443`.
+    pub fn url(&self) -> String {
+        self.http.local_url(self.bound)
+    }
+
     /// Serves until `stop` resolves, then drains: `/readyz` says no at once, new calls are refused,
     /// running ones get the configured grace to finish, connections are closed, spans are sent out.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let (close, closed) = oneshot::channel();
         // Without a sender there is nobody left to wait for.
-        let listening = serve(self.listener, self.surface, async {
-            closed.await.unwrap_or(true)
-        });
+        let listening = serve(
+            self.listener,
+            self.surface,
+            self.http.tls,
+            self.http.limits,
+            async { closed.await.unwrap_or(true) },
+        );
         let life = async {
             tokio::select! {
                 () = stop => {}

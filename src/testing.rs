@@ -83,7 +83,7 @@ impl TestServer {
             .expect("a server that can be served");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let bound = server.bind(address).await.expect("a free port");
-        let url = format!("http://{}", bound.local_addr());
+        let url = bound.url();
         let admin_url = bound.admin_addr().map(|admin| format!("http://{admin}"));
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(bound.serve(async {
@@ -100,7 +100,7 @@ impl TestServer {
         }
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, with TLS `https://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
     }

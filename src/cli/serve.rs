@@ -65,7 +65,7 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
     runtime.block_on(async {
         let stop = Signals::new()?;
         let bound = server.bind(address).await?;
-        say(format_args!("listening on http://{}", bound.local_addr()));
+        say(format_args!("listening on {}", bound.url()));
         if let Some(admin) = bound.admin_addr() {
             say(format_args!("metrics at http://{admin}/metrics"));
             if !admin.ip().is_loopback() {

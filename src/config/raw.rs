@@ -38,11 +38,13 @@ pub(super) struct RawConfig {
 #[schemars(rename = "Server")]
 pub(super) struct RawServer {
     /// IP address and port to listen on, such as `127.0.0.1:8080`; port 0 takes any free port.
-    /// An address other than loopback needs `behindProxy: true`.
+    /// An address other than loopback needs `tls` or `behindProxy: true`.
     pub(super) listen: String,
     /// IP address and port for operators alone: `/metrics`, `/healthz`, `/readyz`, without TLS and tokens; or `off`.
     /// Default: `127.0.0.1:9090`, or none where that is taken.
     pub(super) admin_listen: Option<String>,
+    /// The certificate to end TLS with. Default: none, plain HTTP.
+    pub(super) tls: Option<RawTls>,
     /// The http(s) URL that callers reach this server at, such as `https://tools.example.com`. Every published URL starts with it.
     pub(super) public_url: Option<String>,
     /// Names besides the one in `publicUrl` that requests may use in `Host`, as `host` or `host:port`: those a proxy uses. Default: none.
@@ -51,6 +53,14 @@ pub(super) struct RawServer {
     pub(super) allowed_origins: Vec<String>,
     /// Whether a proxy that ends TLS stands in front of this server.
     pub(super) behind_proxy: bool,
+    /// Addresses and networks of the proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`; needs `behindProxy: true`. Default: none.
+    pub(super) trusted_proxies: Vec<String>,
+    /// Connections that may be open at once.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) max_connections: usize,
+    /// Connections that may be open at once from one address (IPv6: one /64), trusted proxies excepted.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) max_connections_per_address: usize,
     /// Largest request body, in bytes.
     #[schemars(range(min = 1024, max = 67_108_864))]
     pub(super) max_body_bytes: usize,
@@ -66,15 +76,32 @@ impl Default for RawServer {
         Self {
             listen: "127.0.0.1:8080".into(),
             admin_listen: None,
+            tls: None,
             public_url: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             behind_proxy: false,
+            trusted_proxies: Vec::new(),
+            max_connections: 4_096,
+            max_connections_per_address: 512,
             max_body_bytes: 1 << 20,
             max_in_flight: 1024,
             shutdown_grace: "10s".into(),
         }
     }
+}
+
+/// A certificate and its key. Changed files are taken up within seconds, without a restart.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Tls")]
+pub(super) struct RawTls {
+    /// Path of the certificate chain in PEM, the server's certificate first.
+    #[schemars(length(min = 1))]
+    pub(super) certificate: String,
+    /// Path of the private key in PEM.
+    #[schemars(length(min = 1))]
+    pub(super) key: String,
 }
 
 /// Whose tokens are accepted, and what their claims mean.

@@ -22,6 +22,7 @@ use crate::record::Exporter;
 use crate::source::sqlite::Sqlite;
 use crate::source::{Bound, SqlSpec, SqlTool};
 use crate::tool::{Arguments, Resource, Tool, UriTemplate};
+use crate::transport::http::Tls;
 use policy::govern;
 
 impl ServerBuilder {
@@ -36,7 +37,6 @@ impl ServerBuilder {
             claims: claim_names(&config.auth.claims),
             scope_inclusion: scope_inclusion(&config.auth.scopes),
             admin: admin_address(config.server.admin_listen),
-            behind_proxy: config.server.behind_proxy,
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
             failure_limit: policy::quota(config.auth.failure_limit),
@@ -47,6 +47,15 @@ impl ServerBuilder {
         builder.http.public_url = config.server.public_url.clone();
         builder.http.allowed_hosts = config.server.allowed_hosts.clone();
         builder.http.allowed_origins = config.server.allowed_origins.clone();
+        builder.http.tls = config
+            .server
+            .tls
+            .as_ref()
+            .and_then(|tls| load_tls(tls, &mut faults));
+        builder.http.behind_proxy = config.server.behind_proxy;
+        builder.http.trusted_proxies = config.server.trusted_proxies.clone();
+        builder.http.limits.max_connections = config.server.max_connections;
+        builder.http.limits.max_connections_per_address = config.server.max_connections_per_address;
         builder.http.max_body_bytes = config.server.max_body_bytes;
         builder.http.authorization_servers = authorization_servers(&config.auth.issuers);
         for issuer in &config.auth.issuers {
@@ -92,6 +101,13 @@ fn admin_address(listen: config::AdminListen) -> Option<AdminAddress> {
         address,
         is_required,
     })
+}
+
+fn load_tls(tls: &config::Tls, faults: &mut Faults) -> Option<Tls> {
+    let loaded = Tls::load(&tls.certificate, &tls.key);
+    loaded
+        .map_err(|error| faults.0.push(tls.origin.fault(error.to_string())))
+        .ok()
 }
 
 fn claim_names(claims: &config::Claims) -> ClaimNames {

@@ -17,6 +17,7 @@ use crate::record::CallRecord;
 use crate::tool::{Catalog, Quota, Target, Terms};
 
 static CALL_ID: HeaderName = HeaderName::from_static("tollgate-call-id");
+static X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What pages of an allowed origin may read besides the body.
@@ -65,6 +66,11 @@ impl Reply {
             self.0.headers_mut().insert(name.clone(), value);
         }
         self
+    }
+
+    /// For proxies such as nginx, which would hold an event stream back until it ends.
+    pub(super) fn unbuffered(self) -> Self {
+        self.header(&X_ACCEL_BUFFERING, "no")
     }
 
     pub(super) fn call_id(self, id: Uuid) -> Self {
