@@ -151,7 +151,8 @@ impl KeyRing {
             };
             self.loads
                 .send_modify(|loads| loads.finished = loads.started);
-            self.rest(clock.monotonic() + rest, clock).await;
+            // Counted from the start of the load, however long it took.
+            self.rest(now + rest, clock).await;
         }
     }
 
