@@ -391,7 +391,7 @@ impl Server {
         let bound = listener.local_addr().map_err(failed)?;
         let (hosts, pipeline) = (&self.http.allowed_hosts, Arc::clone(&self.pipeline));
         let admin = match self.admin {
-            Some(wanted) => BoundAdmin::bind(wanted, &pipeline, &self.service, hosts).await?,
+            Some(wanted) => Some(BoundAdmin::bind(wanted, &pipeline, &self.service, hosts).await?),
             None => None,
         };
         let surface = HttpSurface::new(self.pipeline, self.mcp, &self.http, bound, self.dev);
@@ -463,7 +463,7 @@ impl BoundServer {
 
     /// The admin listener's address, if there is one.
     pub fn admin_addr(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|admin| admin.address)
+        self.admin.as_ref().and_then(BoundAdmin::local_addr)
     }
 
     /// The scheme and the address, such as `https://127.0.0.1:8443`.
