@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "other test files use the rest")]
 #[path = "support/binary.rs"]
 mod binary;
+#[expect(dead_code, reason = "shared with other tests")]
 #[path = "support/raw.rs"]
 mod raw;
 #[expect(dead_code, reason = "shared with other tests")]
@@ -23,7 +24,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tollgate::auth::Principal;
 use tollgate::config::{Config, ProcessEnvironment};
 use tollgate::server::ServerBuilder;
 use tollgate::testing::TestServer;
@@ -192,6 +195,45 @@ async fn a_client_that_does_not_read_its_answer_is_cut_off() {
         .await
         .expect("it hangs up");
     open(&server).await;
+}
+
+#[tokio::test]
+async fn with_all_places_taken_calls_are_shed_and_probes_answered() {
+    let settings = "server: {maxInFlight: 1}";
+    let config = Config::parse(settings, Path::new("tollgate.yaml"), &ProcessEnvironment);
+    let builder = ServerBuilder::from_config(config.expect("a good config")).expect("a server");
+    let (begun, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let both = (Arc::clone(&begun), Arc::clone(&gate));
+    let wait = async |both: Arc<(Arc<Semaphore>, Arc<Semaphore>)>, _: CallContext, _: Nothing| {
+        both.0.add_permits(1);
+        Ok::<_, ToolError>(both.1.acquire().await.is_ok())
+    };
+    let wait = Tool::new("wait", "Waits.")
+        .any_authenticated()
+        .handler_with(Arc::new(both), wait);
+    let caller = Principal::configured("acme", "ada", Vec::<String>::new()).expect("a principal");
+    let server = TestServer::start(|_| builder.tool(wait).anonymous(caller)).await;
+    let host = format!("host: {}", authority(&server));
+    let call = request(
+        "POST /mcp/tool/wait",
+        &[&host, "content-type: application/json"],
+        "{}",
+    );
+    let mut running = Raw::connect(&server).await;
+    running.send(&call).await;
+    begun.acquire().await.expect("it begins").forget();
+    let mut shed = Raw::connect(&server).await;
+    let answer = shed.send(&call).await.answer().await.expect("an answer");
+    assert_eq!(
+        (answer.status, answer.header("retry-after")),
+        (503, Some("1"))
+    );
+    open(&server).await;
+    gate.add_permits(2);
+    let answer = running.answer().await.expect("an answer");
+    assert_eq!(answer.status, 200);
+    let answer = shed.send(&call).await.answer().await.expect("an answer");
+    assert_eq!(answer.status, 200, "the same connection goes on");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The promise that nobody hides a request in another: what can be framed in two ways is answered
 //! with 400, wherever it stands on a connection, and nothing after it is read.
 
+#[expect(dead_code, reason = "shared with other tests")]
 #[path = "support/raw.rs"]
 mod raw;
 #[expect(dead_code, reason = "shared with other tests")]
