@@ -18,6 +18,7 @@ import logging
 import os
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -260,6 +261,13 @@ async def flow(url: str, issuer: str, era: str, opaque: bool = False) -> None:
         step(tools == ["get_customer"], "the list holds what the token may call", tools)
         step(await s.call("get_customer", customer_id="c-42") == JANE, "get_customer works")
 
+        try:
+            refused = await s.call("find_orders", query="o-123")
+        except MCPError as e:
+            refused = e
+        step(isinstance(refused, MCPError) and refused.error.code == 40301 and len(s.user.asked) == 2,
+             "a step-up that the user does not grant ends with the refusal, not in a loop", refused)  # fmt: skip
+
         s.trace.clear()
         s.user.ticks = {READ, SEARCH}
         found = await s.call("find_orders", query="o-123")
@@ -267,7 +275,7 @@ async def flow(url: str, issuer: str, era: str, opaque: bool = False) -> None:
         challenges = s.seen("POST", "/mcp", 403)
         step(len(challenges) == 1 and 'error="insufficient_scope"' in challenges[0] and f'scope="{SEARCH}"' in challenges[0],
              "which began with one 403 insufficient_scope", *challenges[:1])  # fmt: skip
-        step(len(s.user.asked) == 2 and {READ, SEARCH} <= set(s.user.asked[1]["scope"].split()), "which asked for the union of the scopes", s.user.asked[-1]["scope"])
+        step(len(s.user.asked) == 3 and {READ, SEARCH} <= set(s.user.asked[2]["scope"].split()), "which asked for the union of the scopes", s.user.asked[-1]["scope"])
         step(not s.seen("POST", "/reg", 201) and s.seen("POST", "/token", 200), "with the same registration and a new token")
         step(await s.call("get_customer", customer_id="c-42") == JANE, "get_customer still works")
         # a client may keep the list it got with the narrower token for its ttlMs
@@ -437,4 +445,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the children end with us
     sys.exit(main())
