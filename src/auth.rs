@@ -3,29 +3,37 @@
 //! A `Principal` is the first piece of evidence on the governed path. Its fields are private and
 //! this room holds its only constructors, so an identity cannot come from anywhere but a verified
 //! credential or the operator's own configuration; nothing a caller writes into arguments or
-//! `_meta` reaches it. Verified tokens are cached by digest, and each hit looks at the clock again.
+//! `_meta` reaches it. Verified tokens are cached by digest, and each hit looks at the clock and at
+//! the issuer's keys again.
 
 mod cache;
 mod claims;
+mod fetch;
+mod issuer;
+mod keys;
 mod mint;
 mod principal;
 mod token;
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use secrecy::ExposeSecret;
 
 pub use claims::ClaimNames;
-/// An HMAC algorithm, for [`Issuer::with_algorithms`] and [`mint`].
+pub use fetch::FetchError;
+pub use issuer::{Issuer, IssuerError};
+/// A signature algorithm, for [`Issuer::with_algorithms`] and, where it is an HMAC, [`mint`].
 pub use jsonwebtoken::Algorithm;
+pub use keys::{KeySource, KeySourceError, KeyState, KeyTimes};
 pub use mint::{MintError, MintRequest, NoRandomness, mint, random_secret};
 pub use principal::{IdentityError, Principal, TenantKey};
 /// A secret that does not show itself, for [`Issuer::hs256`].
 pub use secrecy::SecretString;
-pub use token::{Issuer, IssuerError};
 
 use crate::clock::Clock;
 use cache::{TokenCache, TokenDigest};
+use fetch::Fetcher;
 use token::Verifier;
 
 /// What a request brought to prove who sends it.
@@ -63,12 +71,16 @@ pub enum AuthError {
         /// The reason, for the log; never shown to the caller.
         cause: &'static str,
     },
+    /// The credential can be neither proved nor refused now: its issuer's keys cannot be had.
+    #[error("the keys of the token's issuer are not available")]
+    Unavailable,
 }
 
 /// Turns credentials into principals. Built once at start, shared by every transport.
 pub struct Authenticator {
     verifier: Verifier,
     cache: TokenCache,
+    fetcher: Fetcher,
     clock: Clock,
     local: Option<LocalPrincipal>,
     anonymous: Option<Arc<Principal>>,
@@ -85,6 +97,7 @@ impl Authenticator {
         Self {
             verifier: Verifier::new(issuers, claims),
             cache: TokenCache::new(),
+            fetcher: Fetcher::default(),
             clock,
             local: None,
             anonymous: None,
@@ -116,38 +129,55 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`AuthError::Missing`] without a credential, [`AuthError::Invalid`] for a bad one: wrong
-    /// signature, issuer, audience, time or shape (RFC 7519, RFC 8725).
+    /// signature, issuer, audience, time or shape (RFC 7519, RFC 8725), [`AuthError::Unavailable`]
+    /// when its issuer's keys cannot be had.
     pub async fn authenticate(
         &self,
         credentials: &Credentials<'_>,
     ) -> Result<Arc<Principal>, AuthError> {
         match credentials {
-            Credentials::Bearer(token) => self.verify(token),
+            Credentials::Bearer(token) => self.verify(token).await,
             Credentials::Malformed => Err(AuthError::Invalid {
                 cause: "not exactly one `Authorization: Bearer` header",
             }),
             Credentials::Missing => self.anonymous.clone().ok_or(AuthError::Missing),
             Credentials::Local => match &self.local {
                 Some(LocalPrincipal::Principal(principal)) => Ok(Arc::clone(principal)),
-                Some(LocalPrincipal::Token(token)) => self.verify(token.expose_secret()),
+                Some(LocalPrincipal::Token(token)) => self.verify(token.expose_secret()).await,
                 None => Err(AuthError::Missing),
             },
         }
     }
 
-    fn verify(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
+    /// Loads the public keys of issuers at once, and again whenever it is time. Never ends; run it
+    /// beside whatever serves calls. Without it, issuers with public keys stay unavailable.
+    pub async fn keep_fresh(&self) {
+        let rings = self.verifier.issuers().iter().filter_map(Issuer::ring);
+        join_all(rings.map(|ring| ring.keep_fresh(&self.clock, &self.fetcher))).await;
+        // Nobody has keys to keep.
+        std::future::pending().await
+    }
+
+    /// How it stands with the keys of each issuer that has public ones.
+    pub fn key_states(&self) -> Vec<KeyState> {
+        let rings = self.verifier.issuers().iter().filter_map(Issuer::ring);
+        rings.map(|ring| ring.state(&self.clock)).collect()
+    }
+
+    async fn verify(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
         if token.len() > token::MAX_TOKEN_BYTES {
             return Err(AuthError::Invalid {
                 cause: "longer than 8 KiB",
             });
         }
-        let now = self.clock.unix().as_secs();
         let digest = TokenDigest::of(token);
         if let Some(verified) = self.cache.get(&digest) {
-            verified.lifetime.check(now)?;
-            return Ok(verified.principal);
+            verified.lifetime.check(self.clock.unix().as_secs())?;
+            if self.verifier.still_vouches(verified.proof, &self.clock)? {
+                return Ok(verified.principal);
+            }
         }
-        let verified = self.verifier.verify(token, now)?;
+        let verified = self.verifier.verify(token, &self.clock).await?;
         let principal = Arc::clone(&verified.principal);
         self.cache.insert(digest, verified);
         Ok(principal)

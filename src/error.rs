@@ -75,6 +75,8 @@ pub struct Row {
 pub enum CallError {
     /// No identity, or a bad credential.
     Unauthenticated(AuthError),
+    /// The keys that would prove the credential cannot be had.
+    KeysUnavailable,
     /// Scopes are missing.
     InsufficientScope {
         /// All that the target demands.
@@ -134,6 +136,7 @@ impl CallError {
         };
         match self {
             Self::Unauthenticated(_) => row("unauthenticated", "Unauthorized", 401, 401, 40101, false, Denied),
+            Self::KeysUnavailable => row("keys-unavailable", "Service Unavailable", 503, 503, 50301, false, Failed),
             Self::InsufficientScope { .. } => row("insufficient-scope", "Forbidden", 403, 403, 40301, false, Denied),
             Self::UnknownTool => row("unknown-tool", "Not Found", 404, 200, -32602, false, Invalid),
             Self::UnknownResource => row("unknown-resource", "Not Found", 404, 200, -32602, false, Invalid),
@@ -157,6 +160,7 @@ impl CallError {
         match self {
             // The same for every cause: a caller learns nothing by trying.
             Self::Unauthenticated(_) => "A valid bearer token is required".into(),
+            Self::KeysUnavailable => "The token cannot be verified right now; retry shortly".into(),
             Self::InsufficientScope { missing, .. } => {
                 let quoted: Vec<String> =
                     missing.iter().map(|scope| format!("'{scope}'")).collect();
@@ -192,9 +196,14 @@ impl CallError {
     }
 
     /// Whether the operator should hear of it: a fault of ours, or behind us. Refusals under load and
-    /// at shutdown are not: callers could fill the log with them.
+    /// at shutdown are not: callers could fill the log with them. Nor are missing keys: whoever loads
+    /// them says so, once for each try and not for each call.
     pub fn is_incident(&self) -> bool {
-        self.row().rest_status >= 500 && !matches!(self, Self::Overloaded | Self::Draining)
+        let is_known = matches!(
+            self,
+            Self::Overloaded | Self::Draining | Self::KeysUnavailable
+        );
+        self.row().rest_status >= 500 && !is_known
     }
 
     /// When to try again, where waiting helps.
@@ -202,6 +211,7 @@ impl CallError {
         match self {
             Self::QuotaExceeded { retry_after, .. } => Some(*retry_after),
             Self::TooManyAtOnce
+            | Self::KeysUnavailable
             | Self::QuotaUnavailable
             | Self::Overloaded
             | Self::Draining
@@ -219,7 +229,10 @@ fn tenths_up(wait: Duration) -> String {
 
 impl From<AuthError> for CallError {
     fn from(error: AuthError) -> Self {
-        Self::Unauthenticated(error)
+        match error {
+            AuthError::Unavailable => Self::KeysUnavailable,
+            error => Self::Unauthenticated(error),
+        }
     }
 }
 
@@ -273,6 +286,7 @@ mod tests {
         let text = String::new;
         let mut rows: Vec<Row> = [
             CallError::Unauthenticated(AuthError::Missing),
+            CallError::KeysUnavailable,
             CallError::UnknownTool,
             CallError::TooManyAtOnce,
             CallError::QuotaUnavailable,

@@ -73,7 +73,8 @@ impl Call {
     /// The first check, before the body is read: who is it?
     ///
     /// # Errors
-    /// [`CallError::Unauthenticated`] or [`CallError::Draining`]; the record is closed.
+    /// [`CallError::Unauthenticated`], [`CallError::KeysUnavailable`] or [`CallError::Draining`]; the
+    /// record is closed.
     pub async fn authenticate(
         &mut self,
         credentials: &Credentials<'_>,

@@ -321,7 +321,8 @@ impl Server {
         })
     }
 
-    /// A surface for one client on a pair of streams, which writes to `output`.
+    /// A surface for one client on a pair of streams, which writes to `output`. Where an issuer has
+    /// public keys, run [`keep_fresh`](Authenticator::keep_fresh) beside it.
     pub fn stdio<W: Write + Send + 'static>(&self, output: W) -> StdioSurface<W> {
         let (pipeline, mcp) = (Arc::clone(&self.pipeline), Arc::clone(&self.mcp));
         StdioSurface::new(pipeline, mcp, output, self.http.max_body_bytes)
@@ -360,6 +361,7 @@ impl BoundServer {
             tokio::select! {
                 () = stop => {}
                 () = evict_idle_buckets(&self.pipeline) => {}
+                () = self.pipeline.authenticator.keep_fresh() => {}
             }
             let drained = drain(&self.pipeline, self.grace).await;
             let _ = close.send(drained);

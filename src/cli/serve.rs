@@ -102,6 +102,7 @@ fn serve_stdio(args: &ServeArgs, config: Config, runtime: Runtime) -> Result<Exi
         let (grace, flush) = tokio::select! {
             _ = input_ended => (END_GRACE, END_FLUSH),
             () = stop.asked() => (grace, FLUSH_TIMEOUT),
+            () = server.pipeline().authenticator.keep_fresh() => (grace, FLUSH_TIMEOUT),
         };
         surface.settle(grace).await;
         Ok::<_, io::Error>(flush)

@@ -92,10 +92,7 @@ fn checked_issuer(issuer: &config::Issuer) -> Result<Issuer, crate::auth::Issuer
         config::Algorithm::Hs384 => Algorithm::HS384,
         config::Algorithm::Hs512 => Algorithm::HS512,
     });
-    Ok(
-        Issuer::hs256(&issuer.issuer, &issuer.audiences, &issuer.secret)?
-            .with_algorithms(algorithms),
-    )
+    Issuer::hs256(&issuer.issuer, &issuer.audiences, &issuer.secret)?.with_algorithms(algorithms)
 }
 
 fn local_identity(stdio: &config::Stdio) -> Option<LocalIdentity> {
