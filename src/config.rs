@@ -25,6 +25,7 @@ mod environment;
 mod expansion;
 mod faults;
 mod interpolate;
+mod issuer;
 mod keywords;
 mod parameters;
 mod policy;
@@ -42,11 +43,12 @@ mod telemetry;
 mod testing;
 mod tool;
 
-pub use auth::{Algorithm, Auth, Claims, Issuer};
+pub use auth::{Auth, Claims};
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub use environment::{Environment, ProcessEnvironment};
 pub(crate) use environment::{names_otlp_endpoint, otel_service_name, user_data_folder};
 pub use faults::{Fault, Faults, Origin};
+pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};
 pub use policy::{Access, Policy};
 pub use quota::{Quotas, Rate, RateError};
 pub use resource::Resource;
@@ -160,7 +162,7 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
         resources: resources.collect(),
         tools,
         server: server::check(raw.server, &top.key("server"), faults),
-        auth: auth::check(raw.auth, &top.key("auth"), faults),
+        auth: auth::check(raw.auth, file, &top.key("auth"), faults),
         stdio: raw
             .stdio
             .and_then(|raw| stdio::check(raw, &top.key("stdio"), faults)),

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{CliError, ConfigArgs, print};
-use crate::config::format_duration;
+use super::{CliError, ConfigArgs, print, say};
+use crate::config::{Config, IssuerKeys, KeySource, format_duration};
 use crate::tool::{Access, Target};
 
 /// Loads the configuration as `serve` does: opens databases, checks statements, compiles schemas.
@@ -17,7 +17,9 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
-    let server = args.config.builder(args.config.load()?)?.build()?;
+    let config = args.config.load()?;
+    let remote_keys = remote_keys(&config);
+    let server = args.config.builder(config)?.build()?;
     let header = [
         "TOOL OR RESOURCE",
         "SCOPES",
@@ -36,7 +38,27 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
             .map(|target| row(target)),
     );
     print(table(&rows).trim_end())?;
+    for issuer in remote_keys {
+        say(format_args!(
+            "the keys of {issuer} were not checked: the server fetches them when it starts"
+        ));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Issuers whose keys only the network can tell; a check does without it.
+fn remote_keys(config: &Config) -> Vec<String> {
+    let is_remote = |keys: &IssuerKeys| {
+        matches!(
+            keys,
+            IssuerKeys::Public(KeySource::Discovery | KeySource::Url(_), _)
+        )
+    };
+    let issuers = config.auth.issuers.iter();
+    issuers
+        .filter(|issuer| is_remote(&issuer.keys))
+        .map(|issuer| issuer.issuer.escape_debug().to_string())
+        .collect()
 }
 
 fn row(target: &Target) -> [String; 5] {

@@ -81,36 +81,83 @@ pub(super) struct RawAuth {
     pub(super) claims: RawClaims,
 }
 
-/// One issuer of tokens and the secret that it signs with.
+/// One issuer of tokens and the keys that prove them: `secret`, `jwks`, or neither for keys that are discovered at the issuer's URL.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Issuer")]
 pub(super) struct RawIssuer {
-    /// What the `iss` claim must be, character for character, such as `https://ci.example.com/`.
+    /// What the `iss` claim must be, character for character, such as `https://login.example.com/`.
     #[schemars(length(min = 1))]
     pub(super) issuer: String,
     /// The `aud` claim must hold one of these, such as `https://tools.example.com/mcp`.
     #[schemars(length(min = 1), inner(length(min = 1)))]
     pub(super) audiences: Vec<String>,
-    /// Accepted signature algorithms.
-    #[serde(default = "default_algorithms")]
+    /// Whether tokens without `aud` are accepted as well. Tokens for another audience never are.
+    #[serde(default)]
+    pub(super) allow_missing_audience: bool,
+    /// Accepted signature algorithms. Default: HS256 with `secret`; otherwise RS256, ES256, ES384 and EdDSA.
     #[schemars(length(min = 1))]
-    pub(super) algorithms: Vec<RawAlgorithm>,
+    pub(super) algorithms: Option<Vec<RawAlgorithm>>,
     /// The HMAC secret, at least 32 bytes, such as `${TOLLGATE_JWT_SECRET}` or `${file:/run/secrets/jwt}`.
-    pub(super) secret: String,
+    pub(super) secret: Option<String>,
+    /// Where the public keys are, unless the issuer's own metadata tells.
+    pub(super) jwks: Option<RawJwks>,
+    /// How long public keys are used.
+    pub(super) keys: Option<RawKeyTimes>,
 }
 
-fn default_algorithms() -> Vec<RawAlgorithm> {
-    vec![RawAlgorithm::HS256]
+/// A JWK Set (RFC 7517): either `url` or `file`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Jwks")]
+pub(super) struct RawJwks {
+    /// An https URL, such as `https://login.example.com/keys`; http on this machine only.
+    #[schemars(length(min = 1))]
+    pub(super) url: Option<String>,
+    /// Path of a file, such as `./jwks.json`; it is read again every few seconds.
+    #[schemars(length(min = 1))]
+    pub(super) file: Option<String>,
 }
 
-/// A JWS signature algorithm (RFC 7518).
+/// When public keys are loaded again, and how long they may be used.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "KeyTimes")]
+pub(super) struct RawKeyTimes {
+    /// How long until the keys are loaded again, such as `5m`; sooner if the source says so. 10s to 1d.
+    pub(super) refresh: String,
+    /// How long keys are used after they were last loaded, such as `24h`; then tokens cannot be verified. 1m to 30d, more than `refresh`.
+    pub(super) max_age: String,
+    /// How often an unknown key may make the keys load, such as `30s`. 1s to 1h.
+    pub(super) cooldown: String,
+}
+
+impl Default for RawKeyTimes {
+    fn default() -> Self {
+        Self {
+            refresh: "5m".into(),
+            max_age: "24h".into(),
+            cooldown: "30s".into(),
+        }
+    }
+}
+
+/// A JWS signature algorithm (RFC 7518, RFC 8037).
 #[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
 #[schemars(rename = "Algorithm")]
 pub(super) enum RawAlgorithm {
     HS256,
     HS384,
     HS512,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
 }
 
 /// The names of the token claims that identity comes from.

@@ -27,6 +27,12 @@ auth:
       audiences: [https://tools.example.com/mcp]
       algorithms: [HS256]
       secret: ${SECRET:?at least 32 bytes}
+    - issuer: https://login.example.com/
+      audiences: [https://tools.example.com/mcp]
+      allowMissingAudience: false
+      algorithms: [RS256, EdDSA]
+      jwks: {url: https://login.example.com/keys}
+      keys: {refresh: 5m, maxAge: 24h, cooldown: 30s}
   claims: {subject: sub, tenant: org, scopes: [scp]}
 stdio:
   principal: {tenant: acme, subject: me, scopes: [customer:read]}

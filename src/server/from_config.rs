@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jsonwebtoken::Algorithm;
 
 use super::ServerBuilder;
-use crate::auth::{ClaimNames, Issuer, LocalIdentity, Principal};
+use crate::auth::{ClaimNames, Issuer, KeySource, KeyTimes, LocalIdentity, Principal};
 use crate::config::{self, Config, Faults};
 use crate::record::Exporter;
 use crate::source::sqlite::Sqlite;
@@ -87,12 +87,46 @@ fn authorization_servers(issuers: &[config::Issuer]) -> Vec<String> {
 }
 
 fn checked_issuer(issuer: &config::Issuer) -> Result<Issuer, crate::auth::IssuerError> {
-    let algorithms = issuer.algorithms.iter().map(|algorithm| match algorithm {
+    let (name, audiences) = (&issuer.issuer, &issuer.audiences);
+    let checked = match &issuer.keys {
+        config::IssuerKeys::Secret(secret) => Issuer::hs256(name, audiences, secret),
+        config::IssuerKeys::Public(source, times) => {
+            let source = match source {
+                config::KeySource::Discovery => KeySource::Discovery,
+                config::KeySource::Url(url) => KeySource::Url(url.clone()),
+                config::KeySource::File(path) => KeySource::File(path.clone()),
+            };
+            let times = KeyTimes {
+                refresh: times.refresh,
+                max_age: times.max_age,
+                cooldown: times.cooldown,
+            };
+            Issuer::with_keys(name, audiences, &source, times)
+        }
+    };
+    let checked = checked?.with_algorithms(issuer.algorithms.iter().map(algorithm))?;
+    Ok(if issuer.allow_missing_audience {
+        checked.allow_missing_audience()
+    } else {
+        checked
+    })
+}
+
+fn algorithm(algorithm: &config::Algorithm) -> Algorithm {
+    match algorithm {
         config::Algorithm::Hs256 => Algorithm::HS256,
         config::Algorithm::Hs384 => Algorithm::HS384,
         config::Algorithm::Hs512 => Algorithm::HS512,
-    });
-    Issuer::hs256(&issuer.issuer, &issuer.audiences, &issuer.secret)?.with_algorithms(algorithms)
+        config::Algorithm::Rs256 => Algorithm::RS256,
+        config::Algorithm::Rs384 => Algorithm::RS384,
+        config::Algorithm::Rs512 => Algorithm::RS512,
+        config::Algorithm::Ps256 => Algorithm::PS256,
+        config::Algorithm::Ps384 => Algorithm::PS384,
+        config::Algorithm::Ps512 => Algorithm::PS512,
+        config::Algorithm::Es256 => Algorithm::ES256,
+        config::Algorithm::Es384 => Algorithm::ES384,
+        config::Algorithm::EdDsa => Algorithm::EdDSA,
+    }
 }
 
 fn local_identity(stdio: &config::Stdio) -> Option<LocalIdentity> {
