@@ -355,6 +355,13 @@ async def flood(url: str, server: IdentityServer) -> None:
     step(fetched <= 1 + took / COOLDOWN, "which costs one look at the key set in each cool-down", f"{fetched} in {took:.1f} s")
 
 
+async def confusion(jwt: str, opaque: str, server: IdentityServer) -> None:
+    """Good tokens of the same issuer, of the kind that the other server takes."""
+    for name, url, elsewhere in (("a JWT", opaque, jwt), ("an opaque token", jwt, opaque)):
+        response = await rest(url, await token_for(server.issuer, elsewhere, {READ}))
+        step(response.status_code == 401, f"{name} is 401 where the other kind is taken", response.status_code)
+
+
 async def outage(jwt: str, opaque: str, server: IdentityServer) -> None:
     """Last: the OpenID Connect server is gone afterwards."""
     tokens = {url: [await token_for(server.issuer, url, {READ}) for _ in range(2)] for url in (jwt, opaque)}
@@ -456,6 +463,7 @@ async def run(a: argparse.Namespace) -> None:
         if await section("opaque, start", asyncio.to_thread(start, "opaque", opaque_port, asked)):
             await section("python, opaque", flow(opaque, server.issuer, "auto", opaque=True))
             await section("revocation", revocation(opaque, server))
+            await section("confusion", confusion(jwt, opaque, server))
             await section("outage", outage(jwt, opaque, server))
     await section("logs", logs(a))
 
