@@ -147,6 +147,9 @@ impl Frames {
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         loop {
             if let Some(frame) = self.take() {
+                if frame.kind == PING && frame.flags & ACK == 0 {
+                    self.send(PING, ACK, 0, &frame.payload).await;
+                }
                 return Some(frame);
             }
             let mut part = [0; 8192];
@@ -171,13 +174,16 @@ impl Frames {
 
     /// Waits until the server closes; the codes of the GOAWAY frames before.
     pub(crate) async fn closed(&mut self) -> Vec<u32> {
-        let mut codes = Vec::new();
-        while let Some(frame) = self.next().await {
-            if frame.kind == GOAWAY {
-                codes.push(frame.number(4));
+        let closing = async {
+            let mut codes = Vec::new();
+            while let Some(frame) = self.next().await {
+                if frame.kind == GOAWAY {
+                    codes.push(frame.number(4));
+                }
             }
-        }
-        codes
+            codes
+        };
+        timeout(PATIENCE, closing).await.expect("closed in time")
     }
 
     fn take(&mut self) -> Option<Frame> {
