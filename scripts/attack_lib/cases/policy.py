@@ -1,0 +1,2 @@
+def attack(book, world):
+    pass  # STUB
