@@ -7,11 +7,11 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import sqlite3
 import ssl
 import subprocess
 import tempfile
-import threading
 from functools import cached_property
 
 from . import jose
@@ -166,7 +166,7 @@ class Server:
     def tls(self, alpn: list[str] | None = None) -> ssl.SSLContext | None:
         if self.scheme == "http":
             return None
-        context = ssl.create_default_context(cafile=self.world.path("tls.crt"))
+        context = ssl.create_default_context(cafile=self.world.path("first.crt"))
         context.set_alpn_protocols(alpn or ["http/1.1"])
         return context
 
@@ -243,24 +243,7 @@ def environment() -> dict:
 
 
 def free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
-
-class Background:
-    """Runs one action in a thread; `result` waits for it."""
-
-    def __init__(self, action, *args):
-        self.value = None
-        self.thread = threading.Thread(target=self._run, args=(action, args), daemon=True)
-        self.thread.start()
-
-    def _run(self, action, args) -> None:
-        self.value = action(*args)
-
-    def result(self, within: float = 60):
-        self.thread.join(within)
-        return self.value

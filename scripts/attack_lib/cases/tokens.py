@@ -7,7 +7,7 @@ import re
 import time
 
 from .. import jose
-from ..peers import Peer
+from ..peers import Peer, until
 from ..wire import Answer
 from ..world import AUDIENCE, ISSUER
 
@@ -182,8 +182,6 @@ def times(book, bad, good, header, hs256, server) -> None:
 
 
 def expires(server, token: str) -> str:
-    from ..peers import until
-
     until(lambda: server.call(token=token).status != 200, 8)
     return accepted(server, token)
 
