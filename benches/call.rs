@@ -16,7 +16,7 @@ use tollgate::auth::{
 };
 use tollgate::mcp::{Header, McpHeaders};
 use tollgate::pipeline::CallRequest;
-use tollgate::quota::Buckets;
+use tollgate::quota::{Buckets, TenantTarget};
 use tollgate::record::Surface;
 use tollgate::server::Server;
 use tollgate::tool::TargetRef;
@@ -155,14 +155,13 @@ fn admit(c: &mut Criterion) {
         let buckets = Buckets::new(count + 1);
         let key = |n| {
             let tenant = format!("tenant-{n}");
-            Principal::configured(&tenant, "s", none)
-                .expect("a good name")
-                .tenant_key()
+            let principal = Principal::configured(&tenant, "s", none).expect("a good name");
+            TenantTarget::new(principal.tenant_key(), 0)
         };
         let keys: Vec<_> = (0..count).map(key).collect();
         // Every bucket is there already: making one is another, rarer cost.
         for key in &keys {
-            assert!(buckets.take((*key, 0), &quota, Duration::ZERO).is_ok());
+            assert!(buckets.take(*key, &quota, Duration::ZERO).is_ok());
         }
         let mut next = keys.iter().cycle();
         let mut now = Duration::ZERO;
@@ -170,7 +169,7 @@ fn admit(c: &mut Criterion) {
             bencher.iter(|| {
                 now += Duration::from_micros(1);
                 let key = next.next().expect("a cycle never ends");
-                black_box(buckets.take((*key, 0), &quota, now).is_ok())
+                black_box(buckets.take(*key, &quota, now).is_ok())
             });
         });
     }

@@ -1,19 +1,28 @@
-//! May this caller call that target? A principal and a target become a [`Permit`].
+//! May this caller call that target, with those arguments?
 //!
-//! One function decides, for listing and for calling alike, so that what a caller sees is what it
-//! may call. Denial names every scope the target demands and those that are missing, at once:
-//! a client that is told one scope at a time authorizes again and again.
+//! One function decides on caller and target, for listing and for calling alike, so that what a
+//! caller sees is what it may call; a [`Permit`] is its evidence. Rules that read arguments decide
+//! later, once the arguments are valid and the call is counted: then their types hold, and trying
+//! out what a rule lets through costs quota. A refusal names every scope at once: a client that is
+//! told one scope at a time authorizes again and again.
+
+mod arguments;
+mod refusal;
 
 use std::sync::Arc;
 
+pub use arguments::AllowedArguments;
+pub use refusal::{AccessError, WouldDeny};
+
 use crate::auth::Principal;
-use crate::tool::{Access, Target};
+use crate::tool::{Access, CompiledRule, Facts, Mode, Target, TargetKind};
 
 /// Evidence that a principal may call a target: what [`Quotas::admit`](crate::quota::Quotas::admit)
 /// demands.
 pub struct Permit {
     principal: Arc<Principal>,
     target: Arc<Target>,
+    would_deny: Vec<WouldDeny>,
 }
 
 impl Permit {
@@ -26,19 +35,11 @@ impl Permit {
     pub fn target(&self) -> &Arc<Target> {
         &self.target
     }
-}
 
-/// Why a caller may not call.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AccessError {
-    /// Scopes the caller does not hold.
-    #[error("missing scopes: {missing:?}")]
-    InsufficientScope {
-        /// Every scope the target demands, in its order.
-        required: Vec<String>,
-        /// Those of them that the caller lacks.
-        missing: Vec<String>,
-    },
+    /// What in shadow mode would have refused.
+    pub fn would_deny(&self) -> &[WouldDeny] {
+        &self.would_deny
+    }
 }
 
 /// Lets a principal call a target, if its policy says so.
@@ -46,32 +47,68 @@ pub enum AccessError {
 /// # Errors
 /// [`AccessError`] with what is missing.
 pub fn authorize(principal: &Arc<Principal>, target: Arc<Target>) -> Result<Permit, AccessError> {
-    if !permits(&target, principal) {
-        return Err(refusal(&target, principal));
-    }
+    let would_deny = decide(&target, principal)?;
     Ok(Permit {
         principal: Arc::clone(principal),
         target,
+        would_deny,
     })
 }
 
 /// The decision itself, without evidence: for lists.
 pub fn permits(target: &Target, principal: &Principal) -> bool {
-    match target.access() {
-        Access::AnyAuthenticated => true,
-        Access::Scopes(scopes) => scopes.iter().all(|scope| principal.has_scope(scope)),
-    }
+    decide(target, principal).is_ok()
 }
 
-fn refusal(target: &Target, principal: &Principal) -> AccessError {
-    let required = match target.access() {
-        Access::AnyAuthenticated => Vec::new(),
-        Access::Scopes(scopes) => scopes.clone(),
-    };
-    let missing = required
-        .iter()
-        .filter(|scope| !principal.has_scope(scope))
-        .cloned()
-        .collect();
-    AccessError::InsufficientScope { required, missing }
+fn decide(target: &Target, principal: &Principal) -> Result<Vec<WouldDeny>, AccessError> {
+    let terms = target.terms(principal.tenant_key());
+    if !terms.enabled() {
+        return Err(match target.kind() {
+            TargetKind::Tool(_) => AccessError::HiddenTool,
+            TargetKind::Resource(..) => AccessError::HiddenResource,
+        });
+    }
+    if let Access::Scopes(scopes) = terms.access()
+        && !scopes.is_met_by(principal)
+    {
+        return Err(AccessError::missing(scopes, principal));
+    }
+    let mut would_deny = Vec::new();
+    if !terms.shadow_scopes().is_met_by(principal) {
+        would_deny.push(WouldDeny::Scopes);
+    }
+    let on_caller = |rule: &CompiledRule| !rule.reads_arguments();
+    if terms.rules().iter().any(on_caller) {
+        let facts = Facts::of_caller(principal);
+        judge(terms.rules(), on_caller, &facts, &mut would_deny)?;
+    }
+    Ok(would_deny)
+}
+
+/// Asks some of the rules, in their order; the first that refuses ends it.
+fn judge(
+    rules: &[CompiledRule],
+    which: impl Fn(&CompiledRule) -> bool,
+    facts: &Facts<'_>,
+    would_deny: &mut Vec<WouldDeny>,
+) -> Result<(), AccessError> {
+    for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| which(rule)) {
+        let failure = match rule.refuses(facts) {
+            Ok(false) => continue,
+            Ok(true) => None,
+            // Fail closed.
+            Err(failure) => Some(failure),
+        };
+        match rule.mode() {
+            Mode::Shadow => would_deny.push(WouldDeny::Rule(index)),
+            Mode::Enforce => {
+                return Err(AccessError::RefusedByRule {
+                    index,
+                    because: rule.because().map(str::to_owned),
+                    failure,
+                });
+            }
+        }
+    }
+    Ok(())
 }

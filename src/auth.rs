@@ -3,29 +3,44 @@
 //! A `Principal` is the first piece of evidence on the governed path. Its fields are private and
 //! this room holds its only constructors, so an identity cannot come from anywhere but a verified
 //! credential or the operator's own configuration; nothing a caller writes into arguments or
-//! `_meta` reaches it. Verified tokens are cached by digest, and each hit looks at the clock again.
+//! `_meta` reaches it. Verified tokens are cached by digest, and each hit looks at the clock and at
+//! the issuer's keys again.
 
+mod api_key;
+mod api_keys;
 mod cache;
 mod claims;
+mod fetch;
+mod inclusion;
+mod issuer;
+mod keys;
 mod mint;
 mod principal;
 mod token;
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use secrecy::ExposeSecret;
 
+pub use api_key::{ApiKey, NewApiKey};
+pub use api_keys::ApiKeyFile;
 pub use claims::ClaimNames;
-/// An HMAC algorithm, for [`Issuer::with_algorithms`] and [`mint`].
+pub use fetch::FetchError;
+pub use inclusion::ScopeInclusion;
+pub use issuer::{Issuer, IssuerError};
+/// A signature algorithm, for [`Issuer::with_algorithms`] and, where it is an HMAC, [`mint`].
 pub use jsonwebtoken::Algorithm;
+pub use keys::{KeySource, KeySourceError, KeyState, KeyTimes};
 pub use mint::{MintError, MintRequest, NoRandomness, mint, random_secret};
 pub use principal::{IdentityError, Principal, TenantKey};
 /// A secret that does not show itself, for [`Issuer::hs256`].
 pub use secrecy::SecretString;
-pub use token::{Issuer, IssuerError};
 
 use crate::clock::Clock;
+use api_keys::ApiKeys;
 use cache::{TokenCache, TokenDigest};
+use fetch::Fetcher;
 use token::Verifier;
 
 /// What a request brought to prove who sends it.
@@ -63,12 +78,18 @@ pub enum AuthError {
         /// The reason, for the log; never shown to the caller.
         cause: &'static str,
     },
+    /// The credential can be neither proved nor refused now: its issuer's keys cannot be had.
+    #[error("the keys of the token's issuer are not available")]
+    Unavailable,
 }
 
 /// Turns credentials into principals. Built once at start, shared by every transport.
 pub struct Authenticator {
     verifier: Verifier,
     cache: TokenCache,
+    api_keys: ApiKeys,
+    inclusion: Arc<ScopeInclusion>,
+    fetcher: Fetcher,
     clock: Clock,
     local: Option<LocalPrincipal>,
     anonymous: Option<Arc<Principal>>,
@@ -80,22 +101,40 @@ enum LocalPrincipal {
 }
 
 impl Authenticator {
-    /// An authenticator that trusts `issuers` and reads identities from the named claims.
-    pub fn new(issuers: Vec<Issuer>, claims: ClaimNames, clock: Clock) -> Self {
+    /// An authenticator that trusts `issuers` and reads identities from the named claims. Every
+    /// principal, whatever it comes from, also holds what its scopes include.
+    pub fn new(
+        issuers: Vec<Issuer>,
+        claims: ClaimNames,
+        inclusion: ScopeInclusion,
+        clock: Clock,
+    ) -> Self {
+        let inclusion = Arc::new(inclusion);
         Self {
-            verifier: Verifier::new(issuers, claims),
+            verifier: Verifier::new(issuers, claims, Arc::clone(&inclusion)),
             cache: TokenCache::new(),
+            api_keys: ApiKeys::new(Vec::new(), None, Arc::clone(&inclusion)),
+            inclusion,
+            fetcher: Fetcher::default(),
             clock,
             local: None,
             anonymous: None,
         }
     }
 
+    /// Accepts API keys: these, and those in a file that may change.
+    pub fn with_api_keys(mut self, keys: Vec<ApiKey>, file: Option<ApiKeyFile>) -> Self {
+        self.api_keys = ApiKeys::new(keys, file, Arc::clone(&self.inclusion));
+        self
+    }
+
     /// Says who stdio and `tollgate call` speak for. Without it they are refused.
     pub fn with_local(mut self, identity: LocalIdentity) -> Self {
         self.local = Some(match identity {
             LocalIdentity::Token(token) => LocalPrincipal::Token(token),
-            LocalIdentity::Principal(principal) => LocalPrincipal::Principal(Arc::new(principal)),
+            LocalIdentity::Principal(principal) => {
+                LocalPrincipal::Principal(self.including(principal))
+            }
         });
         self
     }
@@ -103,7 +142,7 @@ impl Authenticator {
     /// Lets callers without any credential in as `principal`. The server refuses to listen on
     /// anything but loopback with it.
     pub fn with_anonymous(mut self, principal: Principal) -> Self {
-        self.anonymous = Some(Arc::new(principal));
+        self.anonymous = Some(self.including(principal));
         self
     }
 
@@ -116,38 +155,76 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`AuthError::Missing`] without a credential, [`AuthError::Invalid`] for a bad one: wrong
-    /// signature, issuer, audience, time or shape (RFC 7519, RFC 8725).
+    /// signature, issuer, audience, time or shape (RFC 7519, RFC 8725), [`AuthError::Unavailable`]
+    /// when its issuer's keys cannot be had.
     pub async fn authenticate(
         &self,
         credentials: &Credentials<'_>,
     ) -> Result<Arc<Principal>, AuthError> {
         match credentials {
-            Credentials::Bearer(token) => self.verify(token),
+            Credentials::Bearer(token) => self.verify(token).await,
             Credentials::Malformed => Err(AuthError::Invalid {
                 cause: "not exactly one `Authorization: Bearer` header",
             }),
             Credentials::Missing => self.anonymous.clone().ok_or(AuthError::Missing),
             Credentials::Local => match &self.local {
                 Some(LocalPrincipal::Principal(principal)) => Ok(Arc::clone(principal)),
-                Some(LocalPrincipal::Token(token)) => self.verify(token.expose_secret()),
+                Some(LocalPrincipal::Token(token)) => self.verify(token.expose_secret()).await,
                 None => Err(AuthError::Missing),
             },
         }
     }
 
-    fn verify(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
+    /// Whether the credentials can be judged without verifying a signature: there are none, or
+    /// they were good before. They may have expired since; that is for
+    /// [`authenticate`](Self::authenticate) to say.
+    pub fn remembers(&self, credentials: &Credentials<'_>) -> bool {
+        match credentials {
+            Credentials::Missing | Credentials::Local => true,
+            Credentials::Malformed => false,
+            Credentials::Bearer(token) => {
+                token.len() <= token::MAX_TOKEN_BYTES
+                    && self.cache.get(&TokenDigest::of(token)).is_some()
+            }
+        }
+    }
+
+    /// Loads the public keys of issuers at once, and again whenever it is time. Never ends; run it
+    /// beside whatever serves calls. Without it, issuers with public keys stay unavailable.
+    pub async fn keep_fresh(&self) {
+        let rings = self.verifier.issuers().iter().filter_map(Issuer::ring);
+        join_all(rings.map(|ring| ring.keep_fresh(&self.clock, &self.fetcher))).await;
+        // Nobody has keys to keep.
+        std::future::pending().await
+    }
+
+    /// How it stands with the keys of each issuer that has public ones.
+    pub fn key_states(&self) -> Vec<KeyState> {
+        let rings = self.verifier.issuers().iter().filter_map(Issuer::ring);
+        rings.map(|ring| ring.state(&self.clock)).collect()
+    }
+
+    fn including(&self, principal: Principal) -> Arc<Principal> {
+        Arc::new(self.inclusion.expand(principal))
+    }
+
+    async fn verify(&self, token: &str) -> Result<Arc<Principal>, AuthError> {
         if token.len() > token::MAX_TOKEN_BYTES {
             return Err(AuthError::Invalid {
                 cause: "longer than 8 KiB",
             });
         }
-        let now = self.clock.unix().as_secs();
+        if token.starts_with(api_key::PREFIX) {
+            return self.api_keys.verify(token, self.clock.unix());
+        }
         let digest = TokenDigest::of(token);
         if let Some(verified) = self.cache.get(&digest) {
-            verified.lifetime.check(now)?;
-            return Ok(verified.principal);
+            verified.lifetime.check(self.clock.unix().as_secs())?;
+            if self.verifier.still_vouches(verified.proof, &self.clock)? {
+                return Ok(verified.principal);
+            }
         }
-        let verified = self.verifier.verify(token, now)?;
+        let verified = self.verifier.verify(token, &self.clock).await?;
         let principal = Arc::clone(&verified.principal);
         self.cache.insert(digest, verified);
         Ok(principal)

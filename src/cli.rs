@@ -3,6 +3,7 @@
 //! Commands return an [`ExitCode`] or a text that says what is wrong and what to do next; `main`
 //! prints it. 0: done. 1: refused or failed. 2: wrong usage (clap).
 
+mod apikey;
 mod call;
 mod check;
 mod init;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{
-    Config, ProcessEnvironment, names_otlp_endpoint, otel_service_name, user_data_folder,
+    Config, Faults, ProcessEnvironment, names_otlp_endpoint, otel_service_name, user_data_folder,
 };
 use crate::demo;
 use crate::record::Exporter;
@@ -53,6 +54,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Mint a token with a configured secret.
     Token(token::TokenArgs),
+    /// Make an API key for a caller without an identity provider.
+    Apikey(apikey::ApikeyArgs),
     /// Make one call, here through the same pipeline, or to a running server.
     Call(call::CallArgs),
     /// Print the JSON Schema of the configuration file.
@@ -63,6 +66,15 @@ enum Command {
 /// Tells the operator something on standard error, if anybody listens there.
 pub fn say(text: impl fmt::Display) {
     let _ = Stderr.write_all(format!("{text}\n").as_bytes());
+}
+
+/// Tells why a command failed. Faults of a file start with file and line, where editors look for them.
+pub fn complain(error: &CliError) {
+    if error.is::<Faults>() {
+        say(error);
+    } else {
+        say(format_args!("error: {error}"));
+    }
 }
 
 /// Prints a command's answer on standard output.
@@ -85,6 +97,7 @@ impl Cli {
             Command::Init(args) => init::run(&args),
             Command::Check(args) => check::run(&args),
             Command::Token(args) => token::run(&args),
+            Command::Apikey(args) => apikey::run(args),
             Command::Call(args) => call::run(&args),
             Command::Schema => schema::run(),
         }

@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
 
 /// Where a turned clock starts on the wall: 2033-05-18, 2,000,000,000 s after the Unix epoch.
 const TURNED_EPOCH: Duration = Duration::from_secs(2_000_000_000);
@@ -17,8 +18,8 @@ static ORIGIN: LazyLock<Instant> = LazyLock::new(instant_now);
 /// Tells monotonic and wall time. Clones share one source.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    /// Nanoseconds a test has turned the clock by; `None` is the system's clock.
-    turned: Option<Arc<AtomicU64>>,
+    /// How far a test has turned the clock, and who waits for it; `None` is the system's clock.
+    turned: Option<Arc<watch::Sender<Duration>>>,
 }
 
 impl Clock {
@@ -41,22 +42,21 @@ impl Clock {
     /// ```
     pub fn turned() -> Self {
         Self {
-            turned: Some(Arc::new(AtomicU64::new(0))),
+            turned: Some(Arc::new(watch::Sender::new(Duration::ZERO))),
         }
     }
 
     /// Turns a [`turned`](Self::turned) clock forward; does nothing to the system's.
     pub fn advance(&self, by: Duration) {
         if let Some(turned) = &self.turned {
-            let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-            turned.fetch_add(nanos, Ordering::SeqCst);
+            turned.send_modify(|turned| *turned = turned.saturating_add(by));
         }
     }
 
     /// Time since a fixed point of this process; never goes back.
     pub fn monotonic(&self) -> Duration {
         match &self.turned {
-            Some(turned) => Duration::from_nanos(turned.load(Ordering::SeqCst)),
+            Some(turned) => *turned.borrow(),
             None => instant_now().saturating_duration_since(*ORIGIN),
         }
     }
@@ -64,8 +64,18 @@ impl Clock {
     /// Time since the Unix epoch, as the wall clock has it.
     pub fn unix(&self) -> Duration {
         match &self.turned {
-            Some(turned) => TURNED_EPOCH + Duration::from_nanos(turned.load(Ordering::SeqCst)),
+            Some(turned) => TURNED_EPOCH.saturating_add(*turned.borrow()),
             None => system_now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+        }
+    }
+
+    /// Waits until [`monotonic`](Self::monotonic) is at least `moment`. On a turned clock that is
+    /// when a test has turned it so far.
+    pub(crate) async fn reached(&self, moment: Duration) {
+        match &self.turned {
+            // Never an error: the sender is ours.
+            Some(turned) => drop(turned.subscribe().wait_for(|now| *now >= moment).await),
+            None => tokio::time::sleep(moment.saturating_sub(self.monotonic())).await,
         }
     }
 }

@@ -18,6 +18,9 @@ use jsonschema::Draft;
 
 use document::At;
 
+mod admin;
+mod api_key;
+mod api_keys_file;
 mod auth;
 mod document;
 mod duration;
@@ -25,36 +28,52 @@ mod environment;
 mod expansion;
 mod faults;
 mod interpolate;
+mod issuer;
 mod keywords;
 mod parameters;
 mod policy;
+mod proxies;
 mod quota;
 mod raw;
 mod resource;
+mod rule;
 pub mod schema;
+mod scope_set;
+mod scopes;
 mod server;
 mod shape;
 mod source;
 mod sql;
 mod stdio;
 mod telemetry;
+mod tenant;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod tool;
 
-pub use auth::{Algorithm, Auth, Claims, Issuer};
+pub use admin::AdminListen;
+pub use api_key::ApiKey;
+pub(crate) use api_key::{BAD_ID as BAD_API_KEY_ID, is_id as is_api_key_id, parse_expiry};
+pub(crate) use api_keys_file::{load_api_keys, parse_api_keys};
+pub use auth::{Auth, Claims};
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub use environment::{Environment, ProcessEnvironment};
 pub(crate) use environment::{names_otlp_endpoint, otel_service_name, user_data_folder};
 pub use faults::{Fault, Faults, Origin};
-pub use policy::{Access, Policy};
+pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};
+pub use policy::{Access, Mode, Policy};
 pub use quota::{Quotas, Rate, RateError};
 pub use resource::Resource;
+pub use rule::{Rule, RuleEffect};
+pub use scope_set::ScopeSet;
 pub use server::Server;
 pub use source::Source;
 pub use sql::{Binding, Sql, SqlResult};
 pub use stdio::Stdio;
 pub use telemetry::{Telemetry, TraceExporter};
+pub use tenant::{Override, Tenant};
+pub use tls::Tls;
 pub use tool::Tool;
 
 /// Everything that the config file says, checked. `Debug` shows no secret.
@@ -74,6 +93,8 @@ pub struct Config {
     pub tools: Vec<Tool>,
     /// The resources, sorted by URI template.
     pub resources: Vec<Resource>,
+    /// What single tenants have otherwise, by name. Every tool and resource it names is there.
+    pub tenants: BTreeMap<String, Tenant>,
     /// What the server tells about itself.
     pub telemetry: Telemetry,
 }
@@ -151,16 +172,19 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
         let at = tools_at.key(&name);
         tool::check(name, raw, &names, &at, faults)
     });
-    let tools = tools.collect();
+    let tools: Vec<Tool> = tools.collect();
     let resources = raw.resources.into_iter().map(|(uri, raw)| {
         let at = resources_at.key(&uri);
         resource::check(uri, raw, &names, &at, faults)
     });
+    let resources: Vec<Resource> = resources.collect();
+    let tenants = tenant::check(raw.tenants, &tools, &resources, &top.key("tenants"), faults);
     Config {
-        resources: resources.collect(),
+        resources,
         tools,
-        server: server::check(raw.server, &top.key("server"), faults),
-        auth: auth::check(raw.auth, &top.key("auth"), faults),
+        tenants,
+        server: server::check(raw.server, file, &top.key("server"), faults),
+        auth: auth::check(raw.auth, file, &top.key("auth"), faults),
         stdio: raw
             .stdio
             .and_then(|raw| stdio::check(raw, &top.key("stdio"), faults)),
@@ -204,6 +228,8 @@ mod tests {
         assert_eq!(config.quotas, Quotas { max_keys: 1000 });
         assert_eq!(config.tools[0].policy.timeout, Duration::from_secs(2));
         assert_eq!(config.resources[0].policy.access, Access::AnyAuthenticated);
+        let own = &config.tenants["acme"].tools["get_customer"];
+        assert_eq!(own.rate.unwrap().0.to_string(), "100/10s");
         assert_eq!(config.telemetry.service, "shop-tools");
         assert!(!format!("{config:?}").contains(SECRET));
     }

@@ -17,7 +17,7 @@ pub use protocol::{LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 use crate::access::AccessError;
 use crate::auth::AuthError;
 use crate::quota::{QuotaError, QuotaState};
-use crate::tool::{ArgumentsError, ToolError};
+use crate::tool::{ArgumentsError, TargetRef, ToolError};
 
 /// How a call ended, for the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +75,28 @@ pub struct Row {
 pub enum CallError {
     /// No identity, or a bad credential.
     Unauthenticated(AuthError),
+    /// Too many bad credentials came from the caller's address, so its own are not looked at.
+    TooManyFailures {
+        /// Until they are again.
+        retry_after: Duration,
+    },
+    /// The keys that would prove the credential cannot be had.
+    KeysUnavailable,
     /// Scopes are missing.
     InsufficientScope {
         /// All that the target demands.
         required: Vec<String>,
-        /// Those the caller lacks.
+        /// Those the caller lacks and needs, every one.
         missing: Vec<String>,
+        /// Those of which the caller needs one and holds none.
+        missing_any_of: Vec<String>,
+    },
+    /// A rule refuses the call.
+    RefusedByRule {
+        /// What the caller is told, if the rule says it.
+        because: Option<String>,
+        /// Which rule and why; the text is for the log.
+        cause: String,
     },
     /// There is no such tool, or none for this caller.
     UnknownTool,
@@ -118,6 +134,14 @@ pub enum CallError {
 }
 
 impl CallError {
+    /// There is nothing of that name, or nothing for this caller: which of the two is not told.
+    pub(crate) fn unknown(target: &TargetRef<'_>) -> Self {
+        match target {
+            TargetRef::Tool(_) => Self::UnknownTool,
+            TargetRef::Resource(_) => Self::UnknownResource,
+        }
+    }
+
     /// The table, one line a row.
     #[rustfmt::skip]
     pub fn row(&self) -> Row {
@@ -134,7 +158,10 @@ impl CallError {
         };
         match self {
             Self::Unauthenticated(_) => row("unauthenticated", "Unauthorized", 401, 401, 40101, false, Denied),
+            Self::TooManyFailures { .. } => row("too-many-failures", "Too Many Requests", 429, 429, 42903, false, Denied),
+            Self::KeysUnavailable => row("keys-unavailable", "Service Unavailable", 503, 503, 50301, false, Failed),
             Self::InsufficientScope { .. } => row("insufficient-scope", "Forbidden", 403, 403, 40301, false, Denied),
+            Self::RefusedByRule { .. } => row("refused-by-rule", "Forbidden", 403, 200, 40302, false, Denied),
             Self::UnknownTool => row("unknown-tool", "Not Found", 404, 200, -32602, false, Invalid),
             Self::UnknownResource => row("unknown-resource", "Not Found", 404, 200, -32602, false, Invalid),
             Self::QuotaExceeded { .. } => row("quota-exceeded", "Too Many Requests", 429, 200, 42901, false, Denied),
@@ -157,10 +184,17 @@ impl CallError {
         match self {
             // The same for every cause: a caller learns nothing by trying.
             Self::Unauthenticated(_) => "A valid bearer token is required".into(),
-            Self::InsufficientScope { missing, .. } => {
-                let quoted: Vec<String> =
-                    missing.iter().map(|scope| format!("'{scope}'")).collect();
-                format!("Missing scopes: [{}]", quoted.join(", ")).into()
+            Self::TooManyFailures { .. } => {
+                "Too many failed authentications from this address; retry later".into()
+            }
+            Self::KeysUnavailable => "The token cannot be verified right now; retry shortly".into(),
+            Self::InsufficientScope {
+                missing,
+                missing_any_of,
+                ..
+            } => missing_scopes(missing, missing_any_of).into(),
+            Self::RefusedByRule { because, .. } => {
+                because.as_deref().unwrap_or("Not allowed by policy").into()
             }
             Self::UnknownTool => "Unknown tool".into(),
             Self::UnknownResource => "Resource not found".into(),
@@ -186,28 +220,54 @@ impl CallError {
     pub fn cause(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Unauthenticated(error) => Some(error.to_string().into()),
-            Self::SourceFailed(cause) | Self::Internal(cause) => Some(cause.as_str().into()),
+            Self::SourceFailed(cause)
+            | Self::Internal(cause)
+            | Self::RefusedByRule { cause, .. } => Some(cause.as_str().into()),
             _ => None,
         }
     }
 
     /// Whether the operator should hear of it: a fault of ours, or behind us. Refusals under load and
-    /// at shutdown are not: callers could fill the log with them.
+    /// at shutdown are not: callers could fill the log with them. Nor are missing keys: whoever loads
+    /// them says so, once for each try and not for each call.
     pub fn is_incident(&self) -> bool {
-        self.row().rest_status >= 500 && !matches!(self, Self::Overloaded | Self::Draining)
+        let is_known = matches!(
+            self,
+            Self::Overloaded | Self::Draining | Self::KeysUnavailable
+        );
+        self.row().rest_status >= 500 && !is_known
     }
 
     /// When to try again, where waiting helps.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::QuotaExceeded { retry_after, .. } => Some(*retry_after),
+            Self::QuotaExceeded { retry_after, .. } | Self::TooManyFailures { retry_after } => {
+                Some(*retry_after)
+            }
             Self::TooManyAtOnce
+            | Self::KeysUnavailable
             | Self::QuotaUnavailable
             | Self::Overloaded
             | Self::Draining
             | Self::SourceBusy => Some(Duration::from_secs(1)),
             _ => None,
         }
+    }
+}
+
+fn missing_scopes(all_of: &[String], any_of: &[String]) -> String {
+    let list = |scopes: &[String]| {
+        let quoted: Vec<String> = scopes.iter().map(|scope| format!("'{scope}'")).collect();
+        quoted.join(", ")
+    };
+    match (all_of, any_of) {
+        (all_of, []) => format!("Missing scopes: [{}]", list(all_of)),
+        ([], any_of) => format!("Missing one of the scopes: [{}]", list(any_of)),
+        (all_of, any_of) => format!(
+            "Missing scopes: [{}] and one of: [{}]",
+            list(all_of),
+            list(any_of)
+        ),
     }
 }
 
@@ -219,16 +279,38 @@ fn tenths_up(wait: Duration) -> String {
 
 impl From<AuthError> for CallError {
     fn from(error: AuthError) -> Self {
-        Self::Unauthenticated(error)
+        match error {
+            AuthError::Unavailable => Self::KeysUnavailable,
+            error => Self::Unauthenticated(error),
+        }
     }
 }
 
 impl From<AccessError> for CallError {
     fn from(error: AccessError) -> Self {
         match error {
-            AccessError::InsufficientScope { required, missing } => {
-                Self::InsufficientScope { required, missing }
-            }
+            AccessError::InsufficientScope {
+                required,
+                missing,
+                missing_any_of,
+            } => Self::InsufficientScope {
+                required,
+                missing,
+                missing_any_of,
+            },
+            AccessError::RefusedByRule {
+                index,
+                because,
+                failure,
+            } => Self::RefusedByRule {
+                because,
+                cause: match failure {
+                    None => format!("rules[{index}]"),
+                    Some(failure) => format!("rules[{index}] cannot be evaluated: {failure}"),
+                },
+            },
+            AccessError::HiddenTool => Self::UnknownTool,
+            AccessError::HiddenResource => Self::UnknownResource,
         }
     }
 }
@@ -273,7 +355,15 @@ mod tests {
         let text = String::new;
         let mut rows: Vec<Row> = [
             CallError::Unauthenticated(AuthError::Missing),
+            CallError::TooManyFailures {
+                retry_after: Duration::ZERO,
+            },
+            CallError::KeysUnavailable,
             CallError::UnknownTool,
+            CallError::RefusedByRule {
+                because: None,
+                cause: text(),
+            },
             CallError::TooManyAtOnce,
             CallError::QuotaUnavailable,
             CallError::Overloaded,

@@ -72,4 +72,4 @@ pub mod tool;
 pub mod transport;
 
 pub use clock::Clock;
-pub use tool::{CallContext, Quota, Resource, Tool, ToolError};
+pub use tool::{CallContext, Quota, Resource, Rule, Tool, ToolError};

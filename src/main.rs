@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let code = match cli.run() {
         Ok(code) => code,
         Err(error) => {
-            cli::say(format_args!("error: {error}"));
+            cli::complain(&error);
             ExitCode::FAILURE
         }
     };

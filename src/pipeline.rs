@@ -5,6 +5,7 @@
 //! cancelled. Transports call [`Call::authenticate`] before they read a body and [`Call::serve`]
 //! after; nobody else turns a principal into a running tool.
 
+mod identify;
 mod load;
 
 use std::net::IpAddr;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use crate::access::authorize;
 use crate::auth::{Authenticator, Credentials, Principal};
 use crate::error::CallError;
-use crate::quota::Quotas;
+use crate::quota::{FailureLimit, Quotas};
 use crate::record::{CallRecord, Recorder, Surface};
 use crate::run::run;
 use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
@@ -32,6 +33,8 @@ pub struct CallRequest<'a> {
 pub struct Pipeline {
     /// Who is calling.
     pub authenticator: Authenticator,
+    /// How many bad credentials an address may send.
+    pub failures: FailureLimit,
     /// What can be called.
     pub catalog: Catalog,
     /// How often.
@@ -73,7 +76,9 @@ impl Call {
     /// The first check, before the body is read: who is it?
     ///
     /// # Errors
-    /// [`CallError::Unauthenticated`] or [`CallError::Draining`]; the record is closed.
+    /// [`CallError::Unauthenticated`], [`CallError::KeysUnavailable`],
+    /// [`CallError::TooManyFailures`] or [`CallError::Draining`]; the
+    /// record is closed.
     pub async fn authenticate(
         &mut self,
         credentials: &Credentials<'_>,
@@ -83,22 +88,6 @@ impl Call {
             self.record.close_error(error);
         }
         known
-    }
-
-    async fn identify(
-        &mut self,
-        credentials: &Credentials<'_>,
-    ) -> Result<Arc<Principal>, CallError> {
-        if self.pipeline.load.is_closed() {
-            return Err(CallError::Draining);
-        }
-        let principal = self
-            .pipeline
-            .authenticator
-            .authenticate(credentials)
-            .await?;
-        self.record.identify(&principal);
-        Ok(principal)
     }
 
     /// All further checks, then the tool. Closes the record.
@@ -123,21 +112,23 @@ impl Call {
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
     ) -> Result<ToolOutput, CallError> {
-        let unknown = match request.target {
-            TargetRef::Tool(_) => CallError::UnknownTool,
-            TargetRef::Resource(_) => CallError::UnknownResource,
-        };
         // Only now: a body that trickles in must not take a place from calls that are ready to run.
         self.place = Some(self.pipeline.load.enter()?);
-        let found = self.pipeline.catalog.find(&request.target).ok_or(unknown)?;
+        let (catalog, tenant) = (&self.pipeline.catalog, principal.tenant_key());
+        let found = catalog.find(&request.target, tenant);
+        let found = found.ok_or_else(|| CallError::unknown(&request.target))?;
         self.record.target(&found.target);
         let permit = authorize(principal, found.target)?;
+        self.record.shadow(permit.would_deny().iter().copied());
         let admitted = self.pipeline.quotas.admit(permit).await;
         self.record
             .admission(admitted.as_ref().map(|admission| admission.state()));
         let admission = admitted?;
+        self.record.shadow(admission.would_deny());
         let arguments = found.uri_arguments.unwrap_or(request.arguments);
         let arguments = admission.target().validate(arguments)?;
+        let arguments = admission.permit().allow(arguments)?;
+        self.record.shadow(arguments.would_deny().iter().copied());
         self.record.run_started();
         let output = run(admission, arguments, self.record.call_id()).await;
         self.record.run_ended();

@@ -3,16 +3,18 @@
 //! One bucket per tenant and target, the same over every transport and token. The arithmetic
 //! ([`gcra`]) is pure; the store that holds the buckets decides atomically on its own clock.
 
+mod flood;
 pub mod gcra;
 mod memory;
 
 use std::time::Duration;
 
-pub use memory::{Buckets, BucketsFull};
+pub use flood::FailureLimit;
+pub use memory::{Buckets, BucketsFull, TenantTarget};
 
-use crate::access::Permit;
+use crate::access::{Permit, WouldDeny};
 use crate::clock::Clock;
-use crate::tool::{Quota, Target};
+use crate::tool::{Mode, Quota, Target};
 use gcra::Verdict;
 
 /// Where a bucket stands after a decision.
@@ -30,6 +32,7 @@ pub struct QuotaState {
 pub struct Admission {
     permit: Permit,
     state: Option<QuotaState>,
+    would_deny: Option<WouldDeny>,
 }
 
 impl Admission {
@@ -43,9 +46,14 @@ impl Admission {
         self.permit.target()
     }
 
-    /// The bucket after this call was counted; `None` where there is no quota.
+    /// The bucket after this call was counted; `None` where no quota is enforced.
     pub fn state(&self) -> Option<QuotaState> {
         self.state
+    }
+
+    /// Whether a quota in shadow mode would have refused.
+    pub fn would_deny(&self) -> Option<WouldDeny> {
+        self.would_deny
     }
 }
 
@@ -67,7 +75,7 @@ pub enum QuotaError {
 
 /// Counts calls against quotas.
 pub struct Quotas {
-    buckets: Buckets,
+    buckets: Buckets<TenantTarget>,
     clock: Clock,
 }
 
@@ -80,31 +88,39 @@ impl Quotas {
         }
     }
 
-    /// Counts one call.
+    /// Counts one call. A quota in shadow mode is counted as any other, and refuses nothing.
     ///
     /// # Errors
     /// [`QuotaError::Exceeded`] when the bucket is empty; the refused call is not counted.
     pub async fn admit(&self, permit: Permit) -> Result<Admission, QuotaError> {
-        let Some(quota) = permit.target().quota().copied() else {
-            return Ok(Admission {
-                permit,
-                state: None,
-            });
+        let tenant = permit.principal().tenant_key();
+        let admitted = |permit, state, would_deny| Admission {
+            permit,
+            state,
+            would_deny,
         };
-        let key = (permit.principal().tenant_key(), permit.target().index());
+        let Some((quota, mode)) = permit.target().terms(tenant).quota().copied() else {
+            return Ok(admitted(permit, None, None));
+        };
+        let counted = self.count(TenantTarget::new(tenant, permit.target().index()), quota);
+        match (counted, mode) {
+            (counted, Mode::Enforce) => Ok(admitted(permit, Some(counted?), None)),
+            (Ok(_), Mode::Shadow) => Ok(admitted(permit, None, None)),
+            (Err(_), Mode::Shadow) => Ok(admitted(permit, None, Some(WouldDeny::Quota))),
+        }
+    }
+
+    fn count(&self, key: TenantTarget, quota: Quota) -> Result<QuotaState, QuotaError> {
         let now = self.clock.monotonic();
         let verdict = self
             .buckets
             .take(key, &quota, now)
             .map_err(|BucketsFull| QuotaError::Full)?;
         match verdict {
-            Verdict::Conforming { remaining, reset } => Ok(Admission {
-                permit,
-                state: Some(QuotaState {
-                    quota,
-                    remaining,
-                    reset,
-                }),
+            Verdict::Conforming { remaining, reset } => Ok(QuotaState {
+                quota,
+                remaining,
+                reset,
             }),
             Verdict::Exceeding { retry_after, reset } => Err(QuotaError::Exceeded {
                 state: QuotaState {

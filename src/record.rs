@@ -6,17 +6,20 @@
 //! for two readings of the clock and nothing else.
 
 mod console;
+mod metrics;
 mod names;
 mod otel;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use uuid::{NoContext, Timestamp, Uuid};
 
+pub use metrics::{Metrics, State};
 pub use otel::{Exporter, Tracing, TracingError};
 
+use crate::access::WouldDeny;
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
@@ -24,7 +27,7 @@ use crate::quota::{QuotaError, QuotaState};
 use crate::tool::{Target, TargetKind};
 
 /// Where a request came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Surface {
     /// The REST gateway.
     Rest,
@@ -36,16 +39,50 @@ pub enum Surface {
     Cli,
 }
 
+impl Surface {
+    /// The surface as it stands in spans and metrics.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::McpHttp | Self::McpStdio => "mcp",
+            Self::Cli => "cli",
+        }
+    }
+}
+
 /// Makes records and sends closed ones on. One per server.
 pub struct Recorder {
     clock: Clock,
     tracing: Option<Tracing>,
+    metrics: OnceLock<Metrics>,
 }
 
 impl Recorder {
     /// A recorder; without `tracing` no spans are built.
     pub fn new(clock: Clock, tracing: Option<Tracing>) -> Self {
-        Self { clock, tracing }
+        Self {
+            clock,
+            tracing,
+            metrics: OnceLock::new(),
+        }
+    }
+
+    /// Counts from now on. The first caller wins.
+    pub fn measure(&self, metrics: Metrics) {
+        // There is one set of numbers, and nobody calls this twice.
+        let _ = self.metrics.set(metrics);
+    }
+
+    /// The numbers, if somebody reads them.
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.metrics.get()
+    }
+
+    /// Counts a request that the edge refused before a record was opened.
+    pub fn refused_at_edge(&self, error: EdgeError) {
+        if let Some(metrics) = self.metrics() {
+            metrics.refused_at_edge(error);
+        }
     }
 
     /// An id for a request that no record is opened for.
@@ -67,6 +104,7 @@ impl Recorder {
             principal: None,
             target: None,
             quota: None,
+            would_deny: Vec::new(),
             run: None,
             closed: false,
         }
@@ -121,6 +159,7 @@ pub struct CallRecord {
     principal: Option<Arc<Principal>>,
     target: Option<Arc<Target>>,
     quota: Option<QuotaState>,
+    would_deny: Vec<WouldDeny>,
     run: Option<RunTime>,
     closed: bool,
 }
@@ -175,6 +214,16 @@ impl CallRecord {
         };
     }
 
+    /// What in shadow mode would have refused the call; it went on.
+    pub fn shadow(&mut self, would_deny: impl IntoIterator<Item = WouldDeny>) {
+        self.would_deny.extend(would_deny);
+    }
+
+    /// All that would have refused the call, so far.
+    pub fn would_deny(&self) -> &[WouldDeny] {
+        &self.would_deny
+    }
+
     /// The tool's code starts.
     pub fn run_started(&mut self) {
         self.run = Some(RunTime {
@@ -196,8 +245,16 @@ impl CallRecord {
         self.close(Outcome::Ok, None, None);
     }
 
-    /// The call was not served. Defects and failures behind us are logged here, once.
+    /// The call was not served. Defects and failures behind us are logged here, once. Of a flood
+    /// before authentication there is no trace: who floods must not fill the records.
     pub fn close_error(&mut self, error: &CallError) {
+        if let Some(metrics) = self.recorder.metrics() {
+            metrics.unidentified(error);
+        }
+        if matches!(error, CallError::TooManyFailures { .. }) {
+            self.closed = true;
+            return;
+        }
         let cause = error.cause();
         if error.is_incident() && !self.closed {
             let cause = cause.as_deref().unwrap_or("none given");
@@ -214,6 +271,7 @@ impl CallRecord {
 
     /// The request was refused at the edge.
     pub fn close_edge(&mut self, error: EdgeError) {
+        self.recorder.refused_at_edge(error);
         self.close(error.row().outcome, Some(error.row()), None);
     }
 
@@ -221,8 +279,16 @@ impl CallRecord {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
-        if let Some(tracing) = &self.recorder.tracing {
-            tracing.write(self, self.recorder.clock.monotonic(), outcome, error, cause);
+        let (tracing, metrics) = (&self.recorder.tracing, self.recorder.metrics());
+        if tracing.is_none() && metrics.is_none() {
+            return;
+        }
+        let now = self.recorder.clock.monotonic();
+        if let Some(metrics) = metrics {
+            metrics.ended(self, now.saturating_sub(self.started), outcome, error);
+        }
+        if let Some(tracing) = tracing {
+            tracing.write(self, now, outcome, error, cause);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Runs an admitted call: its place among the running, its deadline, its panics, its answer.
 //!
-//! A room of its own, because it demands evidence from both the quota and the tool. Cancellation is
+//! A room of its own, because it demands evidence from both the quota and the access rules. Cancellation is
 //! by dropping the future: the deadline does it, and so does a transport whose client left.
 
 use std::panic::AssertUnwindSafe;
@@ -9,10 +9,11 @@ use futures_util::FutureExt;
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
+use crate::access::AllowedArguments;
 use crate::clock::deadline_in;
 use crate::error::CallError;
 use crate::quota::Admission;
-use crate::tool::{CallContext, ToolOutput, ValidArguments};
+use crate::tool::{CallContext, ToolOutput};
 
 /// Runs the admitted tool.
 ///
@@ -22,18 +23,18 @@ use crate::tool::{CallContext, ToolOutput, ValidArguments};
 /// whatever the tool itself says.
 pub async fn run(
     admission: Admission,
-    arguments: ValidArguments,
+    arguments: AllowedArguments,
     call_id: Uuid,
 ) -> Result<ToolOutput, CallError> {
     let target = admission.target();
+    let principal = admission.permit().principal();
     let arguments = arguments
-        .for_target(target)
-        .ok_or_else(|| CallError::Internal("arguments of another target".to_owned()))?;
+        .for_call(target, principal)
+        .ok_or_else(|| CallError::Internal("arguments of another call".to_owned()))?;
     let _place = target.try_enter().ok_or(CallError::TooManyAtOnce)?;
 
     let deadline = deadline_in(target.policy().timeout);
-    let principal = admission.permit().principal().clone();
-    let context = CallContext::new(principal, call_id, deadline);
+    let context = CallContext::new(principal.clone(), call_id, deadline);
     // The deadline is inside, so that a panic while it drops the tool's future is caught as well.
     let work = AssertUnwindSafe(async {
         timeout_at(deadline.into(), target.handler().call(context, arguments)).await

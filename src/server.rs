@@ -4,33 +4,38 @@
 //! checked result, which listens on HTTP or speaks on stdio. What must never be exposed (dev mode,
 //! anonymous callers) is refused here, before a port is open.
 
+mod admin;
 mod from_config;
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry_sdk::error::OTelSdkError;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::{interval, timeout};
 
 use crate::auth::{
-    Authenticator, ClaimNames, Issuer, IssuerError, LocalIdentity, NoRandomness, Principal,
-    random_secret,
+    ApiKey, ApiKeyFile, Authenticator, ClaimNames, Issuer, IssuerError, LocalIdentity,
+    NoRandomness, Principal, ScopeInclusion, random_secret,
 };
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
 use crate::pipeline::{Load, Pipeline};
-use crate::quota::Quotas;
+use crate::quota::{FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing, TracingError};
-use crate::tool::{Catalog, CatalogFault, Resource, Tool};
-use crate::transport::http::{DevMint, HttpSettings, HttpSurface, serve};
+use crate::tool::{Catalog, CatalogFault, Quota, Resource, Tool};
+use crate::transport::http::{DevMint, HttpSettings, HttpSurface, Limits, Tls, serve};
 use crate::transport::stdio::StdioSurface;
+use admin::{AdminAddress, BoundAdmin};
 
 /// Who signs the demo's tokens, and whom they are for.
 const DEV_ISSUER: &str = "urn:tollgate:dev";
+/// Failed authentications per address.
+const FAILURE_LIMIT: Quota = Quota::per_second(100).burst(5 * 100);
 /// How often buckets of idle tenants are freed.
 const EVICTION_PERIOD: Duration = Duration::from_secs(30);
 /// How long the last spans may take to leave.
@@ -58,12 +63,23 @@ pub enum StartError {
     Exposed(SocketAddr, &'static str),
     /// Plain HTTP where others can reach it.
     #[error(
-        "{0} is not a loopback address: put a TLS-terminating proxy in front and say so with `behindProxy: true`"
+        "{0} is not a loopback address: set `tls`, or put a TLS-terminating proxy in front and say so with `behindProxy: true`"
     )]
     Unprotected(SocketAddr),
     /// Nobody knows the URL to publish.
     #[error("{0} is no address that clients can use: set `publicUrl` to the URL they know")]
     NoPublicUrl(SocketAddr),
+    /// The numbers cannot be read out.
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(#[from] OTelSdkError),
+    /// The admin listener's address cannot be listened on.
+    #[error("cannot listen on {address} (server.adminListen): {source}")]
+    BindAdmin {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Bind {
@@ -80,12 +96,16 @@ pub struct ServerBuilder {
     resources: Vec<Resource>,
     issuers: Vec<Issuer>,
     claims: ClaimNames,
+    scope_inclusion: ScopeInclusion,
+    api_keys: Vec<ApiKey>,
+    api_key_file: Option<ApiKeyFile>,
     local: Option<LocalIdentity>,
     anonymous: Option<Principal>,
     http: HttpSettings,
-    behind_proxy: bool,
+    admin: Option<AdminAddress>,
     max_in_flight: usize,
     max_quota_keys: usize,
+    failure_limit: Quota,
     shutdown_grace: Duration,
     service: String,
     exporters: Vec<Exporter>,
@@ -102,6 +122,9 @@ impl Default for ServerBuilder {
             resources: Vec::new(),
             issuers: Vec::new(),
             claims: ClaimNames::default(),
+            scope_inclusion: ScopeInclusion::default(),
+            api_keys: Vec::new(),
+            api_key_file: None,
             local: None,
             anonymous: None,
             http: HttpSettings {
@@ -110,10 +133,15 @@ impl Default for ServerBuilder {
                 allowed_origins: Vec::new(),
                 max_body_bytes: 1024 * 1024,
                 authorization_servers: Vec::new(),
+                tls: None,
+                behind_proxy: false,
+                trusted_proxies: Vec::new(),
+                limits: Limits::default(),
             },
-            behind_proxy: false,
+            admin: None,
             max_in_flight: 1_024,
             max_quota_keys: 1_000_000,
+            failure_limit: FAILURE_LIMIT,
             shutdown_grace: Duration::from_secs(10),
             service: "tollgate".to_owned(),
             exporters: Vec::new(),
@@ -148,6 +176,24 @@ impl ServerBuilder {
         self
     }
 
+    /// Accepts an API key.
+    pub fn api_key(mut self, key: ApiKey) -> Self {
+        self.api_keys.push(key);
+        self
+    }
+
+    /// Accepts the API keys in a file that may change; instead of one named before.
+    pub fn api_key_file(mut self, file: ApiKeyFile) -> Self {
+        self.api_key_file = Some(file);
+        self
+    }
+
+    /// Says which scopes include others. Without it, none does.
+    pub fn scope_inclusion(mut self, inclusion: ScopeInclusion) -> Self {
+        self.scope_inclusion = inclusion;
+        self
+    }
+
     /// Says who stdio and local calls speak for. Without it, stdio serves nobody.
     pub fn local(mut self, identity: LocalIdentity) -> Self {
         self.local = Some(identity);
@@ -160,9 +206,38 @@ impl ServerBuilder {
         self
     }
 
+    /// Serves `/metrics`, `/healthz` and `/readyz` on an address of their own, without TLS and
+    /// tokens. Default: nowhere, and nothing is counted.
+    pub fn admin_listen(mut self, address: SocketAddr) -> Self {
+        self.admin = Some(AdminAddress {
+            address,
+            is_required: true,
+        });
+        self
+    }
+
+    /// Failed authentications that one source address may cause (an IPv6 network of 64 bits counts
+    /// as one) before its unknown credentials are refused unread. Default 100 a second, 500 at once.
+    pub fn failure_limit(mut self, limit: Quota) -> Self {
+        self.failure_limit = limit;
+        self
+    }
+
     /// The scheme, host and path prefix that clients know the server by.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.http.public_url = Some(url.into());
+        self
+    }
+
+    /// Ends TLS with this certificate. Without it the server speaks plain HTTP.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.http.tls = Some(tls);
+        self
+    }
+
+    /// Caps and deadlines of HTTP connections.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.http.limits = limits;
         self
     }
 
@@ -222,7 +297,13 @@ impl ServerBuilder {
             None
         };
         let serves_stdio = self.local.is_some();
-        let mut authenticator = Authenticator::new(self.issuers, self.claims, self.clock.clone());
+        let mut authenticator = Authenticator::new(
+            self.issuers,
+            self.claims,
+            self.scope_inclusion,
+            self.clock.clone(),
+        )
+        .with_api_keys(self.api_keys, self.api_key_file);
         if let Some(identity) = self.local {
             authenticator = authenticator.with_local(identity);
         }
@@ -237,6 +318,7 @@ impl ServerBuilder {
         let pipeline = Arc::new(Pipeline {
             authenticator,
             catalog,
+            failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
             quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
             load: Load::new(self.max_in_flight),
             recorder: Arc::new(Recorder::new(self.clock, tracing)),
@@ -245,7 +327,8 @@ impl ServerBuilder {
             mcp: Arc::new(Mcp::new(&pipeline, self.info)),
             pipeline,
             http: self.http,
-            behind_proxy: self.behind_proxy,
+            admin: self.admin,
+            service: self.service,
             shutdown_grace: self.shutdown_grace,
             serves_stdio,
             dev,
@@ -258,7 +341,8 @@ pub struct Server {
     pipeline: Arc<Pipeline>,
     mcp: Arc<Mcp>,
     http: HttpSettings,
-    behind_proxy: bool,
+    admin: Option<AdminAddress>,
+    service: String,
     shutdown_grace: Duration,
     serves_stdio: bool,
     dev: Option<DevMint>,
@@ -290,6 +374,32 @@ impl Server {
     /// # Errors
     /// An address that must not be listened on with these settings, or cannot be.
     pub async fn bind(self, address: SocketAddr) -> Result<BoundServer, StartError> {
+        self.check_exposure(address)?;
+        let failed = |source| StartError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let (hosts, pipeline) = (&self.http.allowed_hosts, Arc::clone(&self.pipeline));
+        let admin = match self.admin {
+            Some(wanted) => BoundAdmin::bind(wanted, &pipeline, &self.service, hosts).await?,
+            None => None,
+        };
+        let surface = HttpSurface::new(self.pipeline, self.mcp, &self.http, bound, self.dev);
+        Ok(BoundServer {
+            listener,
+            bound,
+            admin,
+            http: self.http,
+            pipeline,
+            surface: Arc::new(surface),
+            grace: self.shutdown_grace,
+        })
+    }
+
+    fn check_exposure(&self, address: SocketAddr) -> Result<(), StartError> {
+        let admin = self.admin.map(|admin| admin.address);
+        if let Some(admin) = admin.filter(|admin| self.dev.is_some() && !admin.ip().is_loopback()) {
+            return Err(StartError::Exposed(admin, "dev mode"));
+        }
         if !address.ip().is_loopback() {
             if self.dev.is_some() {
                 return Err(StartError::Exposed(address, "dev mode"));
@@ -300,28 +410,18 @@ impl Server {
                     "a server for anonymous callers",
                 ));
             }
-            if !self.behind_proxy {
+            if !self.http.behind_proxy && self.http.tls.is_none() {
                 return Err(StartError::Unprotected(address));
             }
             if self.http.public_url.is_none() {
                 return Err(StartError::NoPublicUrl(address));
             }
         }
-        let failed = |source| StartError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let bound = listener.local_addr().map_err(failed)?;
-        let pipeline = Arc::clone(&self.pipeline);
-        let surface = HttpSurface::new(self.pipeline, self.mcp, &self.http, bound, self.dev);
-        Ok(BoundServer {
-            listener,
-            bound,
-            pipeline,
-            surface: Arc::new(surface),
-            grace: self.shutdown_grace,
-        })
+        Ok(())
     }
 
-    /// A surface for one client on a pair of streams, which writes to `output`.
+    /// A surface for one client on a pair of streams, which writes to `output`. Where an issuer has
+    /// public keys, run [`keep_fresh`](Authenticator::keep_fresh) beside it.
     pub fn stdio<W: Write + Send + 'static>(&self, output: W) -> StdioSurface<W> {
         let (pipeline, mcp) = (Arc::clone(&self.pipeline), Arc::clone(&self.mcp));
         StdioSurface::new(pipeline, mcp, output, self.http.max_body_bytes)
@@ -337,6 +437,8 @@ impl Server {
 pub struct BoundServer {
     listener: TcpListener,
     bound: SocketAddr,
+    admin: Option<BoundAdmin>,
+    http: HttpSettings,
     pipeline: Arc<Pipeline>,
     surface: Arc<HttpSurface>,
     grace: Duration,
@@ -348,23 +450,48 @@ impl BoundServer {
         self.bound
     }
 
+    /// The admin listener's address, if there is one.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.address)
+    }
+
+    /// The scheme and the address, such as `https://127.0.0.1:8443`.
+    pub fn url(&self) -> String {
+        self.http.local_url(self.bound)
+    }
+
     /// Serves until `stop` resolves, then drains: `/readyz` says no at once, new calls are refused,
     /// running ones get the configured grace to finish, connections are closed, spans are sent out.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let (close, closed) = oneshot::channel();
         // Without a sender there is nobody left to wait for.
-        let listening = serve(self.listener, self.surface, async {
-            closed.await.unwrap_or(true)
-        });
+        let listening = serve(
+            self.listener,
+            self.surface,
+            self.http.tls,
+            self.http.limits,
+            async { closed.await.unwrap_or(true) },
+        );
         let life = async {
             tokio::select! {
                 () = stop => {}
                 () = evict_idle_buckets(&self.pipeline) => {}
+                () = self.pipeline.authenticator.keep_fresh() => {}
             }
             let drained = drain(&self.pipeline, self.grace).await;
             let _ = close.send(drained);
         };
-        tokio::join!(listening, life);
+        let admin = async {
+            match self.admin {
+                Some(admin) => admin.serve().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = async { tokio::join!(listening, life) } => {}
+            // To the last: `/readyz` tells that the server drains.
+            () = admin => {}
+        }
         let recorder = Arc::clone(&self.pipeline.recorder);
         // The exporter's last request blocks.
         let _ = tokio::task::spawn_blocking(move || recorder.flush(FLUSH_TIMEOUT)).await;
@@ -390,6 +517,7 @@ async fn evict_idle_buckets(pipeline: &Pipeline) {
     loop {
         period.tick().await;
         pipeline.quotas.evict_idle();
+        pipeline.failures.evict_idle();
     }
 }
 

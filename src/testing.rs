@@ -55,6 +55,7 @@ pub const AUDIENCE: &str = "https://tools.test/mcp";
 /// A running server. Dropping it stops it.
 pub struct TestServer {
     url: String,
+    admin_url: Option<String>,
     clock: Clock,
     secret: SecretString,
     stop: Option<oneshot::Sender<()>>,
@@ -82,7 +83,8 @@ impl TestServer {
             .expect("a server that can be served");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let bound = server.bind(address).await.expect("a free port");
-        let url = format!("http://{}", bound.local_addr());
+        let url = bound.url();
+        let admin_url = bound.admin_addr().map(|admin| format!("http://{admin}"));
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(bound.serve(async {
             // Dropping the sender stops the server as well.
@@ -90,6 +92,7 @@ impl TestServer {
         }));
         Self {
             url,
+            admin_url,
             clock,
             secret,
             stop: Some(stop),
@@ -97,9 +100,14 @@ impl TestServer {
         }
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, with TLS `https://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// `http://127.0.0.1:PORT` of the admin listener, where the server was given one.
+    pub fn admin_url(&self) -> Option<&str> {
+        self.admin_url.as_deref()
     }
 
     /// The clock that quotas and tokens go by.

@@ -9,19 +9,26 @@ mod catalog;
 mod context;
 mod output;
 mod policy;
+mod rule;
 mod schema;
+mod scopes;
 mod target;
+mod terms;
 mod typed;
 mod uri_template;
 
-pub use builder::{Resource, ResourceFace, Tool, ToolFace};
+pub use builder::{Governed, Resource, ResourceFace, Tool, ToolFace};
+pub(crate) use catalog::argument_names;
 pub use catalog::{Catalog, CatalogFault, Found, TargetRef};
 pub use context::CallContext;
 pub use output::{ToolError, ToolOutput};
-pub use policy::{Access, Policy, Quota};
+pub use policy::{Access, Mode, Policy, Quota, TenantPolicy};
+pub use rule::{CompiledRule, Effect, Facts, Rule, RuleError, RuleFailure};
 pub use schema::{ArgumentsError, Schema};
 pub(crate) use schema::{is_wrapped, object_schema};
+pub use scopes::ScopeSet;
 pub use target::{Handler, Target, TargetKind, ValidArguments};
+pub use terms::Terms;
 pub use uri_template::{UriTemplate, UriTemplateError};
 
 /// Arguments as they came with a call, before they are checked.

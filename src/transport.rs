@@ -4,5 +4,7 @@
 //! the rest to [`mcp`](crate::mcp) or straight to the [`pipeline`](crate::pipeline). It decides
 //! nothing about who may call what.
 
+pub mod admin;
 pub mod http;
+mod readiness;
 pub mod stdio;

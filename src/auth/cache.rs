@@ -1,8 +1,8 @@
 //! Tokens that were verified before, so that a caller's second request costs one hash.
 //!
 //! The key is the token's SHA-256, never the token. The cache is bounded, holds good tokens only
-//! (a flood of bad ones cannot push good ones out), and holds their times rather than a verdict:
-//! expiry is judged anew on each hit.
+//! (a flood of bad ones cannot push good ones out), and holds what the verdict rests on rather than
+//! the verdict: times and keys are judged anew on each hit.
 
 use std::sync::Arc;
 
@@ -32,6 +32,16 @@ impl TokenDigest {
 pub(super) struct Verified {
     pub(super) principal: Arc<Principal>,
     pub(super) lifetime: Lifetime,
+    pub(super) proof: Proof,
+}
+
+/// Whose keys proved a token, and which: those in use when the key was looked up, so that a set
+/// which changes meanwhile does not vouch for what it never saw.
+#[derive(Clone, Copy)]
+pub(super) struct Proof {
+    /// Position among the issuers.
+    pub(super) issuer: usize,
+    pub(super) generation: u64,
 }
 
 pub(super) struct TokenCache(Cache<TokenDigest, Verified>);

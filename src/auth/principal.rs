@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 const MAX_NAME_BYTES: usize = 256;
 /// Longest scope, in bytes, and the most scopes one caller may hold.
 const MAX_SCOPE_BYTES: usize = 256;
-const MAX_SCOPES: usize = 512;
+pub(super) const MAX_SCOPES: usize = 512;
 
 /// An authenticated caller: the evidence that [`authorize`](crate::access::authorize) demands.
 ///
@@ -66,23 +66,34 @@ impl Principal {
         if !is_name(tenant) {
             return Err(IdentityError::Tenant);
         }
-        let mut sorted: Vec<Arc<str>> = Vec::new();
+        let mut granted: Vec<Arc<str>> = Vec::new();
         for scope in scopes {
             let scope = scope.as_ref();
-            if !is_scope(scope) || sorted.len() == MAX_SCOPES {
+            if !is_scope(scope) || granted.len() == MAX_SCOPES {
                 return Err(IdentityError::Scopes);
             }
-            sorted.push(Arc::from(scope));
+            granted.push(Arc::from(scope));
         }
-        sorted.sort_unstable();
-        sorted.dedup();
+        let (scopes, scopes_key) = scope_set(granted);
         Ok(Self {
             subject: Arc::from(subject),
             tenant: Arc::from(tenant),
             tenant_key: TenantKey::of(tenant),
-            scopes_key: digest_of(sorted.iter().map(|scope| &**scope)),
-            scopes: sorted.into_boxed_slice(),
+            scopes_key,
+            scopes,
         })
+    }
+
+    /// The same caller with more scopes, which are known to be scope-tokens and bounded.
+    pub(super) fn holding_also(self, more: Vec<Arc<str>>) -> Self {
+        let mut all = self.scopes.into_vec();
+        all.extend(more);
+        let (scopes, scopes_key) = scope_set(all);
+        Self {
+            scopes,
+            scopes_key,
+            ..self
+        }
     }
 
     /// Who: the token's `sub`, unique within its tenant. 1 to 256 bytes.
@@ -95,12 +106,12 @@ impl Principal {
         &self.tenant
     }
 
-    /// The granted scopes, sorted, each once.
+    /// The granted scopes with those they include, sorted, each once; at most 1,024.
     pub fn scopes(&self) -> &[Arc<str>] {
         &self.scopes
     }
 
-    /// Whether `scope` was granted. Exact: case counts.
+    /// Whether `scope` was granted, or included in one that was. Exact: case counts.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.scopes
             .binary_search_by(|held| (**held).cmp(scope))
@@ -133,7 +144,8 @@ pub struct TenantKey {
 }
 
 impl TenantKey {
-    fn of(tenant: &str) -> Self {
+    /// The key of a tenant.
+    pub(crate) fn of(tenant: &str) -> Self {
         let digest = digest_of([tenant]);
         Self {
             high: (digest >> 64) as u64,
@@ -159,12 +171,20 @@ fn digest_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> u128 {
     u128::from_be_bytes(first)
 }
 
+/// Sorted, without doubles, and the key of the set.
+fn scope_set(mut scopes: Vec<Arc<str>>) -> (Box<[Arc<str>]>, u128) {
+    scopes.sort_unstable();
+    scopes.dedup();
+    let key = digest_of(scopes.iter().map(|scope| &**scope));
+    (scopes.into_boxed_slice(), key)
+}
+
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME_BYTES && !text.chars().any(char::is_control)
 }
 
 /// RFC 6749 §3.3: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`.
-fn is_scope(text: &str) -> bool {
+pub(super) fn is_scope(text: &str) -> bool {
     (1..=MAX_SCOPE_BYTES).contains(&text.len())
         && text
             .bytes()

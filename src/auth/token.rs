@@ -2,82 +2,30 @@
 //!
 //! The signature is checked by `jsonwebtoken`; the rest is ours, because its defaults are looser
 //! than our promise (`nbf` off, `aud` and `iss` only if present, `crit` ignored, doubled claims
-//! kept). Order: shape, header, issuer, algorithm, signature, and only then the claims.
+//! kept). Order: shape, header, issuer, audience and times, key, signature, and only then identity.
+//! All refusals look the same from outside, so a cheap check may come before a dear one.
 
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey};
-use secrecy::{ExposeSecret, SecretString};
+use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
 use super::AuthError;
-use super::cache::Verified;
+use super::cache::{Proof, Verified};
 use super::claims::{ClaimNames, Claims, audience_matches, numeric_date};
+use super::inclusion::ScopeInclusion;
+use super::issuer::Issuer;
+use crate::clock::Clock;
 use crate::json::StrictObject;
 
 /// Longest token that is looked at, in bytes.
 pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// How far clocks may differ, in seconds, for `exp`, `nbf` and `iat`.
 pub(super) const LEEWAY_SECONDS: u64 = 30;
-/// Shortest shared secret, in bytes (RFC 7518 §3.2: a key at least as long as the hash).
-const MIN_SECRET_BYTES: usize = 32;
 /// Header parameters that would have us follow, trust or skip something (RFC 7515 §4.1, RFC 7797).
 const FORBIDDEN_HEADERS: [&str; 6] = ["crit", "b64", "jku", "x5u", "jwk", "x5c"];
-
-/// A party whose tokens are accepted, with the key that proves them.
-pub struct Issuer {
-    name: String,
-    audiences: Vec<String>,
-    algorithms: Vec<Algorithm>,
-    key: DecodingKey,
-}
-
-/// Why an issuer cannot be trusted as configured.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum IssuerError {
-    /// The secret is shorter than 32 bytes.
-    #[error("the secret must hold at least 32 bytes")]
-    ShortSecret,
-    /// No audience was given, so a token for anybody would do.
-    #[error("at least one audience is needed")]
-    NoAudience,
-}
-
-impl Issuer {
-    /// An issuer that signs with a shared secret of at least 32 bytes (HS256, RFC 7518 §3.2).
-    ///
-    /// `name` is compared exactly with `iss`; one of `audiences` must be in `aud`.
-    ///
-    /// # Errors
-    /// [`IssuerError`] for a short secret or when no audience is given.
-    pub fn hs256(
-        name: &str,
-        audiences: impl IntoIterator<Item = impl Into<String>>,
-        secret: &SecretString,
-    ) -> Result<Self, IssuerError> {
-        let audiences: Vec<String> = audiences.into_iter().map(Into::into).collect();
-        if secret.expose_secret().len() < MIN_SECRET_BYTES {
-            return Err(IssuerError::ShortSecret);
-        }
-        if audiences.is_empty() {
-            return Err(IssuerError::NoAudience);
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            audiences,
-            algorithms: vec![Algorithm::HS256],
-            key: DecodingKey::from_secret(secret.expose_secret().as_bytes()),
-        })
-    }
-
-    /// Accepts these HMAC algorithms instead of HS256 alone.
-    pub fn with_algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.algorithms = algorithms.into_iter().collect();
-        self
-    }
-}
 
 /// When a token is good, in seconds since the epoch.
 #[derive(Clone, Copy)]
@@ -116,56 +64,85 @@ impl Lifetime {
 pub(super) struct Verifier {
     issuers: Vec<Issuer>,
     names: ClaimNames,
+    inclusion: Arc<ScopeInclusion>,
 }
 
 impl Verifier {
-    pub(super) fn new(issuers: Vec<Issuer>, names: ClaimNames) -> Self {
-        Self { issuers, names }
+    pub(super) fn new(
+        issuers: Vec<Issuer>,
+        names: ClaimNames,
+        inclusion: Arc<ScopeInclusion>,
+    ) -> Self {
+        Self {
+            issuers,
+            names,
+            inclusion,
+        }
     }
 
-    pub(super) fn verify(&self, token: &str, now: u64) -> Result<Verified, AuthError> {
+    pub(super) fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+
+    /// Whether a token found good before is good still, as far as its issuer's keys go.
+    ///
+    /// # Errors
+    /// [`AuthError::Unavailable`] when the issuer's keys are too old to tell.
+    pub(super) fn still_vouches(&self, proof: Proof, clock: &Clock) -> Result<bool, AuthError> {
+        let issuer = self.issuers.get(proof.issuer);
+        issuer.map_or(Ok(false), |issuer| {
+            issuer.still_vouches(proof.generation, clock)
+        })
+    }
+
+    /// Verifies a token. Waits only where its issuer's keys have to be loaded first.
+    pub(super) async fn verify(&self, token: &str, clock: &Clock) -> Result<Verified, AuthError> {
         let (message, signature) = token.rsplit_once('.').ok_or(SHAPE)?;
         let (header, payload) = message.split_once('.').ok_or(SHAPE)?;
-        let algorithm = algorithm_of(&decode(header)?)?;
+        let header = Header::read(&decode(header)?)?;
         let claims = decode(payload)?;
 
-        let issuer = self.issuer_of(&claims)?;
-        if !issuer.algorithms.contains(&algorithm) {
-            return Err(AuthError::Invalid {
-                cause: "the issuer does not use this algorithm",
-            });
-        }
-        match jsonwebtoken::crypto::verify(signature, message.as_bytes(), &issuer.key, algorithm) {
-            Ok(true) => {}
-            Ok(false) | Err(_) => {
-                return Err(AuthError::Invalid {
-                    cause: "wrong signature",
-                });
-            }
-        }
-
-        if !audience_matches(&claims, &issuer.audiences) {
+        let (index, issuer) = self.issuer_of(&claims)?;
+        // Before the signature, since it is cheaper: a stale token costs no key and no fetch.
+        if !is_for_us(&claims, issuer) {
             return Err(AuthError::Invalid {
                 cause: "meant for another audience",
             });
         }
         let lifetime = Lifetime::of(&claims)?;
-        lifetime.check(now)?;
+        lifetime.check(clock.unix().as_secs())?;
+
+        let id = header.key_id.as_deref();
+        let found = issuer.key(id, header.algorithm, clock).await?;
+        if !found.key.has_signed(message, signature, header.algorithm) {
+            return Err(AuthError::Invalid {
+                cause: "wrong signature",
+            });
+        }
         Ok(Verified {
-            principal: Arc::new(self.names.principal(&claims)?),
+            principal: Arc::new(self.inclusion.expand(self.names.principal(&claims)?)),
             lifetime,
+            proof: Proof {
+                issuer: index,
+                generation: found.generation,
+            },
         })
     }
 
-    fn issuer_of(&self, claims: &Claims) -> Result<&Issuer, AuthError> {
-        claims
-            .get("iss")
-            .and_then(Value::as_str)
-            .and_then(|name| self.issuers.iter().find(|issuer| issuer.name == name))
+    fn issuer_of(&self, claims: &Claims) -> Result<(usize, &Issuer), AuthError> {
+        let name = claims.get("iss").and_then(Value::as_str);
+        let mut issuers = self.issuers.iter().enumerate();
+        issuers
+            .find(|(_, issuer)| name == Some(issuer.name()))
             .ok_or(AuthError::Invalid {
                 cause: "unknown issuer",
             })
     }
+}
+
+fn is_for_us(claims: &Claims, issuer: &Issuer) -> bool {
+    (issuer.allows_missing_audience() && !claims.contains_key("aud"))
+        || audience_matches(claims, issuer.audiences())
 }
 
 const SHAPE: AuthError = AuthError::Invalid {
@@ -177,6 +154,30 @@ fn decode(part: &str) -> Result<Claims, AuthError> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| SHAPE)?;
     let StrictObject(object) = serde_json::from_slice(&bytes).map_err(|_| SHAPE)?;
     Ok(object)
+}
+
+/// What of a header counts (RFC 7515 §4.1).
+struct Header {
+    algorithm: Algorithm,
+    key_id: Option<String>,
+}
+
+impl Header {
+    fn read(header: &Claims) -> Result<Self, AuthError> {
+        let key_id = match header.get("kid") {
+            None => None,
+            Some(Value::String(id)) => Some(id.clone()),
+            Some(_) => {
+                return Err(AuthError::Invalid {
+                    cause: "kid is no string",
+                });
+            }
+        };
+        Ok(Self {
+            algorithm: algorithm_of(header)?,
+            key_id,
+        })
+    }
 }
 
 fn algorithm_of(header: &Claims) -> Result<Algorithm, AuthError> {

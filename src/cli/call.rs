@@ -67,7 +67,12 @@ async fn call_here(
         Some(token) => Credentials::Bearer(token.expose_secret()),
         None => Credentials::Local,
     };
-    let answer = match call.authenticate(&credentials).await {
+    // The keys of the token's issuer, if it has public ones, are fetched while the call waits.
+    let known = tokio::select! {
+        known = call.authenticate(&credentials) => known,
+        () = server.pipeline().authenticator.keep_fresh() => Err(CallError::KeysUnavailable),
+    };
+    let answer = match known {
         Ok(principal) => {
             let target = TargetRef::Tool(&args.tool);
             call.serve(&principal, CallRequest { target, arguments })

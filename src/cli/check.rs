@@ -1,14 +1,20 @@
-//! `tollgate check`: everything that `serve` would refuse, and the policy as a table.
+//! `tollgate check`: everything that `serve` would refuse, and the policies as a table.
+//!
+//! It fails as well on what `serve` serves and nobody can call: that is a mistake in nearly every
+//! case, and one that no caller can tell from a tool that is not there. That everybody can call
+//! something without the file saying so cannot be: loading refuses it.
+
+mod matrix;
+mod reach;
 
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{CliError, ConfigArgs, print};
-use crate::config::format_duration;
-use crate::tool::{Access, Target};
+use super::{CliError, ConfigArgs, print, say};
+use crate::config::{Config, Faults, IssuerKeys, KeySource};
 
-/// Loads the configuration as `serve` does: opens databases, checks statements, compiles schemas.
+/// Loads the configuration as `serve` does, prints who may call what how often, fails on what nobody can call.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  tollgate check --config tollgate.yaml")]
 pub(super) struct CheckArgs {
@@ -17,71 +23,33 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
-    let server = args.config.builder(args.config.load()?)?.build()?;
-    let header = [
-        "TOOL OR RESOURCE",
-        "SCOPES",
-        "QUOTA PER TENANT",
-        "TIMEOUT",
-        "AT ONCE",
-    ]
-    .map(str::to_owned);
-    let mut rows = vec![header];
-    rows.extend(
-        server
-            .pipeline()
-            .catalog
-            .targets()
-            .iter()
-            .map(|target| row(target)),
-    );
-    print(table(&rows).trim_end())?;
-    Ok(ExitCode::SUCCESS)
+    let config = args.config.load()?;
+    let callers = reach::callers(&config, args.config.dev);
+    let places = reach::places(&config);
+    let remote_keys = remote_keys(&config);
+    let server = args.config.builder(config)?.build()?;
+    let targets = server.pipeline().catalog.targets();
+    print(matrix::of(targets).trim_end())?;
+    for issuer in remote_keys {
+        say(format_args!(
+            "the keys of {issuer} were not checked: the server fetches them when it starts"
+        ));
+    }
+    let faults = reach::faults(targets, callers.as_deref(), &places);
+    Faults(faults).or(ExitCode::SUCCESS).map_err(Into::into)
 }
 
-fn row(target: &Target) -> [String; 5] {
-    let scopes = match target.access() {
-        Access::Scopes(scopes) => scopes.join(" "),
-        Access::AnyAuthenticated => "(any authenticated)".to_owned(),
+/// Issuers whose keys only the network can tell; a check does without it.
+fn remote_keys(config: &Config) -> Vec<String> {
+    let is_remote = |keys: &IssuerKeys| {
+        matches!(
+            keys,
+            IssuerKeys::Public(KeySource::Discovery | KeySource::Url(_), _)
+        )
     };
-    let unlimited = || "unlimited".to_owned();
-    let quota = target.quota().map_or_else(unlimited, |quota| {
-        let rate = format!("{}/{}", quota.count(), format_duration(quota.period()));
-        if quota.burst_size() == quota.count() {
-            rate
-        } else {
-            format!("{rate} burst {}", quota.burst_size())
-        }
-    });
-    let policy = target.policy();
-    let at_once = policy
-        .max_concurrent
-        .map_or_else(unlimited, |calls| calls.to_string());
-    [
-        target.name().to_owned(),
-        scopes,
-        quota,
-        format_duration(policy.timeout),
-        at_once,
-    ]
-}
-
-/// Columns as wide as their widest cell.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |row: &[String; N]| {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
+    let issuers = config.auth.issuers.iter();
+    issuers
+        .filter(|issuer| is_remote(&issuer.keys))
+        .map(|issuer| issuer.issuer.escape_debug().to_string())
+        .collect()
 }

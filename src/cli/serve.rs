@@ -65,7 +65,13 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
     runtime.block_on(async {
         let stop = Signals::new()?;
         let bound = server.bind(address).await?;
-        say(format_args!("listening on http://{}", bound.local_addr()));
+        say(format_args!("listening on {}", bound.url()));
+        if let Some(admin) = bound.admin_addr() {
+            say(format_args!("metrics at http://{admin}/metrics"));
+            if !admin.ip().is_loopback() {
+                say("the admin listener can be reached from other machines and asks for no token: let only your monitoring in");
+            }
+        }
         if trusts_nobody && !args.config.dev {
             say("no issuer is configured, so every call will be refused: set auth.issuers");
         }
@@ -102,6 +108,7 @@ fn serve_stdio(args: &ServeArgs, config: Config, runtime: Runtime) -> Result<Exi
         let (grace, flush) = tokio::select! {
             _ = input_ended => (END_GRACE, END_FLUSH),
             () = stop.asked() => (grace, FLUSH_TIMEOUT),
+            () = server.pipeline().authenticator.keep_fresh() => (grace, FLUSH_TIMEOUT),
         };
         surface.settle(grace).await;
         Ok::<_, io::Error>(flush)

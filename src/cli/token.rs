@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use clap::Args;
 use jsonwebtoken::Algorithm;
+use secrecy::SecretString;
 
 use super::{CliError, ConfigArgs, print};
 use crate::auth::{ClaimNames, MintRequest, Principal, mint};
 use crate::clock::Clock;
 use crate::config;
+
+/// A token cannot be taken back, so it ends within a year.
+const LONGEST_TTL: Duration = Duration::from_secs(366 * 86_400);
 
 /// Signs a token with the secret of a configured issuer and prints it.
 #[derive(Debug, Args)]
@@ -31,7 +35,7 @@ pub(super) struct TokenArgs {
     /// How long the token is good: 90s, 15m, 2h, 7d
     #[arg(long, default_value = "1h", value_parser = config::parse_duration)]
     ttl: Duration,
-    /// Which configured issuer signs. Default: the first
+    /// Which configured issuer signs; it must have a secret. Default: the first that has one
     #[arg(long)]
     issuer: Option<String>,
     /// For whom the token is. Default: the issuer's first audience
@@ -47,17 +51,7 @@ pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CliError> {
         );
     }
     let config = args.config.load()?;
-    let issuer = match &args.issuer {
-        Some(name) => config
-            .auth
-            .issuers
-            .iter()
-            .find(|issuer| issuer.issuer == *name),
-        None => config.auth.issuers.first(),
-    };
-    let Some(issuer) = issuer else {
-        return Err("no such issuer is configured: name one of auth.issuers with --issuer".into());
-    };
+    let (issuer, secret) = signer(&config.auth.issuers, args.issuer.as_deref())?;
     let audience = match &args.audience {
         Some(audience) if !issuer.audiences.contains(audience) => {
             return Err("the issuer's `audiences` do not hold this audience; the server would refuse the token".into());
@@ -68,8 +62,8 @@ pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CliError> {
             .first()
             .ok_or("the issuer has no audience")?,
     };
-    if args.ttl.is_zero() {
-        return Err("--ttl must be more than zero".into());
+    if args.ttl.is_zero() || args.ttl > LONGEST_TTL {
+        return Err("--ttl must be more than zero and at most 366d".into());
     }
     // The server would refuse the token for the same reasons.
     Principal::configured(&args.tenant, &args.subject, &args.scopes)?;
@@ -93,6 +87,27 @@ pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CliError> {
         lifetime: args.ttl,
         claims: &claims,
     };
-    print(mint(&request, &issuer.secret, algorithm)?)?;
+    print(mint(&request, secret, algorithm)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn signer<'c>(
+    issuers: &'c [config::Issuer],
+    name: Option<&str>,
+) -> Result<(&'c config::Issuer, &'c SecretString), CliError> {
+    let mut candidates = issuers
+        .iter()
+        .filter(|issuer| name.is_none_or(|name| issuer.issuer == name))
+        .peekable();
+    if candidates.peek().is_none() {
+        return Err("no such issuer is configured: name one of auth.issuers with --issuer".into());
+    }
+    candidates
+        .find_map(|issuer| match &issuer.keys {
+            config::IssuerKeys::Secret(secret) => Some((issuer, secret)),
+            config::IssuerKeys::Public(..) => None,
+        })
+        .ok_or_else(|| {
+            "an issuer with public keys signs its tokens itself: get one there, or configure an issuer with a `secret` for trying things out".into()
+        })
 }

@@ -1,16 +1,19 @@
-//! The `auth` section: whose tokens are accepted, with which secret, and what their claims are called.
+//! The `auth` section: whose tokens are accepted, and what their claims are called. An entry of
+//! `issuers` is checked in [`super::issuer`].
 //!
 //! A reader would ask why well-known secrets are refused: copied from a tutorial they pass every length check,
 //! and anyone can sign with them. See "Tokens" in the security notes.
 
-use std::collections::BTreeSet;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
-
+use super::api_key::{self, ApiKey};
 use super::document::At;
-use super::faults::{Faults, Origin};
-use super::raw::{RawAlgorithm, RawAuth, RawIssuer};
+use super::faults::Faults;
+use super::issuer::{self, Issuer};
+use super::quota::{Rate, RateError};
+use super::raw::RawAuth;
+use super::scopes;
 
 /// Words that secrets in tutorials are made of. A secret that is nothing but these is no secret.
 const WELL_KNOWN: [&str; 41] = [
@@ -62,45 +65,16 @@ const WELL_KNOWN: [&str; 41] = [
 pub struct Auth {
     /// The issuers whose tokens are accepted, each named once; may be empty.
     pub issuers: Vec<Issuer>,
+    /// The API keys that are accepted, each id and hash once.
+    pub api_keys: Vec<ApiKey>,
+    /// A file with further API keys; a relative path has been joined to the folder of the config file.
+    pub api_keys_file: Option<PathBuf>,
     /// The names of the claims that identity comes from.
     pub claims: Claims,
-}
-
-/// One issuer of tokens. `Debug` does not show the secret.
-#[derive(Debug, Clone)]
-pub struct Issuer {
-    /// What the `iss` claim must be, compared exactly; not empty.
-    pub issuer: String,
-    /// The `aud` claim must hold one of these; at least one, none empty.
-    pub audiences: Vec<String>,
-    /// Accepted signature algorithms; at least one, default HS256.
-    pub algorithms: Vec<Algorithm>,
-    /// The HMAC secret, at least 32 bytes and not a well-known one.
-    pub secret: SecretString,
-    /// Where the secret stands, for faults found later.
-    pub origin: Origin,
-}
-
-/// A signature algorithm of RFC 7518 that a shared secret can serve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// HMAC with SHA-384.
-    Hs384,
-    /// HMAC with SHA-512.
-    Hs512,
-}
-
-/// The name in the `alg` header of a token.
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-        })
-    }
+    /// Scopes with those that each includes directly: scope-tokens without a circle, at most 512 in all.
+    pub scopes: BTreeMap<String, Vec<String>>,
+    /// Failed authentications per source address, default 100 a second and 500 at once.
+    pub failure_limit: Rate,
 }
 
 /// The names of the claims that identity comes from; none is empty.
@@ -114,7 +88,7 @@ pub struct Claims {
     pub scopes: Vec<String>,
 }
 
-pub(super) fn check(raw: RawAuth, at: &At<'_>, faults: &mut Faults) -> Auth {
+pub(super) fn check(raw: RawAuth, file: &Path, at: &At<'_>, faults: &mut Faults) -> Auth {
     let issuers_at = at.key("issuers");
     let mut known = BTreeSet::new();
     let mut issuers = Vec::with_capacity(raw.issuers.len());
@@ -124,44 +98,40 @@ pub(super) fn check(raw: RawAuth, at: &At<'_>, faults: &mut Faults) -> Auth {
             at.key("issuer")
                 .fault(faults, "this issuer is listed twice; merge the two entries");
         }
-        issuers.push(check_issuer(raw, &at, faults));
+        issuers.push(issuer::check(raw, file, &at, faults));
     }
     let claims = Claims {
         subject: raw.claims.subject,
         tenant: raw.claims.tenant,
         scopes: raw.claims.scopes,
     };
-    Auth { issuers, claims }
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let failure_limit = raw
+        .failure_limit
+        .parse()
+        .unwrap_or_else(|error: RateError| {
+            at.key("failureLimit").fault(faults, error.to_string());
+            Rate::LEAST
+        });
+    Auth {
+        api_keys: api_key::check(raw.api_keys, &[], &at.key("apiKeys"), faults),
+        api_keys_file: raw.api_keys_file.map(|path| folder.join(path)),
+        issuers,
+        claims,
+        scopes: scopes::check(raw.scopes, &at.key("scopes"), faults),
+        failure_limit,
+    }
 }
 
-fn check_issuer(raw: RawIssuer, at: &At<'_>, faults: &mut Faults) -> Issuer {
-    let at = at.key("secret");
-    // RFC 7518 §3.2: a key at least as long as the hash.
-    let hash_bytes = |algorithm: &RawAlgorithm| match algorithm {
-        RawAlgorithm::HS256 => 32,
-        RawAlgorithm::HS384 => 48,
-        RawAlgorithm::HS512 => 64,
-    };
-    let least = raw.algorithms.iter().map(hash_bytes).max().unwrap_or(32);
-    if raw.secret.len() < least {
+/// A secret is at least as long as the longest hash it is used with (RFC 7518 §3.2).
+pub(super) fn check_secret(secret: &str, least: usize, at: &At<'_>, faults: &mut Faults) {
+    if secret.len() < least {
         at.fault(
             faults,
             format!("the secret is shorter than {least} bytes; make one with: openssl rand -base64 {least}"),
         );
-    } else if is_well_known(&raw.secret) {
+    } else if is_well_known(secret) {
         at.fault(faults, "the secret is a well-known one that anyone can guess; make one with: openssl rand -base64 32");
-    }
-    let algorithm = |raw: &RawAlgorithm| match raw {
-        RawAlgorithm::HS256 => Algorithm::Hs256,
-        RawAlgorithm::HS384 => Algorithm::Hs384,
-        RawAlgorithm::HS512 => Algorithm::Hs512,
-    };
-    Issuer {
-        issuer: raw.issuer,
-        audiences: raw.audiences,
-        algorithms: raw.algorithms.iter().map(algorithm).collect(),
-        secret: raw.secret.into(),
-        origin: at.origin(),
     }
 }
 
@@ -176,8 +146,8 @@ fn is_well_known(secret: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::testing::{SECRET, faults, good};
+    use crate::config::{Algorithm, IssuerKeys};
     use secrecy::ExposeSecret;
 
     fn issuer(secret: &str) -> String {
@@ -190,13 +160,35 @@ mod tests {
     fn an_issuer_has_hs256_and_the_usual_claims_by_default() {
         let auth = good(&issuer(SECRET)).auth;
         assert_eq!(auth.issuers[0].algorithms, [Algorithm::Hs256]);
-        assert_eq!(auth.issuers[0].secret.expose_secret(), SECRET);
+        let IssuerKeys::Secret(secret) = &auth.issuers[0].keys else {
+            panic!("a secret")
+        };
+        assert_eq!(secret.expose_secret(), SECRET);
         assert_eq!(
             (auth.claims.subject.as_str(), auth.claims.tenant.as_str()),
             ("sub", "tenant")
         );
         assert_eq!(auth.claims.scopes, ["scope", "scopes", "scp"]);
         assert!(good("auth: {}").auth.issuers.is_empty());
+    }
+
+    #[test]
+    fn failed_authentications_are_limited_like_calls() {
+        let limit = |text: &str| good(text).auth.failure_limit;
+        assert_eq!(limit("{}"), "100/s burst 500".parse().unwrap());
+        assert_eq!(limit("auth: {failureLimit: 5/m}"), "5/m".parse().unwrap());
+        assert_eq!(
+            faults("auth:\n  failureLimit: 5\n"),
+            [
+                "tollgate.yaml:2: auth.failureLimit: expected a string, found a whole number; put it in quotes"
+            ]
+        );
+        assert_eq!(
+            faults("auth:\n  failureLimit: 0/s\n"),
+            [
+                "tollgate.yaml:2: auth.failureLimit: the number of calls must be a whole number from 1 to 1000000000"
+            ]
+        );
     }
 
     #[test]
@@ -285,10 +277,9 @@ mod tests {
                 "auth:\n  issuers:\n    - issuer: ''\n      audiences: []\n      algorithms: [none]\n  claims:\n    subject: ''\n    scopes: []\n"
             ),
             [
-                "tollgate.yaml:3: auth.issuers[0]: the key `secret` is missing: The HMAC secret, at least 32 bytes, such as `${TOLLGATE_JWT_SECRET}` or `${file:/run/secrets/jwt}`",
                 "tollgate.yaml:3: auth.issuers[0].issuer: must not be empty",
                 "tollgate.yaml:4: auth.issuers[0].audiences: needs at least one entry",
-                "tollgate.yaml:5: auth.issuers[0].algorithms[0]: expected one of: HS256, HS384, HS512",
+                "tollgate.yaml:5: auth.issuers[0].algorithms[0]: expected one of: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA",
                 "tollgate.yaml:7: auth.claims.subject: must not be empty",
                 "tollgate.yaml:8: auth.claims.scopes: needs at least one entry",
             ]

@@ -10,14 +10,24 @@ use super::document::At;
 use super::duration;
 use super::faults::Faults;
 use super::quota::Rate;
+use super::raw::{RawMode, RawRateLimit, RawRule, RawScopes};
+use super::rule::{self, Rule};
+pub(super) use super::scope_set::check_scopes;
+use super::scope_set::{self, ScopeSet};
 
 /// The checked policy of one tool or resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// Who may call.
     pub access: Access,
+    /// Scopes whose lack is only recorded; empty: none.
+    pub shadow_scopes: ScopeSet,
+    /// What else refuses a call, in the order of the file.
+    pub rules: Vec<Rule>,
+    /// Whether it is there; default true.
+    pub enabled: bool,
     /// Calls per tenant; `None` is no limit.
-    pub rate: Option<Rate>,
+    pub rate: Option<(Rate, Mode)>,
     /// How long one call may take; more than 0, at most 1 h, default 30 s.
     pub timeout: Duration,
     /// Calls that may run at once, at most 1,000,000; `None` is no limit of its own.
@@ -27,30 +37,55 @@ pub struct Policy {
 /// Who may call a tool or read a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// Callers with all of these scopes; at least one, in the order of the file.
-    Scopes(Vec<String>),
+    /// Callers with these scopes; at least one.
+    Scopes(ScopeSet),
     /// Every authenticated caller.
     AnyAuthenticated,
 }
 
+/// Whether a part of a policy refuses calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It refuses.
+    Enforce,
+    /// It lets the call go on and records that it would have refused.
+    Shadow,
+}
+
+impl From<RawMode> for Mode {
+    fn from(raw: RawMode) -> Self {
+        match raw {
+            RawMode::Enforce => Self::Enforce,
+            RawMode::Shadow => Self::Shadow,
+        }
+    }
+}
+
 /// The policy keys as written.
 pub(super) struct RawPolicy {
-    pub(super) scopes: Option<Vec<String>>,
+    pub(super) scopes: Option<RawScopes>,
     pub(super) any_authenticated: Option<bool>,
-    pub(super) rate_limit: Option<String>,
+    pub(super) rules: Vec<RawRule>,
+    pub(super) enabled: bool,
+    pub(super) rate_limit: Option<RawRateLimit>,
     pub(super) timeout: String,
     pub(super) max_concurrent: Option<u32>,
 }
 
 pub(super) fn check(raw: RawPolicy, at: &At<'_>, faults: &mut Faults) -> Policy {
-    let rate = raw.rate_limit.and_then(|text| {
-        text.parse()
-            .map_err(|error: super::RateError| at.key("rateLimit").fault(faults, error.to_string()))
-            .ok()
-    });
+    if raw.scopes.is_none() && raw.any_authenticated != Some(true) {
+        at.fault(faults, "says not who may call: give `scopes`, or `anyAuthenticated: true` for every authenticated caller");
+    }
+    let (access, shadow_scopes) = access(raw.scopes, raw.any_authenticated, at, faults)
+        .unwrap_or((Access::AnyAuthenticated, ScopeSet::default()));
     Policy {
-        access: access(raw.scopes, raw.any_authenticated, at, faults),
-        rate,
+        access,
+        shadow_scopes,
+        rules: rule::check(raw.rules, &at.key("rules"), faults),
+        enabled: raw.enabled,
+        rate: raw
+            .rate_limit
+            .and_then(|raw| rate(raw, &at.key("rateLimit"), faults)),
         timeout: duration::read(
             &raw.timeout,
             Duration::from_millis(1),
@@ -61,44 +96,43 @@ pub(super) fn check(raw: RawPolicy, at: &At<'_>, faults: &mut Faults) -> Policy 
     }
 }
 
-fn access(
-    scopes: Option<Vec<String>>,
+/// Who may call, and the scopes in shadow mode; `None` where neither key says it.
+pub(super) fn access(
+    scopes: Option<RawScopes>,
     any: Option<bool>,
     at: &At<'_>,
     faults: &mut Faults,
-) -> Access {
-    match (scopes, any) {
-        (Some(scopes), None | Some(false)) => {
-            let at = at.key("scopes");
-            if scopes.is_empty() {
-                at.fault(faults, "needs at least one scope; `anyAuthenticated: true` lets every authenticated caller in");
-            }
-            check_scopes(&scopes, &at, faults);
-            return Access::Scopes(scopes);
-        }
-        (None, Some(true)) => {}
-        (Some(_), Some(true)) => {
-            at.key("anyAuthenticated").fault(
-                faults,
-                "give either `scopes` or `anyAuthenticated: true`, not both",
-            );
-        }
-        (None, None | Some(false)) => {
-            at.fault(faults, "says not who may call: give `scopes`, or `anyAuthenticated: true` for every authenticated caller");
-        }
+) -> Option<(Access, ScopeSet)> {
+    let any = any == Some(true);
+    let Some(raw) = scopes else {
+        return any.then(|| (Access::AnyAuthenticated, ScopeSet::default()));
+    };
+    let (set, mode) = scope_set::check(raw, &at.key("scopes"), faults);
+    match (mode, any) {
+        (Mode::Enforce, false) => return Some((Access::Scopes(set), ScopeSet::default())),
+        (Mode::Shadow, true) => {}
+        (Mode::Enforce, true) => at.key("anyAuthenticated").fault(
+            faults,
+            "give either `scopes` or `anyAuthenticated: true`, not both",
+        ),
+        (Mode::Shadow, false) => at.key("scopes").fault(
+            faults,
+            "in shadow mode scopes refuse nobody: say so with `anyAuthenticated: true` beside them",
+        ),
     }
-    Access::AnyAuthenticated
+    Some((Access::AnyAuthenticated, set))
 }
 
-/// Checks scope tokens by RFC 6749 §3.3.
-pub(super) fn check_scopes(scopes: &[String], at: &At<'_>, faults: &mut Faults) {
-    for (index, scope) in scopes.iter().enumerate() {
-        let token = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        if scope.is_empty() || !scope.bytes().all(token) {
-            let message = "a scope is printable ASCII without spaces, quotes and backslashes, such as customer:read";
-            at.index(index).fault(faults, message);
-        }
-    }
+/// A rate limit and its mode; `None` where it is wrong.
+pub(super) fn rate(raw: RawRateLimit, at: &At<'_>, faults: &mut Faults) -> Option<(Rate, Mode)> {
+    let (text, mode, at) = match raw {
+        RawRateLimit::Limit(text) => (text, RawMode::Enforce, at.clone()),
+        RawRateLimit::Moded(moded) => (moded.limit, moded.mode, at.key("limit")),
+    };
+    let rate = text
+        .parse()
+        .map_err(|error: super::RateError| at.fault(faults, error.to_string()));
+    rate.ok().map(|rate| (rate, mode.into()))
 }
 
 #[cfg(test)]
@@ -110,8 +144,13 @@ mod tests {
     fn a_policy_is_read() {
         let policy =
             good_tool("scopes: [a, b]\nrateLimit: 5/10s\ntimeout: 2s\nmaxConcurrent: 8\n").policy;
-        assert_eq!(policy.access, Access::Scopes(vec!["a".into(), "b".into()]));
-        assert_eq!(policy.rate.unwrap().to_string(), "5/10s");
+        let scopes = ScopeSet {
+            all_of: vec!["a".into(), "b".into()],
+            any_of: Vec::new(),
+        };
+        assert_eq!(policy.access, Access::Scopes(scopes));
+        let (rate, mode) = policy.rate.unwrap();
+        assert_eq!((rate.to_string().as_str(), mode), ("5/10s", Mode::Enforce));
         assert_eq!(
             (policy.timeout, policy.max_concurrent),
             (Duration::from_secs(2), NonZeroU32::new(8))
@@ -150,15 +189,27 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_tokens_of_rfc_6749() {
-        for scope in ["", "a b", "a\"b", "a\\b", "ä"] {
-            assert_eq!(
-                tool_faults(&format!("scopes: [ok, '{scope}']\n")),
-                [
-                    "tollgate.yaml:4: tools.t.scopes[1]: a scope is printable ASCII without spaces, quotes and backslashes, such as customer:read"
-                ]
-            );
-        }
+    fn what_is_in_shadow_mode_says_so() {
+        let policy = good_tool(
+            "scopes: {anyOf: [a], mode: shadow}\nanyAuthenticated: true\nrateLimit: {limit: 1/s, mode: shadow}\nenabled: false\n",
+        )
+        .policy;
+        assert_eq!(policy.access, Access::AnyAuthenticated);
+        assert_eq!(policy.shadow_scopes.any_of, ["a"]);
+        assert_eq!(policy.rate.unwrap().1, Mode::Shadow);
+        assert!(!policy.enabled);
+        assert_eq!(
+            tool_faults("scopes: {allOf: [a], mode: shadow}\n"),
+            [
+                "tollgate.yaml:4: tools.t.scopes: in shadow mode scopes refuse nobody: say so with `anyAuthenticated: true` beside them"
+            ]
+        );
+        assert_eq!(
+            tool_faults("scopes: [a]\nrateLimit:\n  limit: x/s\n"),
+            [
+                "tollgate.yaml:6: tools.t.rateLimit.limit: the number of calls must be a whole number from 1 to 1000000000"
+            ]
+        );
     }
 
     #[test]

@@ -44,6 +44,15 @@ pub struct Rate {
     pub burst: u32,
 }
 
+impl Rate {
+    /// One call a second: what stands in for a rate that could not be read.
+    pub(super) const LEAST: Self = Self {
+        count: 1,
+        period: Duration::from_secs(1),
+        burst: 1,
+    };
+}
+
 /// Why a rate limit was refused. Never quotes the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {

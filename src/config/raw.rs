@@ -27,6 +27,8 @@ pub(super) struct RawConfig {
     pub(super) tools: BTreeMap<String, RawTool>,
     /// The resources that callers see, by URI template, such as `customers://{customer_id}`.
     pub(super) resources: BTreeMap<String, RawResource>,
+    /// What single tenants have otherwise than the others, by tenant.
+    pub(super) tenants: BTreeMap<String, RawTenant>,
     pub(super) telemetry: RawTelemetry,
 }
 
@@ -36,8 +38,13 @@ pub(super) struct RawConfig {
 #[schemars(rename = "Server")]
 pub(super) struct RawServer {
     /// IP address and port to listen on, such as `127.0.0.1:8080`; port 0 takes any free port.
-    /// An address other than loopback needs `behindProxy: true`.
+    /// An address other than loopback needs `tls` or `behindProxy: true`.
     pub(super) listen: String,
+    /// IP address and port for operators alone: `/metrics`, `/healthz`, `/readyz`, without TLS and tokens; or `off`.
+    /// Default: `127.0.0.1:9090`, or none where that is taken.
+    pub(super) admin_listen: Option<String>,
+    /// The certificate to end TLS with. Default: none, plain HTTP.
+    pub(super) tls: Option<RawTls>,
     /// The http(s) URL that callers reach this server at, such as `https://tools.example.com`. Every published URL starts with it.
     pub(super) public_url: Option<String>,
     /// Names besides the one in `publicUrl` that requests may use in `Host`, as `host` or `host:port`: those a proxy uses. Default: none.
@@ -46,6 +53,14 @@ pub(super) struct RawServer {
     pub(super) allowed_origins: Vec<String>,
     /// Whether a proxy that ends TLS stands in front of this server.
     pub(super) behind_proxy: bool,
+    /// Addresses and networks of the proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`; needs `behindProxy: true`. Default: none.
+    pub(super) trusted_proxies: Vec<String>,
+    /// Connections that may be open at once.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) max_connections: usize,
+    /// Connections that may be open at once from one address (IPv6: one /64), trusted proxies excepted.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) max_connections_per_address: usize,
     /// Largest request body, in bytes.
     #[schemars(range(min = 1024, max = 67_108_864))]
     pub(super) max_body_bytes: usize,
@@ -60,10 +75,15 @@ impl Default for RawServer {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".into(),
+            admin_listen: None,
+            tls: None,
             public_url: None,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             behind_proxy: false,
+            trusted_proxies: Vec::new(),
+            max_connections: 4_096,
+            max_connections_per_address: 512,
             max_body_bytes: 1 << 20,
             max_in_flight: 1024,
             shutdown_grace: "10s".into(),
@@ -71,46 +91,128 @@ impl Default for RawServer {
     }
 }
 
+/// A certificate and its key. Changed files are taken up within seconds, without a restart.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Tls")]
+pub(super) struct RawTls {
+    /// Path of the certificate chain in PEM, the server's certificate first.
+    #[schemars(length(min = 1))]
+    pub(super) certificate: String,
+    /// Path of the private key in PEM.
+    #[schemars(length(min = 1))]
+    pub(super) key: String,
+}
+
 /// Whose tokens are accepted, and what their claims mean.
-#[derive(Deserialize, JsonSchema, Default)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "Auth")]
 pub(super) struct RawAuth {
     /// The issuers whose tokens are accepted. Default: none, so that no HTTP call is let in.
     pub(super) issuers: Vec<RawIssuer>,
     pub(super) claims: RawClaims,
+    /// Scopes that include others, by name, such as `"customer:admin": {includes: [customer:read]}`. Default: none does.
+    pub(super) scopes: BTreeMap<String, RawScope>,
+    /// API keys that are accepted, by their hashes; `tollgate apikey new` makes one. Default: none.
+    pub(super) api_keys: Vec<RawApiKey>,
+    /// Path of a YAML file with a list of further API keys, such as `./api-keys.yaml`. Read again when it changes, without a restart.
+    #[schemars(length(min = 1))]
+    pub(super) api_keys_file: Option<String>,
+    /// Failed authentications that one address may cause before its unknown tokens are refused unread, such as `100/s burst 500`.
+    pub(super) failure_limit: String,
 }
 
-/// One issuer of tokens and the secret that it signs with.
+impl Default for RawAuth {
+    fn default() -> Self {
+        Self {
+            issuers: Vec::new(),
+            claims: RawClaims::default(),
+            scopes: BTreeMap::new(),
+            api_keys: Vec::new(),
+            api_keys_file: None,
+            failure_limit: "100/s burst 500".into(),
+        }
+    }
+}
+
+/// One issuer of tokens and the keys that prove them: `secret`, `jwks`, or neither for keys that are discovered at the issuer's URL.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Issuer")]
 pub(super) struct RawIssuer {
-    /// What the `iss` claim must be, character for character, such as `https://ci.example.com/`.
+    /// What the `iss` claim must be, character for character, such as `https://login.example.com/`.
     #[schemars(length(min = 1))]
     pub(super) issuer: String,
     /// The `aud` claim must hold one of these, such as `https://tools.example.com/mcp`.
     #[schemars(length(min = 1), inner(length(min = 1)))]
     pub(super) audiences: Vec<String>,
-    /// Accepted signature algorithms.
-    #[serde(default = "default_algorithms")]
+    /// Whether tokens without `aud` are accepted as well. Tokens for another audience never are.
+    #[serde(default)]
+    pub(super) allow_missing_audience: bool,
+    /// Accepted signature algorithms. Default: HS256 with `secret`; otherwise RS256, ES256, ES384 and EdDSA.
     #[schemars(length(min = 1))]
-    pub(super) algorithms: Vec<RawAlgorithm>,
+    pub(super) algorithms: Option<Vec<RawAlgorithm>>,
     /// The HMAC secret, at least 32 bytes, such as `${TOLLGATE_JWT_SECRET}` or `${file:/run/secrets/jwt}`.
-    pub(super) secret: String,
+    pub(super) secret: Option<String>,
+    /// Where the public keys are, unless the issuer's own metadata tells.
+    pub(super) jwks: Option<RawJwks>,
+    /// How long public keys are used.
+    pub(super) keys: Option<RawKeyTimes>,
 }
 
-fn default_algorithms() -> Vec<RawAlgorithm> {
-    vec![RawAlgorithm::HS256]
+/// A JWK Set (RFC 7517): either `url` or `file`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Jwks")]
+pub(super) struct RawJwks {
+    /// An https URL, such as `https://login.example.com/keys`; http on this machine only.
+    #[schemars(length(min = 1))]
+    pub(super) url: Option<String>,
+    /// Path of a file, such as `./jwks.json`; it is read again every few seconds.
+    #[schemars(length(min = 1))]
+    pub(super) file: Option<String>,
 }
 
-/// A JWS signature algorithm (RFC 7518).
+/// When public keys are loaded again, and how long they may be used.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "KeyTimes")]
+pub(super) struct RawKeyTimes {
+    /// How long until the keys are loaded again, such as `5m`; sooner if the source says so. 10s to 1d.
+    pub(super) refresh: String,
+    /// How long keys are used after they were last loaded, such as `24h`; then tokens cannot be verified. 1m to 30d, more than `refresh`.
+    pub(super) max_age: String,
+    /// How often an unknown key may make the keys load, such as `30s`. 1s to 1h.
+    pub(super) cooldown: String,
+}
+
+impl Default for RawKeyTimes {
+    fn default() -> Self {
+        Self {
+            refresh: "5m".into(),
+            max_age: "24h".into(),
+            cooldown: "30s".into(),
+        }
+    }
+}
+
+/// A JWS signature algorithm (RFC 7518, RFC 8037).
 #[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
 #[schemars(rename = "Algorithm")]
 pub(super) enum RawAlgorithm {
     HS256,
     HS384,
     HS512,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
 }
 
 /// The names of the token claims that identity comes from.
@@ -138,6 +240,40 @@ impl Default for RawClaims {
             scopes,
         }
     }
+}
+
+/// What a scope stands for besides itself.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Scope")]
+pub(super) struct RawScope {
+    /// The scopes that a caller with this one holds as well, such as `customer:read`; what these include is included, too.
+    #[schemars(length(min = 1))]
+    pub(super) includes: Vec<String>,
+}
+
+/// One API key: a bearer token for a caller without an identity provider.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ApiKey")]
+pub(super) struct RawApiKey {
+    /// Name of the key, which the key itself begins with, such as `ci-bot`: 1 to 32 lower-case letters, digits and dashes.
+    #[schemars(length(min = 1))]
+    pub(super) id: String,
+    /// `sha256:` and the SHA-256 of the whole key in hexadecimal, as `tollgate apikey new` prints it.
+    pub(super) hash: String,
+    /// The tenant the caller acts for, such as `acme`. At most 256 bytes.
+    #[schemars(length(min = 1, max = 256))]
+    pub(super) tenant: String,
+    /// Who calls, such as `ci`. At most 256 bytes.
+    #[schemars(length(min = 1, max = 256))]
+    pub(super) subject: String,
+    /// The scopes granted to the caller, such as `customer:read`. Default: none.
+    #[serde(default)]
+    #[schemars(length(max = 512))]
+    pub(super) scopes: Vec<String>,
+    /// When the key stops being good: a time with an offset such as `2027-01-01T00:00:00Z`, a date (its start in UTC), or `never`.
+    pub(super) expires: String,
 }
 
 /// Who the one caller on stdio is: either `token` or `principal`. Without this section stdio serves no tool.
@@ -218,12 +354,19 @@ pub(super) struct RawTool {
     pub(super) title: Option<String>,
     /// What the tool does, for the model that chooses it.
     pub(super) description: String,
-    /// The scopes a caller needs, all of them, such as `customer:read`. Either this or `anyAuthenticated: true`.
-    pub(super) scopes: Option<Vec<String>>,
+    /// The scopes a caller needs, all of them, such as `customer:read`; or `allOf` and `anyOf`.
+    /// Either this or `anyAuthenticated: true`.
+    pub(super) scopes: Option<RawScopes>,
     /// `true` lets every authenticated caller in. Either this or `scopes`.
     pub(super) any_authenticated: Option<bool>,
+    /// What else refuses a call, in this order.
+    #[serde(default)]
+    pub(super) rules: Vec<RawRule>,
+    /// `false`: to callers the tool does not exist.
+    #[serde(default = "default_enabled")]
+    pub(super) enabled: bool,
     /// Calls per tenant, such as `5/10s`, `60/m` or `60/m burst 10`. Default: no limit.
-    pub(super) rate_limit: Option<String>,
+    pub(super) rate_limit: Option<RawRateLimit>,
     /// How long one call may take, such as `2s`. More than 0, at most 1h.
     #[serde(default = "default_timeout")]
     pub(super) timeout: String,
@@ -239,6 +382,111 @@ pub(super) struct RawTool {
     #[serde(default)]
     pub(super) bind: BTreeMap<String, RawBinding>,
     pub(super) sql: RawSql,
+}
+
+fn default_enabled() -> bool {
+    true
+}
+
+/// Scopes a caller needs: a list of which it needs all, or a mapping.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Scopes")]
+pub(super) enum RawScopes {
+    All(Vec<String>),
+    Set(RawScopeSet),
+}
+
+/// Scopes a caller needs: all of `allOf`, and one of `anyOf`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ScopeSet")]
+pub(super) struct RawScopeSet {
+    /// Scopes of which a caller needs every one. Default: none.
+    #[serde(default)]
+    pub(super) all_of: Vec<String>,
+    /// Scopes of which a caller needs at least one. Default: none.
+    #[serde(default)]
+    pub(super) any_of: Vec<String>,
+    /// `shadow` refuses nobody and records who would be refused; it needs `anyAuthenticated: true` beside it.
+    #[serde(default)]
+    pub(super) mode: RawMode,
+}
+
+/// `enforce` refuses calls; `shadow` lets them go on and records that they would be refused.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Mode")]
+pub(super) enum RawMode {
+    #[default]
+    Enforce,
+    Shadow,
+}
+
+/// Calls per tenant: a limit, or a limit and whether it is enforced.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "RateLimit")]
+pub(super) enum RawRateLimit {
+    Limit(String),
+    Moded(RawModedLimit),
+}
+
+/// A limit and whether it is enforced.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "ModedRateLimit")]
+pub(super) struct RawModedLimit {
+    /// Calls per tenant, such as `5/10s`, `60/m` or `60/m burst 10`.
+    pub(super) limit: String,
+    /// `shadow` counts and refuses nothing.
+    #[serde(default)]
+    pub(super) mode: RawMode,
+}
+
+/// A condition in CEL on `args`, `caller.tenant`, `caller.subject` and `caller.scopes`: either `deny` or `allowOnlyIf`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Rule")]
+pub(super) struct RawRule {
+    /// The call is refused when this is true, or cannot be evaluated, such as `args.amount > 1000`.
+    pub(super) deny: Option<String>,
+    /// The call is refused unless this is true, such as `caller.tenant == "acme"`.
+    pub(super) allow_only_if: Option<String>,
+    /// What a refused caller reads. Default: `Not allowed by policy`.
+    #[schemars(length(min = 1, max = 300))]
+    pub(super) because: Option<String>,
+    /// `shadow` refuses nobody and records who would be refused.
+    #[serde(default)]
+    pub(super) mode: RawMode,
+}
+
+/// What one tenant has otherwise than the others.
+#[derive(Deserialize, JsonSchema, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "Tenant")]
+pub(super) struct RawTenant {
+    /// Tools, by name: one of those under `tools`.
+    pub(super) tools: BTreeMap<String, RawOverride>,
+    /// Resources, by URI template: one of those under `resources`.
+    pub(super) resources: BTreeMap<String, RawOverride>,
+}
+
+/// What a tenant has otherwise: each key that is named replaces the one of the tool or resource.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Override")]
+pub(super) struct RawOverride {
+    /// The scopes a caller of this tenant needs.
+    pub(super) scopes: Option<RawScopes>,
+    /// `true` lets every authenticated caller of this tenant in.
+    pub(super) any_authenticated: Option<bool>,
+    /// What else refuses a call; `[]` takes the rules away.
+    pub(super) rules: Option<Vec<RawRule>>,
+    /// `false`: to callers of this tenant it does not exist; `true`: it does.
+    pub(super) enabled: Option<bool>,
+    /// Calls of this tenant.
+    pub(super) rate_limit: Option<RawRateLimit>,
 }
 
 fn default_timeout() -> String {
@@ -311,12 +559,19 @@ pub(super) struct RawResource {
     #[serde(default = "default_mime_type")]
     #[schemars(length(min = 1))]
     pub(super) mime_type: String,
-    /// The scopes a caller needs, all of them, such as `customer:read`. Either this or `anyAuthenticated: true`.
-    pub(super) scopes: Option<Vec<String>>,
+    /// The scopes a caller needs, all of them, such as `customer:read`; or `allOf` and `anyOf`.
+    /// Either this or `anyAuthenticated: true`.
+    pub(super) scopes: Option<RawScopes>,
     /// `true` lets every authenticated caller in. Either this or `scopes`.
     pub(super) any_authenticated: Option<bool>,
+    /// What else refuses a read, in this order.
+    #[serde(default)]
+    pub(super) rules: Vec<RawRule>,
+    /// `false`: to callers the resource does not exist.
+    #[serde(default = "default_enabled")]
+    pub(super) enabled: bool,
     /// Reads per tenant, such as `5/10s`, `60/m` or `60/m burst 10`. Default: no limit.
-    pub(super) rate_limit: Option<String>,
+    pub(super) rate_limit: Option<RawRateLimit>,
     /// How long one read may take, such as `2s`. More than 0, at most 1h.
     #[serde(default = "default_timeout")]
     pub(super) timeout: String,

@@ -67,6 +67,8 @@ pub(super) fn check(
     let RawResource {
         scopes,
         any_authenticated,
+        rules,
+        enabled,
         rate_limit,
         timeout,
         max_concurrent,
@@ -75,6 +77,8 @@ pub(super) fn check(
     let policy = RawPolicy {
         scopes,
         any_authenticated,
+        rules,
+        enabled,
         rate_limit,
         timeout,
         max_concurrent,

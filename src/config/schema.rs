@@ -5,9 +5,9 @@
 //! A reader would ask about `without_rust`: serde makes every optional key nullable, but a key that was left
 //! empty in YAML (`timeout:`) is a mistake and not a wish for the default.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::raw::RawConfig;
@@ -17,11 +17,16 @@ use super::raw::RawConfig;
 /// It describes the file after expansion: where it wants a number or a boolean, the file may also hold a
 /// string with `${…}` that expands to one.
 pub fn json_schema() -> Value {
+    json_schema_of::<RawConfig>()
+}
+
+/// The JSON Schema of one kind of file.
+pub(super) fn json_schema_of<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12()
         .for_deserialize()
         .with_transform(RecursiveTransform(without_rust))
         .into_generator()
-        .into_root_schema_for::<RawConfig>()
+        .into_root_schema_for::<T>()
         .to_value()
 }
 

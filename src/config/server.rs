@@ -1,32 +1,47 @@
 //! The `server` section: where the server listens and its limits.
 //!
-//! A reader would ask why a non-loopback address is refused without `behindProxy`: bearer tokens would cross
-//! the network in the clear, and this server does not end TLS itself.
+//! A reader would ask why a non-loopback address is refused without `tls` or `behindProxy`: bearer tokens would
+//! cross the network in the clear.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use http::Uri;
 use http::uri::Authority;
+use ipnet::IpNet;
 
+use super::admin::{self, AdminListen};
 use super::document::At;
 use super::duration;
 use super::faults::Faults;
+use super::proxies;
 use super::raw::RawServer;
+use super::tls::{self, Tls};
 
 /// The checked `server` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Address to listen on; port 0 takes any free port. Default `127.0.0.1:8080`.
     pub listen: SocketAddr,
+    /// Where operators reach metrics and health.
+    pub admin_listen: AdminListen,
+    /// The certificate to end TLS with; `None`: plain HTTP.
+    pub tls: Option<Tls>,
     /// Where callers reach the server: an http(s) URL without query, fragment, user info and trailing slash.
     pub public_url: Option<String>,
     /// Further `Host` values, `host` or `host:port` (RFC 9110 §7.2).
     pub allowed_hosts: Vec<String>,
     /// Serialized origins (RFC 6454 §6.2), `scheme://host[:port]` in lower case; to be compared exactly.
     pub allowed_origins: Vec<String>,
-    /// Whether a proxy that ends TLS stands in front. Always true when `listen` is not loopback.
+    /// Whether a proxy that ends TLS stands in front. Without `tls` always true when `listen` is not loopback.
     pub behind_proxy: bool,
+    /// The proxies whose `X-Forwarded-For` is believed; empty without `behind_proxy`.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections open at once, 1 to 1,000,000, default 4096.
+    pub max_connections: usize,
+    /// Connections open at once from one address, 1 to 1,000,000, default 512.
+    pub max_connections_per_address: usize,
     /// Largest request body in bytes, 1 KiB to 64 MiB, default 1 MiB.
     pub max_body_bytes: usize,
     /// Calls running at once in this process, 1 to 1,000,000, default 1024.
@@ -35,7 +50,7 @@ pub struct Server {
     pub shutdown_grace: Duration,
 }
 
-pub(super) fn check(raw: RawServer, at: &At<'_>, faults: &mut Faults) -> Server {
+pub(super) fn check(raw: RawServer, file: &Path, at: &At<'_>, faults: &mut Faults) -> Server {
     let origins_at = at.key("allowedOrigins");
     for (index, origin) in raw.allowed_origins.iter().enumerate() {
         if let Err(message) = check_origin(origin) {
@@ -58,7 +73,8 @@ pub(super) fn check(raw: RawServer, at: &At<'_>, faults: &mut Faults) -> Server 
         }
         url
     });
-    let listen = listen(&raw.listen, raw.behind_proxy, &at.key("listen"), faults);
+    let is_protected = raw.behind_proxy || raw.tls.is_some();
+    let listen = listen(&raw.listen, is_protected, &at.key("listen"), faults);
     if public_url.is_none() && !listen.ip().is_loopback() {
         let message =
             "set `publicUrl` as well: clients are told the URL they know, not this address";
@@ -66,10 +82,20 @@ pub(super) fn check(raw: RawServer, at: &At<'_>, faults: &mut Faults) -> Server 
     }
     Server {
         listen,
+        admin_listen: admin::check(raw.admin_listen.as_deref(), at, faults),
+        tls: raw.tls.map(|raw| tls::check(raw, file, &at.key("tls"))),
         public_url,
         allowed_hosts: raw.allowed_hosts,
         allowed_origins: raw.allowed_origins,
         behind_proxy: raw.behind_proxy,
+        trusted_proxies: proxies::check(
+            &raw.trusted_proxies,
+            raw.behind_proxy,
+            &at.key("trustedProxies"),
+            faults,
+        ),
+        max_connections: raw.max_connections,
+        max_connections_per_address: raw.max_connections_per_address,
         max_body_bytes: raw.max_body_bytes,
         max_in_flight: raw.max_in_flight,
         shutdown_grace: duration::read(
@@ -81,13 +107,13 @@ pub(super) fn check(raw: RawServer, at: &At<'_>, faults: &mut Faults) -> Server 
     }
 }
 
-fn listen(text: &str, behind_proxy: bool, at: &At<'_>, faults: &mut Faults) -> SocketAddr {
+fn listen(text: &str, is_protected: bool, at: &At<'_>, faults: &mut Faults) -> SocketAddr {
     match text.parse::<SocketAddr>() {
-        Ok(address) if address.ip().is_loopback() || behind_proxy => return address,
+        Ok(address) if address.ip().is_loopback() || is_protected => return address,
         Ok(_) => at.fault(
             faults,
             "an address other than loopback would carry tokens in the clear: \
-             put a proxy that ends TLS in front and set `behindProxy: true`, or listen on 127.0.0.1",
+             set `tls`, or put a proxy that ends TLS in front and set `behindProxy: true`, or listen on 127.0.0.1",
         ),
         Err(_) => at.fault(faults, "must be an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080"),
     }
@@ -169,7 +195,7 @@ mod tests {
             faults(text),
             [
                 "tollgate.yaml:2: server.listen: an address other than loopback would carry tokens in the clear: \
-              put a proxy that ends TLS in front and set `behindProxy: true`, or listen on 127.0.0.1"
+              set `tls`, or put a proxy that ends TLS in front and set `behindProxy: true`, or listen on 127.0.0.1"
             ]
         );
         assert_eq!(

@@ -27,6 +27,12 @@ auth:
       audiences: [https://tools.example.com/mcp]
       algorithms: [HS256]
       secret: ${SECRET:?at least 32 bytes}
+    - issuer: https://login.example.com/
+      audiences: [https://tools.example.com/mcp]
+      allowMissingAudience: false
+      algorithms: [RS256, EdDSA]
+      jwks: {url: https://login.example.com/keys}
+      keys: {refresh: 5m, maxAge: 24h, cooldown: 30s}
   claims: {subject: sub, tenant: org, scopes: [scp]}
 stdio:
   principal: {tenant: acme, subject: me, scopes: [customer:read]}
@@ -41,6 +47,10 @@ tools:
     rateLimit: 5/10s
     timeout: 2s
     maxConcurrent: 8
+    rules:
+      - {deny: '!("vip:read" in caller.scopes)', because: VIP profiles need vip:read, mode: shadow}
+      - {allowOnlyIf: 'args.customer_id != ""'}
+    enabled: true
     parameters:
       customer_id: {type: string, description: "Customer id, such as c-42", pattern: "^c-[a-z0-9]+$"}
     bind: {tenant: caller.tenant}
@@ -57,12 +67,17 @@ resources:
     description: A customer's profile.
     mimeType: application/json
     anyAuthenticated: true
-    rateLimit: 5/10s
+    scopes: {allOf: [customer:read], anyOf: [region:eu], mode: shadow}
+    rateLimit: {limit: 5/10s, mode: shadow}
     timeout: 2s
     maxConcurrent: 8
     parameters: {customer_id: {type: string}}
     bind: {tenant: caller.tenant}
     sql: {source: shop, statement: SELECT 1, result: many}
+tenants:
+  acme:
+    tools: {get_customer: {rateLimit: 100/10s, scopes: [a], rules: [], enabled: true}}
+    resources: {"customers://{customer_id}": {anyAuthenticated: true}}
 telemetry: {traces: [console, otlp], service: shop-tools}
 "#;
 

@@ -62,6 +62,8 @@ pub(super) fn check(
     let RawTool {
         scopes,
         any_authenticated,
+        rules,
+        enabled,
         rate_limit,
         timeout,
         max_concurrent,
@@ -70,6 +72,8 @@ pub(super) fn check(
     let policy = RawPolicy {
         scopes,
         any_authenticated,
+        rules,
+        enabled,
         rate_limit,
         timeout,
         max_concurrent,

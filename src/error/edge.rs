@@ -19,6 +19,8 @@ pub enum EdgeError {
     NotAcceptable,
     /// The body is not declared as JSON.
     UnsupportedMediaType,
+    /// More headers than allowed (HTTP/2; on HTTP/1.1 hyper refuses them).
+    TooManyHeaders,
     /// The body is longer than allowed.
     BodyTooLarge,
     /// The body did not arrive in time.
@@ -54,6 +56,7 @@ impl EdgeError {
             Self::MethodNotAllowed(_) => row("method-not-allowed", "Method Not Allowed", 405, 40501, Invalid),
             Self::NotAcceptable => row("not-acceptable", "Not Acceptable", 406, 40601, Invalid),
             Self::UnsupportedMediaType => row("unsupported-media-type", "Unsupported Media Type", 415, 41501, Invalid),
+            Self::TooManyHeaders => row("too-many-headers", "Request Header Fields Too Large", 431, 43101, Invalid),
             Self::BodyTooLarge => row("body-too-large", "Content Too Large", 413, 41301, Invalid),
             Self::BodyTimeout => row("body-timeout", "Request Timeout", 408, 40801, Invalid),
             Self::BodyBroken => row("body-broken", "Bad Request", 400, 40002, Invalid),
@@ -72,6 +75,7 @@ impl EdgeError {
             Self::MethodNotAllowed(allow) => format!("Use {allow}").into(),
             Self::NotAcceptable => "Accept must allow application/json".into(),
             Self::UnsupportedMediaType => "Send Content-Type: application/json".into(),
+            Self::TooManyHeaders => "The request has more headers than allowed".into(),
             Self::BodyTooLarge => "The request body is longer than allowed".into(),
             Self::BodyTimeout => "The request body did not arrive in time".into(),
             Self::BodyBroken => "The request body was badly framed".into(),

@@ -87,9 +87,15 @@ impl Answer {
     pub(super) fn refused(id: Option<&str>, error: CallError, code: i32, call_id: Uuid) -> Self {
         let mut data = ErrorData::new(call_id);
         data.retry_after_ms = error.retry_after().map(millis);
-        if let CallError::InsufficientScope { required, missing } = &error {
+        if let CallError::InsufficientScope {
+            required,
+            missing,
+            missing_any_of,
+        } = &error
+        {
             data.required_scopes = Some(required);
             data.missing_scopes = Some(missing);
+            data.missing_any_of = Some(&missing_any_of[..]).filter(|any| !any.is_empty());
         }
         Self {
             status: error.row().mcp_status,
@@ -265,6 +271,8 @@ struct ErrorData<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     missing_scopes: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    missing_any_of: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     supported: Option<&'a [&'a str]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     requested: Option<&'a str>,
@@ -279,6 +287,7 @@ impl ErrorData<'_> {
             retry_after_ms: None,
             required_scopes: None,
             missing_scopes: None,
+            missing_any_of: None,
             supported: None,
             requested: None,
             uri: None,

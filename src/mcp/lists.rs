@@ -1,7 +1,8 @@
 //! The lists: what this caller may call.
 //!
-//! Each entry is written to JSON once at start. What a caller sees depends on its scopes alone, so
-//! a whole list is kept per set of scopes and answered as bytes.
+//! Each entry is written to JSON once at start. What a caller sees depends on its scopes and, where
+//! policies say so, on its tenant and subject; a whole list is kept per such set and answered as
+//! bytes.
 
 use std::sync::Arc;
 
@@ -12,8 +13,8 @@ use serde_json::{Value, json};
 use super::answer::Meta;
 use super::front::Era;
 use crate::access::permits;
-use crate::auth::Principal;
-use crate::tool::{Catalog, Target, TargetKind, object_schema};
+use crate::auth::{Principal, TenantKey};
+use crate::tool::{Catalog, CompiledRule, Target, TargetKind, object_schema};
 
 /// How long a client may keep a list, in milliseconds. Lists change with the configuration only.
 const TTL_MS: u32 = 60_000;
@@ -47,15 +48,29 @@ struct Entry {
     legacy: String,
 }
 
+/// What a kept list was written for: scopes, and tenant and subject where they make a difference.
+type Key = (ListKind, Era, u128, Option<TenantKey>, Option<Box<str>>);
+
 pub(super) struct Lists {
     entries: Vec<Entry>,
-    kept: Cache<(ListKind, Era, u128), Bytes>,
+    by_tenant: bool,
+    by_subject: bool,
+    kept: Cache<Key, Bytes>,
 }
 
 impl Lists {
     pub(super) fn new(catalog: &Catalog) -> Self {
+        let targets = catalog.targets();
+        let on_caller = |rule: &&CompiledRule| !rule.reads_arguments();
+        let terms = targets.iter().flat_map(|target| target.all_terms());
+        let mut rules = terms
+            .flat_map(|terms| terms.rules().iter().filter(on_caller))
+            .peekable();
+        let has_own = |target: &Arc<Target>| target.tenant_terms().next().is_some();
         Self {
-            entries: catalog.targets().iter().map(entry).collect(),
+            entries: targets.iter().map(entry).collect(),
+            by_tenant: rules.peek().is_some() || targets.iter().any(has_own),
+            by_subject: rules.any(CompiledRule::reads_subject),
             kept: Cache::new(KEPT),
         }
     }
@@ -68,7 +83,13 @@ impl Lists {
         principal: &Principal,
         meta: &Meta,
     ) -> Bytes {
-        let key = (kind, era, principal.scopes_key());
+        let key = (
+            kind,
+            era,
+            principal.scopes_key(),
+            self.by_tenant.then(|| principal.tenant_key()),
+            self.by_subject.then(|| principal.subject().into()),
+        );
         if let Some(bytes) = self.kept.get(&key) {
             return bytes;
         }

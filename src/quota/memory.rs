@@ -5,6 +5,7 @@
 //! eviction first swaps in a tombstone: a call that holds the old bucket then finds it dead and
 //! starts over, so no call is counted in a bucket that is gone.
 
+use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,31 +21,44 @@ const DEAD: u64 = u64::MAX;
 /// When the map is full, at most one sweep for idle buckets in this many nanoseconds.
 const SWEEP_PAUSE: u64 = 1_000_000_000;
 
-/// A bucket's owner, packed into 16 bytes: the tenant's 96-bit key and the target's index.
+/// Whose calls of what a quota counts, packed into 16 bytes: the tenant's 96-bit key and the
+/// target's index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
+pub struct TenantTarget {
     tenant_high: u64,
     tenant_low: u32,
     target: u32,
+}
+
+impl TenantTarget {
+    /// The key of a tenant's calls of the target with that index.
+    pub fn new(tenant: TenantKey, target: u32) -> Self {
+        let (tenant_high, tenant_low) = tenant.parts();
+        Self {
+            tenant_high,
+            tenant_low,
+            target,
+        }
+    }
 }
 
 /// There are as many buckets as may be, and none is idle.
 #[derive(Debug)]
 pub struct BucketsFull;
 
-/// The buckets, by tenant and target.
-pub struct Buckets {
-    map: HashMap<Key, AtomicU64, RandomState>,
+/// The buckets, by what they count: [`TenantTarget`] for quotas.
+pub struct Buckets<K> {
+    map: HashMap<K, AtomicU64, RandomState>,
     max_keys: usize,
     /// When the last sweep for room began.
     swept: AtomicU64,
 }
 
-impl Buckets {
+impl<K: Copy + Eq + Hash> Buckets<K> {
     /// No buckets yet, and never more than `max_keys`.
     pub fn new(max_keys: usize) -> Self {
         Self {
-            // Seeded per process, so that nobody can choose tenants that collide.
+            // Seeded per process, so that nobody can choose keys that collide.
             map: HashMap::with_hasher(RandomState::default()),
             max_keys,
             swept: AtomicU64::new(0),
@@ -55,18 +69,7 @@ impl Buckets {
     ///
     /// # Errors
     /// [`BucketsFull`] when the bucket is new and there is no room for it.
-    pub fn take(
-        &self,
-        (tenant, target): (TenantKey, u32),
-        quota: &Quota,
-        now: Duration,
-    ) -> Result<Verdict, BucketsFull> {
-        let (tenant_high, tenant_low) = tenant.parts();
-        let key = Key {
-            tenant_high,
-            tenant_low,
-            target,
-        };
+    pub fn take(&self, key: K, quota: &Quota, now: Duration) -> Result<Verdict, BucketsFull> {
         let now = nanos(now);
         let map = self.map.pin();
         loop {
@@ -85,6 +88,15 @@ impl Buckets {
                 }
             }
         }
+    }
+
+    /// What [`take`](Self::take) would answer at `now`, without counting; `None` where the bucket
+    /// is full.
+    pub fn look(&self, key: &K, quota: &Quota, now: Duration) -> Option<Verdict> {
+        let map = self.map.pin();
+        let tat = map.get(key)?.load(Ordering::Acquire);
+        // One that is being removed was full.
+        (tat != DEAD).then(|| decide(tat, nanos(now), quota).1)
     }
 
     /// Removes every bucket that is full again at `now`.
@@ -165,14 +177,15 @@ mod tests {
 
     const QUOTA: Quota = Quota::per(5, Duration::from_secs(10));
 
-    fn tenant(name: &str) -> TenantKey {
+    fn key(name: &str, target: u32) -> TenantTarget {
         let none: [&str; 0] = [];
-        Principal::configured(name, "s", none)
+        let tenant = Principal::configured(name, "s", none)
             .expect("a good name")
-            .tenant_key()
+            .tenant_key();
+        TenantTarget::new(tenant, target)
     }
 
-    fn conforms(buckets: &Buckets, key: (TenantKey, u32), now: Duration) -> bool {
+    fn conforms(buckets: &Buckets<TenantTarget>, key: TenantTarget, now: Duration) -> bool {
         matches!(
             buckets.take(key, &QUOTA, now),
             Ok(Verdict::Conforming { .. })
@@ -182,7 +195,7 @@ mod tests {
     #[test]
     fn two_hundred_calls_at_once_on_a_limit_of_five_give_five() {
         let buckets = Buckets::new(10);
-        let key = (tenant("acme"), 0);
+        let key = key("acme", 0);
         let admitted: usize = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
                 .map(|_| {
@@ -204,7 +217,7 @@ mod tests {
     #[test]
     fn evicting_while_calls_run_never_gives_tokens_back() {
         let buckets = Buckets::new(1_000);
-        let key = (tenant("acme"), 0);
+        let key = key("acme", 0);
         let admitted: usize = std::thread::scope(|scope| {
             let evictor = scope
                 .spawn(|| (0..20_000).for_each(|_| buckets.evict_idle(Duration::from_nanos(1))));
@@ -229,7 +242,7 @@ mod tests {
     #[test]
     fn a_spent_bucket_is_never_evicted_and_an_idle_one_is() {
         let buckets = Buckets::new(10);
-        let key = (tenant("acme"), 0);
+        let key = key("acme", 0);
         assert!(conforms(&buckets, key, Duration::ZERO));
         buckets.evict_idle(Duration::from_secs(1));
         assert_eq!(buckets.len(), 1);
@@ -240,28 +253,20 @@ mod tests {
     #[test]
     fn a_full_map_refuses_new_tenants_until_others_are_idle() {
         let buckets = Buckets::new(2);
-        assert!(conforms(&buckets, (tenant("a"), 0), Duration::ZERO));
-        assert!(conforms(&buckets, (tenant("b"), 0), Duration::ZERO));
+        assert!(conforms(&buckets, key("a", 0), Duration::ZERO));
+        assert!(conforms(&buckets, key("b", 0), Duration::ZERO));
+        assert!(buckets.take(key("c", 0), &QUOTA, Duration::ZERO).is_err());
         assert!(
-            buckets
-                .take((tenant("c"), 0), &QUOTA, Duration::ZERO)
-                .is_err()
-        );
-        assert!(
-            conforms(&buckets, (tenant("a"), 0), Duration::ZERO),
+            conforms(&buckets, key("a", 0), Duration::ZERO),
             "known tenants go on"
         );
-        assert!(conforms(
-            &buckets,
-            (tenant("c"), 0),
-            Duration::from_secs(60)
-        ));
+        assert!(conforms(&buckets, key("c", 0), Duration::from_secs(60)));
     }
 
     #[test]
     fn tenants_and_targets_do_not_share_a_bucket() {
         let buckets = Buckets::new(10);
-        for key in [(tenant("a"), 0), (tenant("a"), 1), (tenant("b"), 0)] {
+        for key in [key("a", 0), key("a", 1), key("b", 0)] {
             for _ in 0..5 {
                 assert!(conforms(&buckets, key, Duration::ZERO));
             }

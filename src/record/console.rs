@@ -75,6 +75,7 @@ fn line(text: &mut String, span: &SpanData) {
     }
     for (label, name) in [
         ("error", names::ERROR_TYPE),
+        ("would_deny", names::WOULD_DENY),
         ("tenant", names::TENANT),
         ("subject", names::SUBJECT),
         ("via", names::SURFACE),

@@ -20,6 +20,29 @@ pub(super) const TENANT: &str = "tollgate.tenant";
 pub(super) const SUBJECT: &str = "tollgate.subject";
 pub(super) const CAUSE: &str = "tollgate.cause";
 pub(super) const OUTCOME: &str = "tollgate.outcome";
+/// What in shadow mode would have refused, such as `scopes,rules[0],rateLimit`.
+pub(super) const WOULD_DENY: &str = "tollgate.would_deny";
 pub(super) const QUOTA: &str = "tollgate.quota.decision";
 pub(super) const QUOTA_LIMIT: &str = "tollgate.quota.limit";
 pub(super) const QUOTA_REMAINING: &str = "tollgate.quota.remaining";
+
+/// The conventions' histogram of how long requests take, in seconds.
+pub(super) const DURATION: &str = "mcp.server.operation.duration";
+pub(super) const CALLS: &str = "tollgate.calls";
+pub(super) const IN_FLIGHT: &str = "tollgate.calls.in_flight";
+pub(super) const SHADOW_DENIALS: &str = "tollgate.shadow_denials";
+pub(super) const UNAUTHENTICATED: &str = "tollgate.unauthenticated";
+pub(super) const EDGE_REFUSALS: &str = "tollgate.edge.refusals";
+pub(super) const FAILING_SOURCES: &str = "tollgate.failure_limit.sources";
+pub(super) const UNCOUNTED_FAILURES: &str = "tollgate.failure_limit.uncounted";
+pub(super) const KEYS_USABLE: &str = "tollgate.issuer.keys.usable";
+pub(super) const KEYS_AGE: &str = "tollgate.issuer.keys.age";
+pub(super) const KEYS_FAILURES: &str = "tollgate.issuer.keys.failures";
+pub(super) const BUILD_INFO: &str = "tollgate.build.info";
+
+pub(super) const TARGET: &str = "tollgate.target";
+pub(super) const REASON: &str = "tollgate.reason";
+pub(super) const ISSUER: &str = "tollgate.issuer";
+pub(super) const VERSION: &str = "tollgate.version";
+/// Stands for every name that a caller made up.
+pub(super) const OTHER: &str = "_other";

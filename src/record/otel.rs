@@ -217,6 +217,10 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
             i64::from(state.remaining),
         ));
     }
+    if !record.would_deny.is_empty() {
+        let reasons: Vec<String> = record.would_deny.iter().map(ToString::to_string).collect();
+        all.push(KeyValue::new(names::WOULD_DENY, reasons.join(",")));
+    }
     if let Some(row) = error {
         all.push(KeyValue::new(names::ERROR_TYPE, row.kind));
         all.push(KeyValue::new(names::RESPONSE_CODE, row.code.to_string()));
@@ -230,19 +234,16 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
             all.push(KeyValue::new(name, value.clone()));
         }
     }
-    let (surface, transport) = surface(record.surface);
-    all.push(KeyValue::new(names::SURFACE, surface));
-    all.push(KeyValue::new(names::TRANSPORT, transport));
+    all.push(KeyValue::new(names::SURFACE, record.surface.name()));
+    all.push(KeyValue::new(names::TRANSPORT, transport(record.surface)));
     all.push(KeyValue::new(names::CALL_ID, record.call_id.to_string()));
     all
 }
 
-/// The surface's name and the transport under it.
-fn surface(surface: Surface) -> (&'static str, &'static str) {
+/// The transport under a surface.
+fn transport(surface: Surface) -> &'static str {
     match surface {
-        Surface::Rest => ("rest", "tcp"),
-        Surface::McpHttp => ("mcp", "tcp"),
-        Surface::McpStdio => ("mcp", "pipe"),
-        Surface::Cli => ("cli", "pipe"),
+        Surface::Rest | Surface::McpHttp => "tcp",
+        Surface::McpStdio | Surface::Cli => "pipe",
     }
 }

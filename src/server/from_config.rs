@@ -4,18 +4,26 @@
 //! is there, whether a statement fits it, whether a URI template is one. All of it is reported at
 //! once, each fault with its key path and line.
 
+mod api_keys;
+mod policy;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jsonwebtoken::Algorithm;
 
 use super::ServerBuilder;
-use crate::auth::{ClaimNames, Issuer, LocalIdentity, Principal};
+use super::admin::AdminAddress;
+use crate::auth::{
+    ClaimNames, Issuer, KeySource, KeyTimes, LocalIdentity, Principal, ScopeInclusion,
+};
 use crate::config::{self, Config, Faults};
 use crate::record::Exporter;
 use crate::source::sqlite::Sqlite;
 use crate::source::{Bound, SqlSpec, SqlTool};
-use crate::tool::{Access, Arguments, Policy, Quota, Resource, Tool, UriTemplate};
+use crate::tool::{Arguments, Resource, Tool, UriTemplate};
+use crate::transport::http::Tls;
+use policy::govern;
 
 impl ServerBuilder {
     /// The server that a configuration describes.
@@ -27,9 +35,11 @@ impl ServerBuilder {
         let mut faults = Faults::default();
         let mut builder = Self {
             claims: claim_names(&config.auth.claims),
-            behind_proxy: config.server.behind_proxy,
+            scope_inclusion: scope_inclusion(&config.auth.scopes),
+            admin: admin_address(config.server.admin_listen),
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
+            failure_limit: policy::quota(config.auth.failure_limit),
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             ..Self::default()
@@ -37,6 +47,15 @@ impl ServerBuilder {
         builder.http.public_url = config.server.public_url.clone();
         builder.http.allowed_hosts = config.server.allowed_hosts.clone();
         builder.http.allowed_origins = config.server.allowed_origins.clone();
+        builder.http.tls = config
+            .server
+            .tls
+            .as_ref()
+            .and_then(|tls| load_tls(tls, &mut faults));
+        builder.http.behind_proxy = config.server.behind_proxy;
+        builder.http.trusted_proxies = config.server.trusted_proxies.clone();
+        builder.http.limits.max_connections = config.server.max_connections;
+        builder.http.limits.max_connections_per_address = config.server.max_connections_per_address;
         builder.http.max_body_bytes = config.server.max_body_bytes;
         builder.http.authorization_servers = authorization_servers(&config.auth.issuers);
         for issuer in &config.auth.issuers {
@@ -45,6 +64,7 @@ impl ServerBuilder {
                 Err(error) => faults.0.push(issuer.origin.fault(error.to_string())),
             }
         }
+        api_keys::add(&config.auth, &mut builder, &mut faults);
         builder.local = config.stdio.as_ref().and_then(local_identity);
         for exporter in &config.telemetry.traces {
             builder = builder.trace(match exporter {
@@ -54,17 +74,40 @@ impl ServerBuilder {
         }
         let sources = open_sources(&config.sources, &mut faults);
         for tool in &config.tools {
-            builder
-                .tools
-                .extend(declared_tool(tool, &sources, &mut faults));
+            let own = config.tenants.iter();
+            let own = own.filter_map(|(name, tenant)| Some((name, tenant.tools.get(&tool.name)?)));
+            let built = declared_tool(tool, &sources, &mut faults);
+            let governed = built.map(|built| govern(built, &tool.policy, own, &mut faults));
+            builder.tools.extend(governed);
         }
         for resource in &config.resources {
-            builder
-                .resources
-                .extend(declared_resource(resource, &sources, &mut faults));
+            let (uri, own) = (&resource.uri_template, config.tenants.iter());
+            let own = own.filter_map(|(name, tenant)| Some((name, tenant.resources.get(uri)?)));
+            let built = declared_resource(resource, &sources, &mut faults);
+            let governed = built.map(|built| govern(built, &resource.policy, own, &mut faults));
+            builder.resources.extend(governed);
         }
         faults.or(builder)
     }
+}
+
+fn admin_address(listen: config::AdminListen) -> Option<AdminAddress> {
+    let (address, is_required) = match listen {
+        config::AdminListen::Default(address) => (address, false),
+        config::AdminListen::At(address) => (address, true),
+        config::AdminListen::Off => return None,
+    };
+    Some(AdminAddress {
+        address,
+        is_required,
+    })
+}
+
+fn load_tls(tls: &config::Tls, faults: &mut Faults) -> Option<Tls> {
+    let loaded = Tls::load(&tls.certificate, &tls.key);
+    loaded
+        .map_err(|error| faults.0.push(tls.origin.fault(error.to_string())))
+        .ok()
 }
 
 fn claim_names(claims: &config::Claims) -> ClaimNames {
@@ -73,6 +116,15 @@ fn claim_names(claims: &config::Claims) -> ClaimNames {
         tenant: claims.tenant.clone(),
         scopes: claims.scopes.clone(),
     }
+}
+
+fn scope_inclusion(scopes: &BTreeMap<String, Vec<String>>) -> ScopeInclusion {
+    let direct = scopes
+        .iter()
+        .map(|(scope, all)| (scope.as_str(), all.as_slice()));
+    // The configuration holds them to the same limits, so this does not fail; if it did, no scope
+    // would include another.
+    ScopeInclusion::new(direct).unwrap_or_default()
 }
 
 /// Issuers that are URLs are where clients may go for a token (RFC 9728 §2).
@@ -87,15 +139,46 @@ fn authorization_servers(issuers: &[config::Issuer]) -> Vec<String> {
 }
 
 fn checked_issuer(issuer: &config::Issuer) -> Result<Issuer, crate::auth::IssuerError> {
-    let algorithms = issuer.algorithms.iter().map(|algorithm| match algorithm {
+    let (name, audiences) = (&issuer.issuer, &issuer.audiences);
+    let checked = match &issuer.keys {
+        config::IssuerKeys::Secret(secret) => Issuer::hs256(name, audiences, secret),
+        config::IssuerKeys::Public(source, times) => {
+            let source = match source {
+                config::KeySource::Discovery => KeySource::Discovery,
+                config::KeySource::Url(url) => KeySource::Url(url.clone()),
+                config::KeySource::File(path) => KeySource::File(path.clone()),
+            };
+            let times = KeyTimes {
+                refresh: times.refresh,
+                max_age: times.max_age,
+                cooldown: times.cooldown,
+            };
+            Issuer::with_keys(name, audiences, &source, times)
+        }
+    };
+    let checked = checked?.with_algorithms(issuer.algorithms.iter().map(algorithm))?;
+    Ok(if issuer.allow_missing_audience {
+        checked.allow_missing_audience()
+    } else {
+        checked
+    })
+}
+
+fn algorithm(algorithm: &config::Algorithm) -> Algorithm {
+    match algorithm {
         config::Algorithm::Hs256 => Algorithm::HS256,
         config::Algorithm::Hs384 => Algorithm::HS384,
         config::Algorithm::Hs512 => Algorithm::HS512,
-    });
-    Ok(
-        Issuer::hs256(&issuer.issuer, &issuer.audiences, &issuer.secret)?
-            .with_algorithms(algorithms),
-    )
+        config::Algorithm::Rs256 => Algorithm::RS256,
+        config::Algorithm::Rs384 => Algorithm::RS384,
+        config::Algorithm::Rs512 => Algorithm::RS512,
+        config::Algorithm::Ps256 => Algorithm::PS256,
+        config::Algorithm::Ps384 => Algorithm::PS384,
+        config::Algorithm::Ps512 => Algorithm::PS512,
+        config::Algorithm::Es256 => Algorithm::ES256,
+        config::Algorithm::Es384 => Algorithm::ES384,
+        config::Algorithm::EdDsa => Algorithm::EdDSA,
+    }
 }
 
 fn local_identity(stdio: &config::Stdio) -> Option<LocalIdentity> {
@@ -152,14 +235,12 @@ fn declared_tool(
         .flat_map(|properties| properties.keys())
         .map(String::as_str);
     let handler = sql_tool(&tool.sql, arguments.collect(), &tool.bind, sources, faults)?;
-    let mut built = Tool::new(&tool.name, &tool.description)
-        .policy(policy(&tool.policy))
-        .declared(
-            tool.input_schema.clone(),
-            tool.defaults.clone(),
-            Some(handler.output_schema()),
-            Arc::new(handler),
-        );
+    let mut built = Tool::new(&tool.name, &tool.description).declared(
+        tool.input_schema.clone(),
+        tool.defaults.clone(),
+        Some(handler.output_schema()),
+        Arc::new(handler),
+    );
     if let Some(title) = &tool.title {
         built = built.title(title);
     }
@@ -189,15 +270,19 @@ fn declared_resource(
         )));
         return None;
     }
+    let mut properties = resource.parameters.clone();
+    for name in &arguments {
+        let schema = properties.entry(*name);
+        schema.or_insert_with(|| serde_json::json!({"type": "string"}));
+    }
     let handler = sql_tool(&resource.sql, arguments, &resource.bind, sources, faults)?;
     let input = serde_json::json!({
         "type": "object",
-        "properties": resource.parameters,
+        "properties": properties,
         "additionalProperties": false,
     });
     let mut built = Resource::new(&resource.uri_template, &resource.name)
         .mime_type(&resource.mime_type)
-        .policy(policy(&resource.policy))
         .declared(input, Arguments::new(), None, Arc::new(handler));
     if let Some(title) = &resource.title {
         built = built.title(title);
@@ -238,19 +323,5 @@ fn sql_tool(
             faults.0.push(sql.origin.fault(error.to_string()));
             None
         }
-    }
-}
-
-fn policy(policy: &config::Policy) -> Policy {
-    Policy {
-        access: Some(match &policy.access {
-            config::Access::Scopes(scopes) => Access::Scopes(scopes.clone()),
-            config::Access::AnyAuthenticated => Access::AnyAuthenticated,
-        }),
-        quota: policy
-            .rate
-            .map(|rate| Quota::per(rate.count, rate.period).burst(rate.burst)),
-        timeout: policy.timeout,
-        max_concurrent: policy.max_concurrent,
     }
 }

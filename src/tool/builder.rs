@@ -16,7 +16,10 @@ use serde_json::Value;
 
 use super::schema::{input_schema_of, output_schema_of};
 use super::typed::Typed;
-use super::{Access, Arguments, CallContext, Handler, Policy, Quota, ToolError};
+use super::{
+    Access, Arguments, CallContext, Handler, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy,
+    ToolError,
+};
 
 /// A tool: what it is called, what governs it, what runs.
 ///
@@ -75,6 +78,7 @@ pub type Resource = Governed<ResourceFace>;
 pub struct Governed<Face> {
     pub(super) face: Face,
     pub(super) policy: Policy,
+    pub(super) tenants: Vec<(String, TenantPolicy)>,
     pub(super) input: Value,
     pub(super) defaults: Arguments,
     pub(super) output: Option<Value>,
@@ -160,6 +164,7 @@ impl<Face> Governed<Face> {
         Self {
             face,
             policy: Policy::default(),
+            tenants: Vec::new(),
             input: serde_json::json!({"type": "object", "additionalProperties": false}),
             defaults: Arguments::new(),
             output: None,
@@ -173,13 +178,48 @@ impl<Face> Governed<Face> {
     }
 
     /// Demands these scopes, besides those demanded already.
-    pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        let mut all = match self.policy.access.take() {
-            Some(Access::Scopes(scopes)) => scopes,
-            _ => Vec::new(),
+    pub fn scopes(self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let scopes = scopes.into_iter().map(Into::into);
+        self.demand(|set| set.all_of.extend(scopes))
+    }
+
+    /// Demands at least one of these scopes, besides all those of [`scopes`](Self::scopes).
+    pub fn any_scope(self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let scopes = scopes.into_iter().map(Into::into);
+        self.demand(|set| set.any_of.extend(scopes))
+    }
+
+    fn demand(mut self, add: impl FnOnce(&mut ScopeSet)) -> Self {
+        let mut set = match self.policy.access.take() {
+            Some(Access::Scopes(set)) => set,
+            _ => ScopeSet::default(),
         };
-        all.extend(scopes.into_iter().map(Into::into));
-        self.policy.access = Some(Access::Scopes(all));
+        add(&mut set);
+        self.policy.access = Some(Access::Scopes(set));
+        self
+    }
+
+    /// Records which calls would be refused if these scopes were demanded; refuses none.
+    pub fn shadow_scopes(mut self, scopes: ScopeSet) -> Self {
+        self.policy.shadow_scopes = scopes;
+        self
+    }
+
+    /// Refuses calls by a condition, besides the rules there are already.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        self.policy.rules.push(rule);
+        self
+    }
+
+    /// Whether it is there. To callers, what is not enabled does not exist.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.policy.enabled = enabled;
+        self
+    }
+
+    /// What one tenant has otherwise than the others.
+    pub fn for_tenant(mut self, tenant: impl Into<String>, policy: TenantPolicy) -> Self {
+        self.tenants.push((tenant.into(), policy));
         self
     }
 
@@ -191,6 +231,14 @@ impl<Face> Governed<Face> {
 
     /// How often each tenant may call.
     pub fn quota(mut self, quota: Quota) -> Self {
+        self.policy.quota_mode = Mode::Enforce;
+        self.policy.quota = Some(quota);
+        self
+    }
+
+    /// Records which calls a quota would refuse; refuses none.
+    pub fn shadow_quota(mut self, quota: Quota) -> Self {
+        self.policy.quota_mode = Mode::Shadow;
         self.policy.quota = Some(quota);
         self
     }
@@ -238,6 +286,11 @@ impl<Face> Governed<Face> {
     pub(crate) fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
+    }
+
+    /// The schema of its arguments, so far.
+    pub(crate) fn input(&self) -> &Value {
+        &self.input
     }
 
     /// Runs something declared: its input schema, the defaults it fills in, its output schema.

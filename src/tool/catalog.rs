@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use super::builder::Governed;
-use super::{Access, Arguments, Resource, Schema, Target, TargetKind, Tool, UriTemplate};
+use super::{Access, Arguments, Resource, Schema, Target, TargetKind, Terms, Tool, UriTemplate};
+use crate::auth::TenantKey;
 
 /// Longest tool name (MCP 2026-07-28, server/tools, "Tool Names").
 const MAX_NAME_CHARS: usize = 128;
@@ -84,29 +85,33 @@ impl Catalog {
         }
     }
 
-    /// Finds what a call asks for. Exact: no case folding, no normalisation.
-    pub fn find(&self, target: &TargetRef<'_>) -> Option<Found> {
-        match target {
-            TargetRef::Tool(name) => self.tools.get(*name).map(|target| Found {
-                target: Arc::clone(target),
-                uri_arguments: None,
-            }),
-            TargetRef::Resource(uri) => self.find_resource(uri),
-        }
+    /// Finds what a call of this tenant asks for. Exact: no case folding, no normalisation. What is
+    /// not enabled for the tenant is not found, like what there is not.
+    pub fn find(&self, target: &TargetRef<'_>, tenant: TenantKey) -> Option<Found> {
+        let (target, uri_arguments) = match target {
+            TargetRef::Tool(name) => (self.tools.get(*name)?, None),
+            TargetRef::Resource(uri) => self.find_resource(uri, tenant)?,
+        };
+        target.terms(tenant).enabled().then(|| Found {
+            target: Arc::clone(target),
+            uri_arguments,
+        })
     }
 
-    fn find_resource(&self, uri: &str) -> Option<Found> {
-        if let Some(target) = self.static_resources.get(uri) {
-            return Some(Found {
-                target: Arc::clone(target),
-                uri_arguments: Some(Arguments::new()),
-            });
+    fn find_resource(
+        &self,
+        uri: &str,
+        tenant: TenantKey,
+    ) -> Option<(&Arc<Target>, Option<Arguments>)> {
+        let enabled = |target: &&Arc<Target>| target.terms(tenant).enabled();
+        if let Some(target) = self.static_resources.get(uri).filter(enabled) {
+            return Some((target, Some(Arguments::new())));
         }
-        self.templates.iter().find_map(|target| match &target.kind {
-            TargetKind::Resource(_, template) => template.matches(uri).map(|arguments| Found {
-                target: Arc::clone(target),
-                uri_arguments: Some(arguments),
-            }),
+        let mut templates = self.templates.iter().filter(enabled);
+        templates.find_map(|target| match &target.kind {
+            TargetKind::Resource(_, template) => template
+                .matches(uri)
+                .map(|arguments| (target, Some(arguments))),
             TargetKind::Tool(_) => None,
         })
     }
@@ -116,17 +121,16 @@ impl Catalog {
         &self.targets
     }
 
-    /// Every scope that some target demands, sorted, each once.
+    /// Every scope that something enabled demands, sorted, each once.
     pub fn scopes(&self) -> Vec<&str> {
-        let mut scopes: Vec<&str> = self
-            .targets
-            .iter()
-            .filter_map(|target| match target.access() {
-                Access::Scopes(scopes) => Some(scopes),
+        let terms = self.targets.iter().flat_map(|target| target.all_terms());
+        let mut scopes: Vec<&str> = terms
+            .filter(|terms| terms.enabled())
+            .filter_map(|terms| match terms.access() {
+                Access::Scopes(scopes) => Some(scopes.names()),
                 Access::AnyAuthenticated => None,
             })
             .flatten()
-            .map(String::as_str)
             .collect();
         scopes.sort_unstable();
         scopes.dedup();
@@ -174,14 +178,20 @@ impl Catalog {
         kind: TargetKind,
         governed: Governed<Face>,
     ) -> Result<Arc<Target>, String> {
-        let access = match governed.policy.access.clone() {
-            Some(Access::Scopes(scopes)) if scopes.is_empty() => None,
-            access => access,
-        }
-        .ok_or("has no policy: name the scopes it demands, or let any authenticated caller in")?;
         let handler = governed.handler.ok_or("has nothing to run")?;
         if governed.input.get("type") != Some(&json!("object")) {
             return Err("its arguments must be an object".to_owned());
+        }
+        let arguments = argument_names(&governed.input);
+        let terms = Terms::compile(&governed.policy, arguments.as_deref())?;
+        let mut tenants = HashMap::new();
+        for (tenant, own) in &governed.tenants {
+            let terms = Terms::compile(&own.over(&governed.policy), arguments.as_deref())
+                .map_err(|fault| format!("for tenant `{tenant}`: {fault}"))?;
+            let named = (Arc::from(tenant.as_str()), terms);
+            if tenants.insert(TenantKey::of(tenant), named).is_some() {
+                return Err(format!("has two policies for tenant `{tenant}`"));
+            }
         }
         let bulkhead = governed
             .policy
@@ -191,8 +201,9 @@ impl Catalog {
             index: u32::try_from(self.targets.len()).map_err(|_| "too many targets")?,
             name,
             kind,
-            access,
             policy: governed.policy,
+            terms,
+            tenants,
             input: Schema::compile(governed.input)
                 .map_err(|error| format!("its input schema: {error}"))?,
             defaults: governed.defaults,
@@ -207,6 +218,18 @@ impl Catalog {
         self.targets.push(Arc::clone(&target));
         Ok(target)
     }
+}
+
+/// The arguments that a schema names, if it takes no other.
+pub(crate) fn argument_names(input: &Value) -> Option<Vec<&str>> {
+    let composed = ["$ref", "allOf", "anyOf", "oneOf", "patternProperties"];
+    if input["additionalProperties"] != json!(false)
+        || composed.iter().any(|keyword| !input[*keyword].is_null())
+    {
+        return None;
+    }
+    let properties = input["properties"].as_object();
+    Some(properties.map_or_else(Vec::new, |known| known.keys().map(String::as_str).collect()))
 }
 
 /// A template's variables are the resource's arguments: each gets a property (a string unless the

@@ -3,13 +3,23 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::{Rule, ScopeSet};
+
 /// What governs one tool or resource.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Who may call. `None` is refused when the catalogue is built: no rule, no access.
     pub access: Option<Access>,
+    /// Scopes whose lack is recorded and refuses nobody.
+    pub shadow_scopes: ScopeSet,
+    /// What else refuses a call, in this order.
+    pub rules: Vec<Rule>,
+    /// Whether it is there at all. Default true.
+    pub enabled: bool,
     /// How often, per tenant. `None`: unlimited.
     pub quota: Option<Quota>,
+    /// Whether the quota refuses, or only records that it would.
+    pub quota_mode: Mode,
     /// How long one call may run. Default 30 s.
     pub timeout: Duration,
     /// How many calls may run at once in this process, over all tenants. `None`: unlimited.
@@ -20,7 +30,11 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             access: None,
+            shadow_scopes: ScopeSet::default(),
+            rules: Vec::new(),
+            enabled: true,
             quota: None,
+            quota_mode: Mode::Enforce,
             timeout: Duration::from_secs(30),
             max_concurrent: None,
         }
@@ -30,10 +44,54 @@ impl Default for Policy {
 /// Who may call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Callers who hold every one of these scopes (at least one).
-    Scopes(Vec<String>),
+    /// Callers who hold what this set demands (at least one scope).
+    Scopes(ScopeSet),
     /// Every authenticated caller.
     AnyAuthenticated,
+}
+
+/// Whether something refuses calls, or only tells which it would refuse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It refuses.
+    #[default]
+    Enforce,
+    /// It lets the call go on, and the record says that it would have refused (`would_deny`).
+    Shadow,
+}
+
+/// What one tenant has otherwise than the others: each part that is given replaces that of the
+/// [`Policy`].
+#[derive(Clone, Debug, Default)]
+pub struct TenantPolicy {
+    /// Who may call, with the scopes whose lack is only recorded.
+    pub access: Option<(Access, ScopeSet)>,
+    /// What else refuses a call. An empty list takes the rules away.
+    pub rules: Option<Vec<Rule>>,
+    /// Whether it is there.
+    pub enabled: Option<bool>,
+    /// How often.
+    pub quota: Option<(Quota, Mode)>,
+}
+
+impl TenantPolicy {
+    /// The policy for the tenant.
+    pub(super) fn over(&self, policy: &Policy) -> Policy {
+        let mut policy = policy.clone();
+        if let Some((access, shadow_scopes)) = self.access.clone() {
+            policy.access = Some(access);
+            policy.shadow_scopes = shadow_scopes;
+        }
+        if let Some(rules) = self.rules.clone() {
+            policy.rules = rules;
+        }
+        if let Some((quota, mode)) = self.quota {
+            policy.quota = Some(quota);
+            policy.quota_mode = mode;
+        }
+        policy.enabled = self.enabled.unwrap_or(policy.enabled);
+        policy
+    }
 }
 
 /// A rate limit: a bucket of `burst` calls that refills evenly, `count` calls each `period`.

@@ -1,5 +1,6 @@
 //! The governed unit: one tool or one resource, ready to be called.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -7,9 +8,10 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    Access, Arguments, ArgumentsError, CallContext, Policy, Quota, ResourceFace, Schema, ToolError,
+    Arguments, ArgumentsError, CallContext, Policy, ResourceFace, Schema, Terms, ToolError,
     ToolFace, ToolOutput, UriTemplate,
 };
+use crate::auth::TenantKey;
 
 /// A target's code: a typed Rust function, or a statement from the configuration.
 pub trait Handler: Send + Sync {
@@ -26,8 +28,9 @@ pub struct Target {
     pub(super) index: u32,
     pub(super) name: Arc<str>,
     pub(super) kind: TargetKind,
-    pub(super) access: Access,
     pub(super) policy: Policy,
+    pub(super) terms: Terms,
+    pub(super) tenants: HashMap<TenantKey, (Arc<str>, Terms)>,
     pub(super) input: Schema,
     pub(super) defaults: Arguments,
     pub(super) output: Option<Schema>,
@@ -50,6 +53,11 @@ pub struct ValidArguments {
 }
 
 impl ValidArguments {
+    /// The arguments, for what decides on them.
+    pub(crate) fn get(&self) -> &Arguments {
+        &self.arguments
+    }
+
     /// The arguments, if they were checked for `target`.
     pub(crate) fn for_target(self, target: &Target) -> Option<Arguments> {
         (self.target == target.index).then_some(self.arguments)
@@ -72,17 +80,34 @@ impl Target {
         &self.kind
     }
 
-    /// Who may call it.
-    pub fn access(&self) -> &Access {
-        &self.access
+    /// What governs the calls of a tenant.
+    pub fn terms(&self, tenant: TenantKey) -> &Terms {
+        if self.tenants.is_empty() {
+            return &self.terms;
+        }
+        let own = self.tenants.get(&tenant);
+        own.map_or(&self.terms, |(_, terms)| terms)
     }
 
-    /// How often a tenant may call it.
-    pub fn quota(&self) -> Option<&Quota> {
-        self.policy.quota.as_ref()
+    /// What governs the calls of tenants without terms of their own.
+    pub fn common_terms(&self) -> &Terms {
+        &self.terms
     }
 
-    /// The whole policy.
+    /// The tenants with terms of their own, by name.
+    pub fn tenant_terms(&self) -> impl Iterator<Item = (&str, &Terms)> {
+        let mut own: Vec<_> = self.tenants.values().collect();
+        own.sort_by(|one, other| one.0.cmp(&other.0));
+        own.into_iter().map(|(tenant, terms)| (&**tenant, terms))
+    }
+
+    /// All terms there are: the common ones, then those of tenants.
+    pub fn all_terms(&self) -> impl Iterator<Item = &Terms> {
+        let own = self.tenants.values().map(|(_, terms)| terms);
+        std::iter::once(&self.terms).chain(own)
+    }
+
+    /// The policy it was declared with.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }

@@ -10,12 +10,14 @@ mod body;
 mod dev;
 mod edge;
 mod headers;
+mod limits;
 mod listener;
 mod mcp_route;
 mod metadata;
 mod openapi;
 mod respond;
 mod rest;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -24,11 +26,15 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use ipnet::IpNet;
 
 pub use dev::DevMint;
+pub use limits::Limits;
 pub use listener::serve;
+pub use tls::{Tls, TlsError};
 
-use crate::error::{CallError, EdgeError};
+use super::readiness::readiness;
+use crate::error::EdgeError;
 use crate::mcp::Mcp;
 use crate::pipeline::Pipeline;
 use edge::Edge;
@@ -38,7 +44,7 @@ use respond::Reply;
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
     /// The scheme, host and path prefix that clients know us by; every URL we publish starts with
-    /// it. Default: `http://` and the bound address.
+    /// it. Default: `http://`, with TLS `https://`, and the bound address.
     pub public_url: Option<String>,
     /// `Host` values that are accepted besides the public one, as `host` or `host:port`.
     pub allowed_hosts: Vec<String>,
@@ -48,6 +54,22 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
     /// Names of issuers that are URLs, for the resource metadata.
     pub authorization_servers: Vec<String>,
+    /// The certificate, where this server ends TLS itself.
+    pub tls: Option<Tls>,
+    /// Whether a proxy stands in front.
+    pub behind_proxy: bool,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Caps and deadlines of connections.
+    pub limits: Limits,
+}
+
+impl HttpSettings {
+    /// The URL of a server that listens on `bound`.
+    pub fn local_url(&self, bound: SocketAddr) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{bound}")
+    }
 }
 
 /// The HTTP surface of one server.
@@ -125,7 +147,7 @@ impl HttpSurface {
     ) -> Self {
         let base_url = match &settings.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{bound}"),
+            None => settings.local_url(bound),
         };
         Self {
             edge: Edge::new(&base_url, bound, settings),
@@ -216,12 +238,10 @@ impl HttpSurface {
     ) -> Response<Full<Bytes>> {
         match route {
             Route::Alive => Reply::ok(Bytes::from_static(b"{\"status\":\"alive\"}")).build(),
-            Route::Ready if self.pipeline.load.is_closed() => Reply::json(
-                CallError::Draining.row().rest_status,
-                Bytes::from_static(b"{\"status\":\"draining\"}"),
-            )
-            .build(),
-            Route::Ready => Reply::ok(Bytes::from_static(b"{\"status\":\"ready\"}")).build(),
+            Route::Ready => {
+                let (status, body) = readiness(&self.pipeline);
+                Reply::json(status, body).build()
+            }
             Route::ResourceMetadata => Reply::ok(self.metadata.clone()).build(),
             Route::OpenApi => self.answer_openapi(request, source).await,
             Route::MintDemoJwt => self.answer_mint(request),
@@ -231,6 +251,7 @@ impl HttpSurface {
 
     /// A problem document for a request that no call was opened for.
     fn edge_problem(&self, error: EdgeError) -> Response<Full<Bytes>> {
+        self.pipeline.recorder.refused_at_edge(error);
         let id = self.pipeline.recorder.new_call_id();
         respond::problem(error.row(), error.row().rest_status, &error.detail(), id)
             .allow(error)

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, Request, Uri, header};
+use ipnet::IpNet;
 
 use super::HttpSettings;
 
@@ -16,6 +17,8 @@ pub(super) struct Edge {
     hosts: HashSet<String>,
     /// Lower case, as browsers serialise them.
     origins: HashSet<String>,
+    /// Who may tell a caller's address; `None` where no proxy stands in front.
+    proxies: Option<Vec<IpNet>>,
 }
 
 impl Edge {
@@ -31,11 +34,19 @@ impl Edge {
                 .iter()
                 .map(|origin| origin.to_ascii_lowercase())
                 .collect(),
+            proxies: settings
+                .behind_proxy
+                .then(|| settings.trusted_proxies.clone()),
         };
         edge.add_url(base_url);
         if bound.ip().is_loopback() {
+            let scheme = if settings.tls.is_some() {
+                "https"
+            } else {
+                "http"
+            };
             for name in ["localhost", "127.0.0.1", "[::1]"] {
-                edge.add_url(&format!("http://{name}:{}", bound.port()));
+                edge.add_url(&format!("{scheme}://{name}:{}", bound.port()));
             }
         }
         edge
@@ -58,28 +69,55 @@ impl Edge {
     }
 
     /// Whether every host the request names, in its target and in its header, is ours. There must
-    /// be exactly one name per place, and at least one place (RFC 9112 §3.2, RFC 9113 §8.3.1).
+    /// be at most one name per place, at least one place, and where there are two the same name
+    /// (RFC 9112 §3.2, RFC 9113 §8.3.1).
     pub(super) fn allows_host<B>(&self, request: &Request<B>) -> bool {
-        let mut named = 0;
-        let headers = request.headers().get_all(header::HOST);
-        for host in headers {
-            named += 1;
-            if !host.to_str().is_ok_and(|host| self.knows(host)) {
-                return false;
-            }
-        }
-        let authority = request.uri().authority();
-        if let Some(authority) = authority
-            && !self.knows(authority.as_str())
-        {
-            return false;
-        }
-        named <= 1 && (named == 1 || authority.is_some())
+        let mut headers = request.headers().get_all(header::HOST).iter();
+        let (header, second) = (headers.next(), headers.next());
+        // One that is not ASCII names nobody.
+        let header = header.map(|host| host.to_str().unwrap_or_default());
+        let target = request.uri().authority().map(|host| host.as_str());
+        let same = match (header, target) {
+            (Some(header), Some(target)) => header.eq_ignore_ascii_case(target),
+            _ => true,
+        };
+        let host = target.or(header);
+        second.is_none() && same && host.is_some_and(|host| self.knows(host))
     }
 
-    /// The address that a request's caller is known by.
-    pub(super) fn caller_address(&self, peer: SocketAddr, _headers: &HeaderMap) -> Option<IpAddr> {
-        Some(peer.ip())
+    /// Whether the peer is a proxy that speaks for others.
+    pub(super) fn is_proxy(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        let mut proxies = self.proxies.iter().flatten();
+        proxies.any(|proxy| proxy.contains(&peer))
+    }
+
+    /// The address that a request's caller is known by; `None` where nobody who is believed tells
+    /// it, so that no limit per address hits a proxy and all behind it.
+    pub(super) fn caller_address(&self, peer: SocketAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        let peer = peer.ip().to_canonical();
+        match &self.proxies {
+            None => Some(peer),
+            // Some proxy it is, but which addresses are proxies nobody said.
+            Some(proxies) if proxies.is_empty() => None,
+            Some(_) if self.is_proxy(peer) => self.forwarded_for(headers),
+            // It came round the proxies.
+            Some(_) => Some(peer),
+        }
+    }
+
+    /// The last address in `X-Forwarded-For` that is not a proxy's: each proxy appends whom it
+    /// heard from, and what stands before the first proxy's entry anybody may have written.
+    fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        for line in headers.get_all("x-forwarded-for").iter().rev() {
+            for entry in line.to_str().ok()?.rsplit(',') {
+                let address = address(entry.trim())?;
+                if !self.is_proxy(address) {
+                    return Some(address);
+                }
+            }
+        }
+        None
     }
 
     fn knows(&self, host: &str) -> bool {
@@ -89,6 +127,13 @@ impl Edge {
     pub(super) fn allows_origin(&self, origin: &str) -> bool {
         self.origins.contains(&origin.to_ascii_lowercase())
     }
+}
+
+/// An address, as some proxies write it with a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let address = text.parse::<IpAddr>();
+    let address = address.or_else(|_| text.parse::<SocketAddr>().map(|with_port| with_port.ip()));
+    address.ok().map(|address| address.to_canonical())
 }
 
 /// The request's `Origin`; one that cannot be read, or stands twice, is one nobody allows.

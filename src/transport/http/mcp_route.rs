@@ -81,7 +81,7 @@ impl HttpSurface {
         let reply = if body.is_empty() {
             Reply::empty(status)
         } else if accepted == Accepted::EventStreamOnly {
-            Reply::new(status, "text/event-stream", Bytes::from(as_event(&body)))
+            Reply::new(status, "text/event-stream", Bytes::from(as_event(&body))).unbuffered()
         } else {
             Reply::json(status, Bytes::from(body))
         };
@@ -161,7 +161,7 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Persistent<F> {
 pub(super) struct Detached(Mutex<JoinSet<()>>);
 
 impl Detached {
-    fn adopt(&self, work: impl Future<Output: Send> + Send + 'static, runtime: &Handle) {
+    pub(super) fn adopt(&self, work: impl Future<Output: Send> + Send + 'static, runtime: &Handle) {
         let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn_on(async { drop(work.await) }, runtime);

@@ -17,7 +17,7 @@ use super::respond::{self, Reply};
 use crate::access::permits;
 use crate::auth::Credentials;
 use crate::record::Surface;
-use crate::tool::{Access, Target, TargetKind, ToolFace};
+use crate::tool::{Access, Target, TargetKind, Terms, ToolFace};
 
 impl HttpSurface {
     pub(super) async fn answer_openapi(
@@ -48,25 +48,27 @@ impl HttpSurface {
         };
         call.record.close_ok();
         let targets = self.pipeline.catalog.targets().iter();
-        let shown = targets.filter(|target| {
-            principal
-                .as_ref()
-                .is_none_or(|principal| permits(target, principal))
+        let shown = targets.filter_map(|target| match &principal {
+            Some(principal) if permits(target, principal) => {
+                Some((&**target, target.terms(principal.tenant_key())))
+            }
+            Some(_) => None,
+            None => Some((&**target, target.common_terms())).filter(|(_, terms)| terms.enabled()),
         });
-        let document = document(&self.base_url, shown.map(|target| &**target));
+        let document = document(&self.base_url, shown);
         Reply::ok(Bytes::from(document.to_string()))
             .call_id(call.record.call_id())
             .build()
     }
 }
 
-fn document<'a>(base_url: &str, targets: impl Iterator<Item = &'a Target>) -> Value {
+fn document<'a>(base_url: &str, targets: impl Iterator<Item = (&'a Target, &'a Terms)>) -> Value {
     let mut paths = Map::new();
-    for target in targets {
+    for (target, terms) in targets {
         if let TargetKind::Tool(face) = target.kind() {
             paths.insert(
                 format!("/mcp/tool/{}", face.name),
-                json!({"post": operation(target, face)}),
+                json!({"post": operation(target, terms, face)}),
             );
         }
     }
@@ -90,11 +92,23 @@ fn document<'a>(base_url: &str, targets: impl Iterator<Item = &'a Target>) -> Va
     })
 }
 
-fn operation(target: &Target, face: &ToolFace) -> Value {
-    let scopes = match target.access() {
-        Access::Scopes(scopes) => scopes.clone(),
-        Access::AnyAuthenticated => Vec::new(),
+/// Alternatives: all the scopes that are needed, with one of those of which one is enough.
+fn security(access: &Access) -> Value {
+    let set = match access {
+        Access::Scopes(set) => set,
+        Access::AnyAuthenticated => return json!([{"bearer": []}]),
     };
+    if set.any_of.is_empty() {
+        return json!([{"bearer": set.all_of}]);
+    }
+    let with = |one: &String| {
+        let scopes = [&set.all_of[..], std::slice::from_ref(one)].concat();
+        json!({ "bearer": scopes })
+    };
+    set.any_of.iter().map(with).collect()
+}
+
+fn operation(target: &Target, terms: &Terms, face: &ToolFace) -> Value {
     let result = target.output().map_or_else(
         || json!({}),
         |schema| inlined(schema.json(), &face.name, "output"),
@@ -120,7 +134,7 @@ fn operation(target: &Target, face: &ToolFace) -> Value {
         "summary": face.title.as_ref().unwrap_or(&face.name),
         "description": face.description,
         // Scopes of a bearer scheme may be listed since OpenAPI 3.1 ("Security Requirement Object").
-        "security": [{"bearer": scopes}],
+        "security": security(terms.access()),
         "requestBody": {
             "required": true,
             "content": {"application/json": {"schema": inlined(target.input().json(), &face.name, "input")}},

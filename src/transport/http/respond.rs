@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,9 +14,10 @@ use uuid::Uuid;
 
 use crate::error::{CallError, EdgeError, Row};
 use crate::record::CallRecord;
-use crate::tool::{Catalog, Quota, Target};
+use crate::tool::{Catalog, Quota, Target, Terms};
 
 static CALL_ID: HeaderName = HeaderName::from_static("tollgate-call-id");
+static X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What pages of an allowed origin may read besides the body.
@@ -66,6 +68,11 @@ impl Reply {
         self
     }
 
+    /// For proxies such as nginx, which would hold an event stream back until it ends.
+    pub(super) fn unbuffered(self) -> Self {
+        self.header(&X_ACCEL_BUFFERING, "no")
+    }
+
     pub(super) fn call_id(self, id: Uuid) -> Self {
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
         let text: &str = id.hyphenated().encode_lower(&mut text);
@@ -85,7 +92,7 @@ impl Reply {
         let (Some(state), Some(target)) = (record.quota(), record.called()) else {
             return self;
         };
-        if let Some(policy) = policies.of(target) {
+        if let Some(policy) = policies.of(target, &state.quota) {
             self.0
                 .headers_mut()
                 .insert(RATE_LIMIT_POLICY.clone(), policy.clone());
@@ -118,8 +125,9 @@ impl Reply {
     }
 }
 
-/// `RateLimit-Policy` of each target, written once: `q` calls in any `w` seconds.
-pub(super) struct QuotaPolicies(Vec<Option<HeaderValue>>);
+/// `RateLimit-Policy` of each target's quotas, the common one and those of tenants, written once:
+/// `q` calls in any `w` seconds.
+pub(super) struct QuotaPolicies(Vec<Vec<(Quota, HeaderValue)>>);
 
 impl QuotaPolicies {
     pub(super) fn new(catalog: &Catalog) -> Self {
@@ -128,18 +136,20 @@ impl QuotaPolicies {
                 quota.burst_size(),
                 quota.interval().saturating_mul(quota.burst_size()),
             );
-            HeaderValue::from_str(&format!("\"default\";q={calls};w={}", seconds_up(window))).ok()
+            let text = format!("\"default\";q={calls};w={}", seconds_up(window));
+            Some((*quota, HeaderValue::from_str(&text).ok()?))
         };
-        let targets = catalog.targets().iter();
-        Self(
-            targets
-                .map(|target| target.quota().and_then(policy))
-                .collect(),
-        )
+        let of_target = |target: &Arc<Target>| {
+            let quotas = target.all_terms().filter_map(Terms::quota);
+            quotas.filter_map(|(quota, _)| policy(quota)).collect()
+        };
+        Self(catalog.targets().iter().map(of_target).collect())
     }
 
-    fn of(&self, target: &Target) -> Option<&HeaderValue> {
-        self.0.get(target.index() as usize)?.as_ref()
+    fn of(&self, target: &Target, quota: &Quota) -> Option<&HeaderValue> {
+        let known = self.0.get(target.index() as usize)?;
+        let found = known.iter().find(|(known, _)| known == quota);
+        found.map(|(_, policy)| policy)
     }
 }
 

@@ -1,0 +1,135 @@
+//! The table of policies: a row for each tool and resource, and one for each tenant that has its own.
+
+use std::sync::Arc;
+
+use crate::config::format_duration;
+use crate::tool::{Access, CompiledRule, Effect, Mode, Quota, Target, Terms};
+
+const HEADER: [&str; 7] = [
+    "TOOL OR RESOURCE",
+    "TENANT",
+    "SCOPES",
+    "RULES",
+    "QUOTA PER TENANT",
+    "TIMEOUT",
+    "AT ONCE",
+];
+
+/// The table, and below it the rules in words.
+pub(super) fn of(targets: &[Arc<Target>]) -> String {
+    let mut rows = vec![HEADER.map(str::to_owned)];
+    let mut rules = Vec::new();
+    for target in targets {
+        let own = target.tenant_terms();
+        for (tenant, terms) in std::iter::once(("*", target.common_terms())).chain(own) {
+            rows.push(row(target, tenant, terms));
+            let listed = terms.rules().iter().enumerate();
+            rules.extend(listed.map(|(index, rule)| in_words(target, tenant, index, rule)));
+        }
+    }
+    let mut text = table(&rows);
+    if !rules.is_empty() {
+        text.push('\n');
+        text.push_str(&table(&rules));
+    }
+    text
+}
+
+fn row(target: &Target, tenant: &str, terms: &Terms) -> [String; 7] {
+    let unlimited = || "unlimited".to_owned();
+    let policy = target.policy();
+    let at_once = policy.max_concurrent;
+    [
+        target.name().to_owned(),
+        inert(tenant),
+        scopes(terms),
+        count(terms.rules()),
+        terms.quota().map_or_else(unlimited, quota),
+        format_duration(policy.timeout),
+        at_once.map_or_else(unlimited, |calls| calls.to_string()),
+    ]
+}
+
+fn scopes(terms: &Terms) -> String {
+    if !terms.enabled() {
+        return "(not enabled)".to_owned();
+    }
+    let enforced = match terms.access() {
+        Access::Scopes(scopes) => scopes.to_string(),
+        Access::AnyAuthenticated => "(any authenticated)".to_owned(),
+    };
+    if terms.shadow_scopes().is_empty() {
+        enforced
+    } else {
+        format!("{enforced}, shadow: {}", terms.shadow_scopes())
+    }
+}
+
+fn count(rules: &[CompiledRule]) -> String {
+    let shadow = rules.iter().filter(|rule| rule.mode() == Mode::Shadow);
+    match (rules.len(), shadow.count()) {
+        (0, _) => "none".to_owned(),
+        (all, 0) => all.to_string(),
+        (all, shadow) => format!("{all}, shadow: {shadow}"),
+    }
+}
+
+fn quota((quota, mode): &(Quota, Mode)) -> String {
+    let mut text = format!("{}/{}", quota.count(), format_duration(quota.period()));
+    if quota.burst_size() != quota.count() {
+        text.push_str(&format!(" burst {}", quota.burst_size()));
+    }
+    match mode {
+        Mode::Enforce => text,
+        Mode::Shadow => format!("shadow: {text}"),
+    }
+}
+
+fn in_words(target: &Target, tenant: &str, index: usize, rule: &CompiledRule) -> [String; 4] {
+    let effect = match rule.effect() {
+        Effect::Deny => "deny",
+        Effect::AllowOnlyIf => "allowOnlyIf",
+    };
+    let shadow = match rule.mode() {
+        Mode::Enforce => "",
+        Mode::Shadow => "shadow: ",
+    };
+    [
+        target.name().to_owned(),
+        inert(tenant),
+        format!("rules[{index}]"),
+        format!("{shadow}{effect} {}", inert(rule.condition().trim())),
+    ]
+}
+
+/// In one line, without power over a terminal.
+fn inert(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().flat_map(visible).collect()
+}
+
+fn visible(c: char) -> impl Iterator<Item = char> {
+    let plain = matches!(c, '"' | '\'' | '\\');
+    let escaped = (!plain).then(|| c.escape_debug());
+    escaped.into_iter().flatten().chain(plain.then_some(c))
+}
+
+/// Columns as wide as their widest cell.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}

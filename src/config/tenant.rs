@@ -1,0 +1,167 @@
+//! The `tenants` section: what single tenants have otherwise than the others.
+//!
+//! A reader would ask why an unknown tool is a fault and an unknown tenant is not: tools are declared in this
+//! file, tenants are whatever the issuers say.
+
+use std::collections::BTreeMap;
+
+use super::document::At;
+use super::faults::Faults;
+use super::policy::{self, Access, Mode};
+use super::quota::Rate;
+use super::raw::{RawOverride, RawTenant};
+use super::rule::{self, Rule};
+use super::scope_set::ScopeSet;
+use super::shape::did_you_mean;
+use super::{Resource, Tool};
+
+/// What one tenant has otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tenant {
+    /// By name of the tool, which is there.
+    pub tools: BTreeMap<String, Override>,
+    /// By URI template of the resource, which is there.
+    pub resources: BTreeMap<String, Override>,
+}
+
+/// What replaces the policy of a tool or resource; `None` leaves it as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Override {
+    /// Who may call, with the scopes in shadow mode.
+    pub access: Option<(Access, ScopeSet)>,
+    /// What else refuses a call.
+    pub rules: Option<Vec<Rule>>,
+    /// Whether it is there.
+    pub enabled: Option<bool>,
+    /// How often.
+    pub rate: Option<(Rate, Mode)>,
+}
+
+pub(super) fn check(
+    raw: BTreeMap<String, RawTenant>,
+    tools: &[Tool],
+    resources: &[Resource],
+    at: &At<'_>,
+    faults: &mut Faults,
+) -> BTreeMap<String, Tenant> {
+    let tools: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+    let resources = resources
+        .iter()
+        .map(|resource| resource.uri_template.as_str());
+    let resources: Vec<&str> = resources.collect();
+    let check_one = |(name, raw): (String, RawTenant)| {
+        let at = at.key(&name);
+        if !(1..=256).contains(&name.len()) || name.chars().any(char::is_control) {
+            at.fault(
+                faults,
+                "a tenant's name is 1 to 256 bytes without control characters",
+            );
+        }
+        let tenant = Tenant {
+            tools: section(raw.tools, &tools, "tool", &at.key("tools"), faults),
+            resources: section(
+                raw.resources,
+                &resources,
+                "resource",
+                &at.key("resources"),
+                faults,
+            ),
+        };
+        (name, tenant)
+    };
+    raw.into_iter().map(check_one).collect()
+}
+
+fn section(
+    raw: BTreeMap<String, RawOverride>,
+    known: &[&str],
+    kind: &str,
+    at: &At<'_>,
+    faults: &mut Faults,
+) -> BTreeMap<String, Override> {
+    let check_one = |(name, raw): (String, RawOverride)| {
+        let at = at.key(&name);
+        if !known.contains(&name.as_str()) {
+            let hint = did_you_mean(&name, known);
+            at.fault(
+                faults,
+                format!("there is no {kind} of this name under `{kind}s`{hint}"),
+            );
+        }
+        let checked = check_override(raw, &at, faults);
+        (name, checked)
+    };
+    raw.into_iter().map(check_one).collect()
+}
+
+fn check_override(raw: RawOverride, at: &At<'_>, faults: &mut Faults) -> Override {
+    if raw.any_authenticated == Some(false) && raw.scopes.is_none() {
+        at.key("anyAuthenticated").fault(
+            faults,
+            "has no effect: give the `scopes` that callers of this tenant need, or remove it",
+        );
+    }
+    Override {
+        access: policy::access(raw.scopes, raw.any_authenticated, at, faults),
+        rules: raw
+            .rules
+            .map(|rules| rule::check(rules, &at.key("rules"), faults)),
+        enabled: raw.enabled,
+        rate: raw
+            .rate_limit
+            .and_then(|raw| policy::rate(raw, &at.key("rateLimit"), faults)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{faults, good};
+
+    const TOOL: &str = "sources: {shop: {sqlite: shop.db}}\ntools: {get_customer: {description: d, scopes: [a], sql: {source: shop, statement: SELECT 1, result: one}}}\ntenants:\n  acme:\n    tools:\n";
+
+    #[test]
+    fn only_what_is_named_is_replaced() {
+        let config = good(&format!(
+            "{TOOL}      get_customer: {{enabled: false, rules: []}}\n"
+        ));
+        let own = &config.tenants["acme"].tools["get_customer"];
+        assert_eq!(
+            (own.enabled, own.rules.as_deref()),
+            (Some(false), Some(&[][..]))
+        );
+        assert_eq!((&own.access, own.rate), (&None, None));
+    }
+
+    #[test]
+    fn a_tool_that_is_not_there_is_a_fault() {
+        assert_eq!(
+            faults(&format!(
+                "{TOOL}      get_custmer: {{enabled: false}}\n    resources: {{\"a://b\": {{enabled: true}}}}\n"
+            )),
+            [
+                "tollgate.yaml:6: tenants.acme.tools.get_custmer: there is no tool of this name under `tools`; did you mean `get_customer`?",
+                "tollgate.yaml:7: tenants.acme.resources.\"a://b\": there is no resource of this name under `resources`",
+            ]
+        );
+    }
+
+    #[test]
+    fn access_is_as_explicit_as_elsewhere() {
+        assert_eq!(
+            faults(&format!(
+                "{TOOL}      get_customer: {{scopes: [b], anyAuthenticated: true}}\n"
+            )),
+            [
+                "tollgate.yaml:6: tenants.acme.tools.get_customer.anyAuthenticated: give either `scopes` or `anyAuthenticated: true`, not both"
+            ]
+        );
+        assert_eq!(
+            faults(&format!(
+                "{TOOL}      get_customer: {{anyAuthenticated: false}}\n"
+            )),
+            [
+                "tollgate.yaml:6: tenants.acme.tools.get_customer.anyAuthenticated: has no effect: give the `scopes` that callers of this tenant need, or remove it"
+            ]
+        );
+    }
+}

@@ -1,0 +1,38 @@
+//! Credentials become a principal, unless too many bad ones came from the caller's address.
+//!
+//! The limit comes before the signature work that it saves. Credentials that were verified before
+//! cost no such work and pass, so that a flood does not shut out good callers behind the same
+//! address.
+
+use std::sync::Arc;
+
+use super::Call;
+use crate::auth::{AuthError, Credentials, Principal};
+use crate::error::CallError;
+
+impl Call {
+    pub(super) async fn identify(
+        &mut self,
+        credentials: &Credentials<'_>,
+    ) -> Result<Arc<Principal>, CallError> {
+        let pipeline = &*self.pipeline;
+        if pipeline.load.is_closed() {
+            return Err(CallError::Draining);
+        }
+        let wait = self
+            .source
+            .and_then(|source| pipeline.failures.wait(source));
+        if let Some(retry_after) = wait
+            && !pipeline.authenticator.remembers(credentials)
+        {
+            return Err(CallError::TooManyFailures { retry_after });
+        }
+        let known = pipeline.authenticator.authenticate(credentials).await;
+        if let (Err(AuthError::Invalid { .. }), Some(source)) = (&known, self.source) {
+            pipeline.failures.count(source);
+        }
+        let principal = known?;
+        self.record.identify(&principal);
+        Ok(principal)
+    }
+}

@@ -1,0 +1,166 @@
+//! Closed records become numbers: how many calls, how they ended, how long they took.
+//!
+//! Instruments are OpenTelemetry's, read out in Prometheus' text format; another exporter is another
+//! reader of the same provider. Every label comes from the catalogue, the error table or the
+//! configuration, never from a caller, so that nobody can make series. A reader would ask why the
+//! SDK's experimental bound instruments are used: a counter takes 7 ns instead of 85, a histogram
+//! 16 instead of 95, and the whole governed call about a microsecond. [`series`] alone binds.
+
+mod gauges;
+mod series;
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{BoundCounter, Counter, Meter, MeterProvider as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
+use prometheus::{Encoder as _, Registry, TextEncoder};
+
+use super::{CallRecord, names};
+use crate::auth::AuthError;
+use crate::error::{CallError, EdgeError, Outcome, Row};
+use crate::tool::Target;
+pub use gauges::State;
+use series::Series;
+
+/// Series that one target may have: surfaces × reasons, with room.
+const SERIES_PER_TARGET: usize = 64;
+/// What the SDK allows each instrument unless told otherwise.
+const USUAL_SERIES: usize = 2_000;
+
+/// The numbers of one server.
+pub struct Metrics {
+    series: Series,
+    shadow_denials: Counter<u64>,
+    edge_refusals: Counter<u64>,
+    unauthenticated: Unauthenticated,
+    registry: Registry,
+    /// Holds the instruments' readers.
+    _provider: SdkMeterProvider,
+}
+
+/// Requests that stayed without an identity, by reason.
+struct Unauthenticated {
+    missing: BoundCounter<u64>,
+    invalid: BoundCounter<u64>,
+    unavailable: BoundCounter<u64>,
+    flood: BoundCounter<u64>,
+}
+
+impl Metrics {
+    /// Numbers of `service`, which has `targets` tools and resources. `observe` tells the current
+    /// state whenever the numbers are read.
+    ///
+    /// # Errors
+    /// Never with a registry of its own; the SDK's signature has one.
+    pub fn new(
+        service: &str,
+        targets: usize,
+        observe: impl Fn() -> Option<State> + Send + Sync + 'static,
+    ) -> Result<Self, OTelSdkError> {
+        let registry = Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .build()?;
+        let limit = USUAL_SERIES.max((targets + 1) * SERIES_PER_TARGET);
+        let provider = SdkMeterProvider::builder()
+            .with_resource(
+                Resource::builder()
+                    .with_service_name(service.to_owned())
+                    .build(),
+            )
+            .with_view(move |instrument: &Instrument| {
+                let grows = [names::CALLS, names::DURATION].contains(&instrument.name());
+                let stream = Stream::builder().with_cardinality_limit(limit);
+                grows.then(|| stream.build().ok()).flatten()
+            })
+            .with_reader(exporter)
+            .build();
+        let meter = provider.meter("tollgate");
+        gauges::register(&meter, observe);
+        Ok(Self {
+            series: Series::new(&meter),
+            shadow_denials: meter
+                .u64_counter(names::SHADOW_DENIALS)
+                .with_description("Refusals that shadow mode did not carry out")
+                .build(),
+            edge_refusals: meter
+                .u64_counter(names::EDGE_REFUSALS)
+                .with_description("Requests that the HTTP edge refused")
+                .build(),
+            unauthenticated: Unauthenticated::new(&meter),
+            registry,
+            _provider: provider,
+        })
+    }
+
+    /// A shadowed policy would have refused a call of `target`, for a reason of a closed list.
+    pub fn shadow_denied(&self, target: &Target, reason: &'static str) {
+        let labels = [
+            KeyValue::new(names::TARGET, target.name().to_owned()),
+            KeyValue::new(names::REASON, reason),
+        ];
+        self.shadow_denials.add(1, &labels);
+    }
+
+    /// The edge refused a request.
+    pub(super) fn refused_at_edge(&self, error: EdgeError) {
+        let labels = [KeyValue::new(names::REASON, error.row().kind)];
+        self.edge_refusals.add(1, &labels);
+    }
+
+    /// A request stayed without an identity, if that is what the error says.
+    pub(super) fn unidentified(&self, error: &CallError) {
+        match error {
+            CallError::Unauthenticated(AuthError::Missing) => self.unauthenticated.missing.add(1),
+            CallError::Unauthenticated(_) => self.unauthenticated.invalid.add(1),
+            CallError::KeysUnavailable => self.unauthenticated.unavailable.add(1),
+            CallError::TooManyFailures { .. } => self.unauthenticated.flood.add(1),
+            _ => {}
+        }
+    }
+
+    /// A request of an identified caller ended. The others are told by
+    /// [`unidentified`](Self::unidentified) alone: a flood must not blur how long calls take.
+    pub(super) fn ended(
+        &self,
+        record: &CallRecord,
+        took: Duration,
+        outcome: Outcome,
+        error: Option<Row>,
+    ) {
+        if record.principal.is_some() {
+            self.series.add(record, took, outcome, error);
+        }
+    }
+
+    /// All numbers in Prometheus' text format, version 0.0.4.
+    ///
+    /// # Errors
+    /// What keeps a family from being written.
+    pub fn prometheus(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::with_capacity(16 * 1024);
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+impl Unauthenticated {
+    /// All reasons are there from the start, as zeros, so that the first flood shows as an increase.
+    fn new(meter: &Meter) -> Self {
+        let counter = meter
+            .u64_counter(names::UNAUTHENTICATED)
+            .with_description("Requests refused before authentication, or by it")
+            .build();
+        let of = |reason| counter.bind(&[KeyValue::new(names::REASON, reason)]);
+        Self {
+            missing: of("missing"),
+            invalid: of("invalid"),
+            unavailable: of("unavailable"),
+            flood: of("flood"),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The numbers of ended calls: a histogram and a counter for each way that calls of a target end.
+//!
+//! Which series there are is known only as calls come, so each is bound at its first call and found
+//! by a lookup in a lock-free map after that.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{BoundCounter, BoundHistogram, Counter, Histogram, Meter};
+use papaya::HashMap;
+
+use super::super::{CallRecord, Surface, names};
+use crate::error::{Outcome, Row};
+
+/// The conventions' boundaries, in seconds, and finer ones below: most calls take less than 10 ms.
+const BOUNDARIES: [f64; 18] = [
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0,
+    120.0, 300.0,
+];
+
+pub(super) struct Series {
+    bound: HashMap<Key, Bound, RandomState>,
+    duration: Histogram<f64>,
+    calls: Counter<u64>,
+}
+
+/// What tells series apart. The outcome follows from the reason.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    method: &'static str,
+    target: Option<u32>,
+    surface: Surface,
+    reason: &'static str,
+}
+
+struct Bound {
+    duration: BoundHistogram<f64>,
+    /// Where the request is a call of something, and not a list or a handshake.
+    calls: Option<BoundCounter<u64>>,
+}
+
+impl Series {
+    pub(super) fn new(meter: &Meter) -> Self {
+        Self {
+            bound: HashMap::with_hasher(RandomState::default()),
+            duration: meter
+                .f64_histogram(names::DURATION)
+                .with_unit("s")
+                .with_description("How long requests of identified callers took")
+                .with_boundaries(BOUNDARIES.to_vec())
+                .build(),
+            calls: meter
+                .u64_counter(names::CALLS)
+                .with_description("Calls of tools and reads of resources by identified callers")
+                .build(),
+        }
+    }
+
+    pub(super) fn add(
+        &self,
+        record: &CallRecord,
+        took: Duration,
+        outcome: Outcome,
+        error: Option<Row>,
+    ) {
+        let key = Key {
+            method: method(record),
+            target: record.target.as_ref().map(|target| target.index()),
+            surface: record.surface,
+            reason: match (error, outcome) {
+                (Some(row), _) => row.kind,
+                (None, Outcome::Ok) => "none",
+                (None, outcome) => outcome.as_str(),
+            },
+        };
+        let bound = self.bound.pin();
+        let bound = match bound.get(&key) {
+            Some(bound) => bound,
+            None => bound.get_or_insert_with(key, || self.bind(&key, record, outcome)),
+        };
+        bound.duration.record(took.as_secs_f64());
+        if let Some(calls) = &bound.calls {
+            calls.add(1);
+        }
+    }
+
+    fn bind(&self, key: &Key, record: &CallRecord, outcome: Outcome) -> Bound {
+        let surface = KeyValue::new(names::SURFACE, key.surface.name());
+        let mut labels = vec![KeyValue::new(names::METHOD, key.method), surface.clone()];
+        if let Some(target) = &record.target {
+            let name = target.name().to_owned();
+            if record.is_tool() {
+                labels.push(KeyValue::new(names::TOOL, name));
+                labels.push(KeyValue::new(names::OPERATION, "execute_tool"));
+            } else {
+                labels.push(KeyValue::new(names::RESOURCE_URI_TEMPLATE, name));
+            }
+        }
+        if outcome != Outcome::Ok {
+            labels.push(KeyValue::new(names::ERROR_TYPE, key.reason));
+        }
+        let is_call = ["tools/call", "resources/read"].contains(&key.method);
+        let target = record.target.as_ref().map(|target| target.name());
+        let calls = is_call.then(|| {
+            self.calls.bind(&[
+                KeyValue::new(names::TARGET, target.unwrap_or(names::OTHER).to_owned()),
+                KeyValue::new(names::OUTCOME, outcome.as_str()),
+                KeyValue::new(names::REASON, key.reason),
+                surface,
+            ])
+        });
+        Bound {
+            duration: self.duration.bind(&labels),
+            calls,
+        }
+    }
+}
+
+/// The method, where it is one of MCP's. What the record calls a request that was not read, or is
+/// none of MCP's, is no method.
+fn method(record: &CallRecord) -> &'static str {
+    match &record.method {
+        Cow::Borrowed("openapi") | Cow::Owned(_) => names::OTHER,
+        Cow::Borrowed(name) if name.contains([' ', '(']) => names::OTHER,
+        Cow::Borrowed(name) => name,
+    }
+}

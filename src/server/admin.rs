@@ -1,0 +1,83 @@
+//! The admin listener beside the calls': where it goes, and what it counts.
+//!
+//! A reader would ask why the default address may be taken without an error: two servers on one
+//! machine should both start, and nobody asked for that address. One that was asked for is another
+//! matter.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+
+use tokio::net::TcpListener;
+
+use super::StartError;
+use crate::pipeline::Pipeline;
+use crate::record::{Metrics, State};
+use crate::transport::admin::Admin;
+
+/// Where the admin listener goes.
+#[derive(Clone, Copy)]
+pub(super) struct AdminAddress {
+    pub(super) address: SocketAddr,
+    /// Whether the server should rather not start than go without.
+    pub(super) is_required: bool,
+}
+
+/// An admin listener whose port is open.
+pub(super) struct BoundAdmin {
+    pub(super) address: SocketAddr,
+    listener: TcpListener,
+    admin: Arc<Admin>,
+}
+
+impl BoundAdmin {
+    /// Opens the port and starts to count. `hosts` are names that it goes by.
+    pub(super) async fn bind(
+        wanted: AdminAddress,
+        pipeline: &Arc<Pipeline>,
+        service: &str,
+        hosts: &[String],
+    ) -> Result<Option<Self>, StartError> {
+        let address = wanted.address;
+        let bound = TcpListener::bind(address).await;
+        let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (address, listener) = match bound {
+            Ok(bound) => bound,
+            Err(source) if wanted.is_required => {
+                return Err(StartError::BindAdmin { address, source });
+            }
+            Err(source) => {
+                tracing::warn!(
+                    "no metrics are served, since {address} cannot be listened on ({source}): \
+                     set server.adminListen to another address, or to off"
+                );
+                return Ok(None);
+            }
+        };
+        let observed = Arc::downgrade(pipeline);
+        let targets = pipeline.catalog.targets().len();
+        let metrics = Metrics::new(service, targets, move || state(&observed));
+        pipeline.recorder.measure(metrics?);
+        Ok(Some(Self {
+            address,
+            listener,
+            admin: Arc::new(Admin::new(Arc::clone(pipeline), hosts)),
+        }))
+    }
+
+    /// Serves until it is dropped.
+    pub(super) async fn serve(self) {
+        self.admin.serve(self.listener).await;
+    }
+}
+
+/// Weak, since the pipeline holds the numbers that ask for it.
+fn state(pipeline: &Weak<Pipeline>) -> Option<State> {
+    let pipeline = pipeline.upgrade()?;
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    Some(State {
+        in_flight: count(pipeline.load.running()),
+        keys: pipeline.authenticator.key_states(),
+        failing_sources: count(pipeline.failures.sources()),
+        uncounted_failures: pipeline.failures.uncounted(),
+    })
+}

@@ -1,0 +1,89 @@
+//! The policy keys of tools, resources and tenants, as the builder takes them.
+//!
+//! Rules are compiled here as well as by the catalogue, because only here is known where each one is
+//! written.
+
+use crate::config::{self, Faults};
+use crate::tool::{
+    Access, Governed, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy, argument_names,
+};
+
+/// Puts something declared under its policy and those of single tenants.
+pub(super) fn govern<'c, Face>(
+    built: Governed<Face>,
+    common: &config::Policy,
+    tenants: impl Iterator<Item = (&'c String, &'c config::Override)>,
+    faults: &mut Faults,
+) -> Governed<Face> {
+    let input = built.input().clone();
+    let arguments = argument_names(&input);
+    let rules = |listed: &[config::Rule], faults: &mut Faults| -> Vec<Rule> {
+        let checked = listed
+            .iter()
+            .map(|listed| rule(listed, arguments.as_deref(), faults));
+        checked.collect()
+    };
+    let policy = Policy {
+        access: Some(access(&common.access)),
+        shadow_scopes: scopes(&common.shadow_scopes),
+        rules: rules(&common.rules, faults),
+        enabled: common.enabled,
+        quota: common.rate.map(|(rate, _)| quota(rate)),
+        quota_mode: common
+            .rate
+            .map_or_else(Mode::default, |(_, moded)| mode(moded)),
+        timeout: common.timeout,
+        max_concurrent: common.max_concurrent,
+    };
+    let built = built.policy(policy);
+    tenants.fold(built, |built, (name, own)| {
+        let policy = TenantPolicy {
+            access: own
+                .access
+                .as_ref()
+                .map(|(who, shadow)| (access(who), scopes(shadow))),
+            rules: own.rules.as_ref().map(|listed| rules(listed, faults)),
+            enabled: own.enabled,
+            quota: own.rate.map(|(rate, moded)| (quota(rate), mode(moded))),
+        };
+        built.for_tenant(name, policy)
+    })
+}
+
+fn access(access: &config::Access) -> Access {
+    match access {
+        config::Access::Scopes(set) => Access::Scopes(scopes(set)),
+        config::Access::AnyAuthenticated => Access::AnyAuthenticated,
+    }
+}
+
+fn scopes(set: &config::ScopeSet) -> ScopeSet {
+    ScopeSet::all_of(&set.all_of).or_any_of(&set.any_of)
+}
+
+fn mode(mode: config::Mode) -> Mode {
+    match mode {
+        config::Mode::Enforce => Mode::Enforce,
+        config::Mode::Shadow => Mode::Shadow,
+    }
+}
+
+pub(super) fn quota(rate: config::Rate) -> Quota {
+    Quota::per(rate.count, rate.period).burst(rate.burst)
+}
+
+fn rule(listed: &config::Rule, arguments: Option<&[&str]>, faults: &mut Faults) -> Rule {
+    let rule = match listed.effect {
+        config::RuleEffect::Deny => Rule::deny(&listed.condition),
+        config::RuleEffect::AllowOnlyIf => Rule::allow_only_if(&listed.condition),
+    };
+    let rule = rule.mode(mode(listed.mode));
+    let rule = match &listed.because {
+        Some(because) => rule.because(because),
+        None => rule,
+    };
+    if let Err(error) = rule.compile(arguments) {
+        faults.0.push(listed.origin.fault(error.to_string()));
+    }
+    rule
+}

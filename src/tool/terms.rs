@@ -1,0 +1,60 @@
+//! A policy compiled: what governs the calls of one tenant, or of all without terms of their own.
+
+use super::{Access, CompiledRule, Mode, Policy, Quota, ScopeSet};
+
+/// Who may call a target and how often, ready to be asked.
+pub struct Terms {
+    enabled: bool,
+    access: Access,
+    shadow_scopes: ScopeSet,
+    rules: Vec<CompiledRule>,
+    quota: Option<(Quota, Mode)>,
+}
+
+impl Terms {
+    /// # Errors
+    /// A sentence: the policy says not who may call, or which rule is wrong.
+    pub(super) fn compile(policy: &Policy, arguments: Option<&[&str]>) -> Result<Self, String> {
+        let access = match &policy.access {
+            Some(Access::Scopes(scopes)) if scopes.is_empty() => None,
+            access => access.clone(),
+        }
+        .ok_or("has no policy: name the scopes it demands, or let any authenticated caller in")?;
+        let rules = policy.rules.iter().enumerate().map(|(index, rule)| {
+            rule.compile(arguments)
+                .map_err(|error| format!("rules[{index}]: {error}"))
+        });
+        Ok(Self {
+            enabled: policy.enabled,
+            access,
+            shadow_scopes: policy.shadow_scopes.clone(),
+            rules: rules.collect::<Result<_, _>>()?,
+            quota: policy.quota.map(|quota| (quota, policy.quota_mode)),
+        })
+    }
+
+    /// Whether the target is there. What is not is to callers as if it did not exist.
+    pub fn enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Who may call.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Scopes whose lack is recorded and refuses nobody.
+    pub fn shadow_scopes(&self) -> &ScopeSet {
+        &self.shadow_scopes
+    }
+
+    /// What else refuses a call.
+    pub fn rules(&self) -> &[CompiledRule] {
+        &self.rules
+    }
+
+    /// How often the tenant may call.
+    pub fn quota(&self) -> Option<&(Quota, Mode)> {
+        self.quota.as_ref()
+    }
+}

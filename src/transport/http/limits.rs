@@ -1,0 +1,38 @@
+//! How many connections a listener holds, and how long each may take over what it does.
+
+use std::time::Duration;
+
+/// Caps and deadlines of connections. Those of requests (body, calls at once) are elsewhere.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at once. Default 4096.
+    pub max_connections: usize,
+    /// Connections at once from one address (IPv6: from one /64), trusted proxies excepted.
+    /// Default 512.
+    pub max_connections_per_address: usize,
+    /// Time for the TLS handshake. Default 10 s.
+    pub handshake: Duration,
+    /// Time to send a request's head; on HTTP/1.1 also the longest pause between requests, on
+    /// HTTP/2 the time to the first request. Default 10 s.
+    pub head: Duration,
+    /// Time to take an answer, from the moment it has to wait for the client. Default 30 s.
+    pub reply: Duration,
+    /// Longest pause between requests on HTTP/2. Default 60 s.
+    pub idle: Duration,
+    /// How often the TLS files are looked at. Default 5 s.
+    pub reload: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 4_096,
+            max_connections_per_address: 512,
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(10),
+            reply: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            reload: Duration::from_secs(5),
+        }
+    }
+}

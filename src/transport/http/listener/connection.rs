@@ -1,0 +1,139 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::activity::Activity;
+use super::guard::Guarded;
+use super::http2;
+use super::paced::Paced;
+use super::places::Place;
+use super::{CLOSE_TIMEOUT, MAX_HEAD_BYTES, MAX_HEADERS};
+use crate::transport::http::{HttpSurface, Limits, Tls};
+
+/// What all connections of a listener share.
+pub(super) struct Shared {
+    pub(super) surface: Arc<HttpSurface>,
+    pub(super) limits: Limits,
+    pub(super) streams: http2::Streams,
+    pub(super) http1: http1::Builder,
+    pub(super) http2: hyper::server::conn::http2::Builder<http2::Streams>,
+    pub(super) tls: Option<TlsAcceptor>,
+}
+
+/// What one connection has of its own, beside its stream.
+pub(super) struct Connection {
+    pub(super) shared: Arc<Shared>,
+    pub(super) peer: SocketAddr,
+    /// Says when to finish what runs and close.
+    pub(super) stop: watch::Receiver<()>,
+    pub(super) place: Place,
+}
+
+impl Shared {
+    pub(super) fn new(surface: Arc<HttpSurface>, limits: Limits, tls: Option<&Tls>) -> Arc<Self> {
+        let streams = http2::Streams::default();
+        Arc::new(Self {
+            surface,
+            http1: http1_builder(limits.head),
+            http2: http2::builder(streams.clone()),
+            streams,
+            tls: tls.map(|tls| TlsAcceptor::from(Arc::clone(tls.config()))),
+            limits,
+        })
+    }
+}
+
+impl Connection {
+    /// HTTP/1.1 alone: HTTP/2 in the clear is spoken by nobody who needs it.
+    pub(super) async fn serve_plain(self, stream: TcpStream) {
+        self.serve_http1(stream).await;
+    }
+
+    /// The handshake is this connection's own affair: while it lasts, others are accepted.
+    pub(super) async fn serve_tls(self, stream: TcpStream, acceptor: TlsAcceptor) {
+        match timeout(self.shared.limits.handshake, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                self.serve_http2(stream).await;
+            }
+            Ok(Ok(stream)) => self.serve_http1(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_elapsed) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn serve_http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let (shared, peer) = (&self.shared, self.peer);
+        let stream = TokioIo::new(Guarded::new(Paced::new(stream, shared.limits.reply)));
+        let service = service_fn(|request| {
+            let surface = Arc::clone(&shared.surface);
+            async move { Ok::<_, Infallible>(surface.answer(request, peer).await) }
+        });
+        let connection = shared.http1.serve_connection(stream, service);
+        drive(connection, self.stop, std::future::pending()).await;
+        drop(self.place);
+    }
+
+    async fn serve_http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let shared = &self.shared;
+        let stream = TokioIo::new(Paced::new(stream, shared.limits.reply));
+        let activity = Activity::new(&shared.limits);
+        let service = http2::service(&shared.surface, &activity, self.peer);
+        let connection = shared.http2.serve_connection(stream, service);
+        drive(connection, self.stop, activity.expired()).await;
+        drop(self.place);
+    }
+}
+
+/// Serves until the client leaves, `stop` speaks, or the connection `expired`. Then what runs may
+/// end, for a moment: before `stop` speaks, calls have had their grace.
+async fn drive<C>(connection: C, mut stop: watch::Receiver<()>, expired: impl Future<Output = ()>)
+where
+    C: GracefulConnection<Error: Error>,
+{
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = &mut connection => ended,
+        () = async {
+            tokio::select! {
+                _ = stop.changed() => {}
+                () = expired => {}
+            }
+        } => {
+            connection.as_mut().graceful_shutdown();
+            timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
+}
+
+/// hyper's timer covers a connection from its first moment, also one that stays silent or idle.
+fn http1_builder(head: Duration) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(head)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .half_close(false)
+        // Answers are small: one copy into one buffer beats two for the kernel to gather.
+        .writev(false);
+    builder
+}
