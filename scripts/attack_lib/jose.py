@@ -51,7 +51,7 @@ class Key:
     }
 
     def __init__(self, folder: str, kind: str, kid: str):
-        self.kind, self.kid, self.path = kind, kid, os.path.join(folder, f"{kid}.pem")
+        self.kind, self.kid, self.path = kind, kid, os.path.join(folder, f"{kid}-{secrets.token_hex(4)}.pem")
         openssl("genpkey", *self.OPTIONS[kind], "-out", self.path)
         self.public_pem = openssl("pkey", "-in", self.path, "-pubout")
         self.public_der = openssl("pkey", "-in", self.path, "-pubout", "-outform", "DER")

@@ -123,6 +123,16 @@ def attack(book, world) -> None:
         book.case("three good ones at once", "200, 200, 200, open", verdict, server, good * 3, on=server)
         book.case("a body longer than its length is no part of it", "200, 400, closed", verdict, server, good + b'{"a":1}\r\n' + HIDDEN, on=server)
 
+        # A refusal before the body was read must not take the body for the next request.
+        inner = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        hidden = b"Content-Length: %d\r\n\r\n" % len(inner) + inner
+        for status, begin in (
+            (401, line + host + b"Authorization: Bearer x\r\n"), (403, line + b"Host: evil.test\r\n" + auth), (404, b"POST /x HTTP/1.1\r\n" + host + auth), (405, b"GET /mcp HTTP/1.1\r\n" + host + auth), (406, line + host + auth + b"Accept: text/html\r\n"), (415, line + host + auth.replace(b"application/json", b"text/plain")),
+            (200, b"GET /healthz HTTP/1.1\r\n" + host), (401, line + host + b"Expect: 100-continue\r\n"),
+        ):
+            book.case(f"a request in the body of one that is {status}{' and waits for 100 Continue' if b'Expect' in begin else ''} is not answered", (f"{status}, closed", f"{status}, open"), verdict, server, begin + hidden, on=server)
+        book.case("nor in a body of 2 MiB that is refused by its length", "413, closed", verdict, server, line + host + auth + b"Content-Length: 2097152\r\n\r\n" + inner * (2**21 // len(inner)), on=server)
+
     with book.group("cap", "Edge: what is too large"):
         rest = host + auth + length + b"\r\n" + body
         book.case("64 headers", "200", whole, server, line + b"".join(b"X-%d: a\r\n" % n for n in range(60)) + rest, False, on=server)

@@ -205,12 +205,13 @@ def floods(book, server) -> None:
     book.case("200,000 PRIORITY frames (CVE-2019-9513)", kept, flood, lambda n: frame(2, 0, 2 * n + 1, struct.pack(">IB", 0, 16)), 200_000, on=server)
     book.case("200,000 unknown frames", kept, flood, lambda n: frame(0xFA, 0, 0, b"x" * 16), 200_000, on=server)
     book.case("memory grown by less than 64 MiB", "yes", lambda: "yes" if server.memory() - before < 64 else f"{server.memory() - before:.0f} MiB")
-    book.case("50 connections that ask and never read: less than 64 MiB", "yes", unread, server, fields, on=server)
+    book.case("5,000 answers that are never read: less than three times their size", "yes", unread, server, fields, on=server)
 
 
 def unread(server, fields) -> str:
     """Windows of zero, so that every answer must wait in memory (CVE-2019-9511, -9517)."""
     before, open_ = server.memory(), []
+    size = len(server.ask("GET", "/openapi.json", server.headers()).body) * 50 * 99 / 2**20
     for _ in range(50):
         h2 = H2(server, settings=struct.pack(">HI", 4, 0), mute=True)
         open_.append(h2)
@@ -222,7 +223,7 @@ def unread(server, fields) -> str:
         time.sleep(0.1)
     for h2 in open_:
         h2.socket.close()
-    return "yes" if most < 64 else f"{most:.0f} MiB"
+    return "yes" if most < 3 * size else f"{most:.0f} MiB for {size:.0f}"
 
 
 def deadlines(book, server) -> None:

@@ -26,6 +26,23 @@ def attack(book, world) -> None:
         book.case("metrics know only targets of the catalogue", "yes", labels, server, on=server)
 
 
+    with book.group("record", "Protocol: each call has one record, whatever became of it"):
+        tool, body = "/mcp/tool/get_customer", b'{"customer_id":"c-42"}'
+        for name, call in {
+            "200": lambda: server.call(), "400 for its arguments": lambda: server.call({}), "400 for its body": lambda: server.call(b"{"), "401": lambda: server.call(token="x"), "401 without a token": lambda: server.call(token=""), "403 for scopes": lambda: server.call(token=server.token(scope="x")), "403 for Host": lambda: server.ask("POST", tool, [("Host", "evil.test")], body),
+            "403 for Origin": lambda: server.call(headers=[("Origin", "http://evil.test")]), "404": lambda: server.call(tool="nothing"), "405": lambda: server.ask("GET", tool, server.headers()), "406": lambda: server.ask("POST", tool, server.headers(("Accept", "text/html"), drop=("Accept",)), body), "413": lambda: server.ask("POST", tool, server.headers(("Content-Length", "9999999"))),
+            "415": lambda: server.ask("POST", tool, server.headers(("Content-Type", "text/plain"), drop=("Content-Type",)), body), "422": lambda: server.call({"customer_id": "c-0"}), "MCP 400": lambda: server.message(b"["), "MCP 404": lambda: server.modern("x/y"), "MCP isError": lambda: server.message({**CALL, "params": {"name": "get_customer", "arguments": {}}}), "MCP 401": lambda: server.message(CALL, token="x"),
+        }.items():
+            book.case(name, "1 record", records, server, call, on=server)
+
+
+def records(server, call) -> str:
+    id = call().header("tollgate-call-id").encode()
+    last = server.call().header("tollgate-call-id").encode()
+    until(lambda: last in server.said(), 5)
+    return f"{sum(b'call=' + id in line and b' via=' in line for line in server.said().splitlines())} record"
+
+
 def written(server, text: str) -> str:
     before = len(server.said())
     name = {"name": text, "arguments": {"customer_id": text, text: text}}

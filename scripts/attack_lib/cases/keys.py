@@ -19,8 +19,8 @@ ALL = [name for names in ALGORITHMS.values() for name in names]
 ORDER_P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
-def issuer(name: str, keys: KeyServer, path: str, **changes) -> dict:
-    return {"issuer": name, "audiences": [AUDIENCE], "jwks": {"url": keys.url + path}, "algorithms": ALL, "keys": {"cooldown": "1s", "refresh": "1h"}, **changes}
+def issuer(name: str, source: KeyServer, path: str, **changes) -> dict:
+    return {"issuer": name, "audiences": [AUDIENCE], "jwks": {"url": source.url + path}, "algorithms": ALL, "keys": {"cooldown": "1s", "refresh": "1h"}, **changes}
 
 
 def token(key: Key, algorithm: str, name: str = ISSUER, *, header: dict | None = None, sign=None, **changes) -> str:
@@ -117,6 +117,7 @@ def attack(book, world) -> None:
             bad(f"a symmetric key in the key set ({kid})", token(bound, "HS256", names["poison"], header={"kid": kid}, sign=jose.hmac_with(octets, "HS256")))
         bad("RSA exponent 1: the signature is the message", token(bound, "RS256", names["poison"], header={"kid": "e1"}, sign=exponent_one))
         book.case("a good key beside all these", "200", accepted, server, token(key["ed25519"], "EdDSA", names["poison"], header={"kid": "good"}), on=server)
+        book.case("a key that names a certificate elsewhere is used, and nothing fetched", "200", accepted, server, token(bound, "RS256", names["poison"], header={"kid": "x5"}), on=server)
         book.case("connections to the attacker's server", "0", lambda: trap.connections)
 
     with book.group("rota", "Keys: fetching them is bounded, and what is removed ends"):
