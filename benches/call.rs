@@ -17,7 +17,7 @@ use tollgate::auth::{
 use tollgate::mcp::{Header, McpHeaders};
 use tollgate::pipeline::CallRequest;
 use tollgate::quota::{Buckets, TenantTarget};
-use tollgate::record::Surface;
+use tollgate::record::{Metrics, Surface};
 use tollgate::server::Server;
 use tollgate::tool::TargetRef;
 use tollgate::{CallContext, Clock, Quota, Tool, ToolError};
@@ -79,25 +79,35 @@ fn runtime() -> Runtime {
 }
 
 fn pipeline(c: &mut Criterion) {
-    let ((server, token), runtime) = (governed(), runtime());
+    let runtime = runtime();
     let arguments = json!({"customer_id": "c-42"})
         .as_object()
         .cloned()
         .expect("an object");
-    c.bench_function("pipeline, cached token", |bencher| {
-        bencher.to_async(Local(&runtime)).iter(|| async {
-            let mut call = server.pipeline().open(Surface::McpHttp);
-            let credentials = Credentials::Bearer(&token);
-            let principal = call.authenticate(&credentials).await.expect("known");
-            let arguments = arguments.clone();
-            let target = TargetRef::Tool("get_customer");
-            black_box(
-                call.serve(&principal, CallRequest { target, arguments })
-                    .await
-                    .expect("served"),
-            )
+    for (name, is_measured) in [
+        ("pipeline, cached token", false),
+        ("pipeline, cached token, with metrics", true),
+    ] {
+        let (server, token) = governed();
+        if is_measured {
+            let metrics = Metrics::new("bench", 1, || None).expect("metrics");
+            server.pipeline().recorder.measure(metrics);
+        }
+        c.bench_function(name, |bencher| {
+            bencher.to_async(Local(&runtime)).iter(|| async {
+                let mut call = server.pipeline().open(Surface::McpHttp);
+                let credentials = Credentials::Bearer(&token);
+                let principal = call.authenticate(&credentials).await.expect("known");
+                let arguments = arguments.clone();
+                let target = TargetRef::Tool("get_customer");
+                black_box(
+                    call.serve(&principal, CallRequest { target, arguments })
+                        .await
+                        .expect("served"),
+                )
+            });
         });
-    });
+    }
 }
 
 fn message(c: &mut Criterion) {

@@ -100,6 +100,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Quota::per(1, Duration::from_secs(86_400)),
         ))
         .tool(tool("forbidden", "customer:write", plenty))
+        // As deployed, with numbers; and the refusals that are measured are not those of a flood.
+        .admin_listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .failure_limit(plenty)
         .tracing(Tracing::over(
             SdkTracerProvider::builder()
                 .with_batch_exporter(Dropped)

@@ -12,6 +12,7 @@ mod cache;
 mod claims;
 mod fetch;
 mod inclusion;
+mod introspection;
 mod issuer;
 mod keys;
 mod mint;
@@ -28,6 +29,7 @@ pub use api_keys::ApiKeyFile;
 pub use claims::ClaimNames;
 pub use fetch::FetchError;
 pub use inclusion::ScopeInclusion;
+pub use introspection::{Introspection, IntrospectionError};
 pub use issuer::{Issuer, IssuerError};
 /// A signature algorithm, for [`Issuer::with_algorithms`] and, where it is an HMAC, [`mint`].
 pub use jsonwebtoken::Algorithm;
@@ -41,6 +43,7 @@ use crate::clock::Clock;
 use api_keys::ApiKeys;
 use cache::{TokenCache, TokenDigest};
 use fetch::Fetcher;
+use introspection::Introspector;
 use token::Verifier;
 
 /// What a request brought to prove who sends it.
@@ -78,8 +81,9 @@ pub enum AuthError {
         /// The reason, for the log; never shown to the caller.
         cause: &'static str,
     },
-    /// The credential can be neither proved nor refused now: its issuer's keys cannot be had.
-    #[error("the keys of the token's issuer are not available")]
+    /// The credential can be neither proved nor refused now: its issuer's keys cannot be had, or its
+    /// issuer cannot be asked.
+    #[error("the keys of the token's issuer, or what it says of the token, are not available")]
     Unavailable,
 }
 
@@ -88,6 +92,7 @@ pub struct Authenticator {
     verifier: Verifier,
     cache: TokenCache,
     api_keys: ApiKeys,
+    introspector: Option<Introspector>,
     inclusion: Arc<ScopeInclusion>,
     fetcher: Fetcher,
     clock: Clock,
@@ -113,6 +118,7 @@ impl Authenticator {
         Self {
             verifier: Verifier::new(issuers, claims, Arc::clone(&inclusion)),
             cache: TokenCache::new(),
+            introspector: None,
             api_keys: ApiKeys::new(Vec::new(), None, Arc::clone(&inclusion)),
             inclusion,
             fetcher: Fetcher::default(),
@@ -125,6 +131,17 @@ impl Authenticator {
     /// Accepts API keys: these, and those in a file that may change.
     pub fn with_api_keys(mut self, keys: Vec<ApiKey>, file: Option<ApiKeyFile>) -> Self {
         self.api_keys = ApiKeys::new(keys, file, Arc::clone(&self.inclusion));
+        self
+    }
+
+    /// Asks an issuer about tokens that are no JWT, and about JWTs that name it.
+    pub fn with_introspection(mut self, settings: Introspection) -> Self {
+        self.introspector = Some(Introspector::new(
+            settings,
+            self.verifier.names().clone(),
+            Arc::clone(&self.inclusion),
+            self.clock.clone(),
+        ));
         self
     }
 
@@ -182,11 +199,30 @@ impl Authenticator {
         match credentials {
             Credentials::Missing | Credentials::Local => true,
             Credentials::Malformed => false,
+            // Judged by a table; no flood is worth refusing a good key for.
+            Credentials::Bearer(token) if token.starts_with(api_key::PREFIX) => {
+                self.api_keys.verify(token, self.clock.unix()).is_ok()
+            }
             Credentials::Bearer(token) => {
                 token.len() <= token::MAX_TOKEN_BYTES
                     && self.cache.get(&TokenDigest::of(token)).is_some()
             }
         }
+    }
+
+    /// Every caller there can be, where that is known beforehand: holders of API keys, the local
+    /// principal, the anonymous one. `None` where an issuer's tokens say who calls.
+    pub fn known_callers(&self) -> Option<Vec<Arc<Principal>>> {
+        if !self.verifier.issuers().is_empty() {
+            return None;
+        }
+        let local = match &self.local {
+            Some(LocalPrincipal::Principal(principal)) => Some(principal),
+            Some(LocalPrincipal::Token(_)) | None => None,
+        };
+        let mut callers = self.api_keys.principals();
+        callers.extend(local.into_iter().chain(&self.anonymous).cloned());
+        Some(callers)
     }
 
     /// Loads the public keys of issuers at once, and again whenever it is time. Never ends; run it
@@ -223,6 +259,11 @@ impl Authenticator {
             if self.verifier.still_vouches(verified.proof, &self.clock)? {
                 return Ok(verified.principal);
             }
+        }
+        if let Some(introspector) = &self.introspector
+            && introspector.is_for(token)
+        {
+            return introspector.verify(token, digest).await;
         }
         let verified = self.verifier.verify(token, &self.clock).await?;
         let principal = Arc::clone(&verified.principal);

@@ -19,8 +19,8 @@ use tokio::sync::oneshot;
 use tokio::time::{interval, timeout};
 
 use crate::auth::{
-    ApiKey, ApiKeyFile, Authenticator, ClaimNames, Issuer, IssuerError, LocalIdentity,
-    NoRandomness, Principal, ScopeInclusion, random_secret,
+    ApiKey, ApiKeyFile, Authenticator, ClaimNames, Introspection, Issuer, IssuerError,
+    LocalIdentity, NoRandomness, Principal, ScopeInclusion, random_secret,
 };
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
@@ -97,6 +97,7 @@ pub struct ServerBuilder {
     issuers: Vec<Issuer>,
     claims: ClaimNames,
     scope_inclusion: ScopeInclusion,
+    introspection: Option<Introspection>,
     api_keys: Vec<ApiKey>,
     api_key_file: Option<ApiKeyFile>,
     local: Option<LocalIdentity>,
@@ -123,6 +124,7 @@ impl Default for ServerBuilder {
             issuers: Vec::new(),
             claims: ClaimNames::default(),
             scope_inclusion: ScopeInclusion::default(),
+            introspection: None,
             api_keys: Vec::new(),
             api_key_file: None,
             local: None,
@@ -173,6 +175,12 @@ impl ServerBuilder {
     /// Trusts an issuer's tokens. Without any, HTTP serves nobody.
     pub fn issuer(mut self, issuer: Issuer) -> Self {
         self.issuers.push(issuer);
+        self
+    }
+
+    /// Asks an issuer about opaque tokens; instead of one named before.
+    pub fn introspection(mut self, introspection: Introspection) -> Self {
+        self.introspection = Some(introspection);
         self
     }
 
@@ -304,6 +312,9 @@ impl ServerBuilder {
             self.clock.clone(),
         )
         .with_api_keys(self.api_keys, self.api_key_file);
+        if let Some(introspection) = self.introspection {
+            authenticator = authenticator.with_introspection(introspection);
+        }
         if let Some(identity) = self.local {
             authenticator = authenticator.with_local(identity);
         }
@@ -380,7 +391,7 @@ impl Server {
         let bound = listener.local_addr().map_err(failed)?;
         let (hosts, pipeline) = (&self.http.allowed_hosts, Arc::clone(&self.pipeline));
         let admin = match self.admin {
-            Some(wanted) => BoundAdmin::bind(wanted, &pipeline, &self.service, hosts).await?,
+            Some(wanted) => Some(BoundAdmin::bind(wanted, &pipeline, &self.service, hosts).await?),
             None => None,
         };
         let surface = HttpSurface::new(self.pipeline, self.mcp, &self.http, bound, self.dev);
@@ -452,7 +463,7 @@ impl BoundServer {
 
     /// The admin listener's address, if there is one.
     pub fn admin_addr(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|admin| admin.address)
+        self.admin.as_ref().and_then(BoundAdmin::local_addr)
     }
 
     /// The scheme and the address, such as `https://127.0.0.1:8443`.

@@ -36,6 +36,7 @@
 //! ```
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -43,8 +44,9 @@ use secrecy::SecretString;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::auth::{ClaimNames, Issuer, MintRequest, mint, random_secret};
+use crate::auth::{ClaimNames, Issuer, KeyState, MintRequest, mint, random_secret};
 use crate::clock::Clock;
+use crate::pipeline::Pipeline;
 use crate::server::{Server, ServerBuilder};
 
 /// `iss` of the tokens a [`TestServer`] trusts.
@@ -57,6 +59,7 @@ pub struct TestServer {
     url: String,
     admin_url: Option<String>,
     clock: Clock,
+    pipeline: Arc<Pipeline>,
     secret: SecretString,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
@@ -81,6 +84,7 @@ impl TestServer {
         let server = set_up(builder)
             .build()
             .expect("a server that can be served");
+        let pipeline = Arc::clone(server.pipeline());
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let bound = server.bind(address).await.expect("a free port");
         let url = bound.url();
@@ -94,6 +98,7 @@ impl TestServer {
             url,
             admin_url,
             clock,
+            pipeline,
             secret,
             stop: Some(stop),
             serving,
@@ -113,6 +118,11 @@ impl TestServer {
     /// The clock that quotas and tokens go by.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// How it stands with the public keys of each issuer that has some.
+    pub fn key_states(&self) -> Vec<KeyState> {
+        self.pipeline.authenticator.key_states()
     }
 
     /// The secret that good tokens are signed with, for tests that make bad ones.

@@ -3,11 +3,17 @@
 
 #[path = "metrics/admin.rs"]
 mod admin;
+#[path = "support/binary.rs"]
+#[expect(dead_code, reason = "other test files use the rest")]
+mod binary;
 #[path = "support/caller.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]
 mod caller;
 #[path = "support/scrape.rs"]
 mod scrape;
+#[cfg(unix)]
+#[path = "metrics/startup.rs"]
+mod startup;
 
 use std::time::Duration;
 

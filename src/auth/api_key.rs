@@ -62,6 +62,10 @@ impl KeyTable {
         Self(keys.into_iter().map(entry).collect())
     }
 
+    pub(super) fn principals(&self) -> impl Iterator<Item = Arc<Principal>> {
+        self.0.values().map(|entry| Arc::clone(&entry.principal))
+    }
+
     /// Whose key this is at `now`, a time since the Unix epoch; `None` when it is not one of these.
     pub(super) fn find(&self, hash: &[u8; 32], now: Duration) -> Option<KeyResult> {
         let entry = self.0.get(hash)?;

@@ -69,6 +69,15 @@ impl ApiKeys {
         keys
     }
 
+    /// Everybody who holds a key, as the file stood when it was last read.
+    pub(super) fn principals(&self) -> Vec<Arc<Principal>> {
+        let mut principals: Vec<_> = self.fixed.principals().collect();
+        if let Some(file) = &self.file {
+            principals.extend(file.current.load().keys.principals());
+        }
+        principals
+    }
+
     /// Whose key `token` is at `now`, a time since the Unix epoch.
     pub(super) fn verify(&self, token: &str, now: Duration) -> Result<Arc<Principal>, AuthError> {
         let hash = hash(token);

@@ -9,8 +9,9 @@ mod address;
 
 use std::time::Duration;
 
-use http::header::CACHE_CONTROL;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use reqwest::{Client, Response, Url, redirect, retry};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
@@ -50,6 +51,9 @@ pub enum FetchError {
     /// The answer is that there is nothing there.
     #[error("the answer was a 4xx status")]
     NotThere,
+    /// The other side does not know us, or has nothing there that takes a form.
+    #[error("the answer was a 4xx status: check the URL, the client id and the client secret")]
+    Credentials,
     /// The answer is neither a document nor a clear no.
     #[error("the answer was a status of failure, or a redirect, which is not followed")]
     Status,
@@ -91,6 +95,31 @@ impl Fetcher {
         let max_age = max_age(&response);
         let document = read_object(response).await?;
         Ok(Fetched { document, max_age })
+    }
+
+    /// Posts a form to a URL that the operator named, with these credentials.
+    pub(super) async fn post_form(
+        &self,
+        url: &Url,
+        (client_id, client_secret): (&str, &SecretString),
+        form: String,
+    ) -> Result<Map<String, Value>, FetchError> {
+        address::check_literal(url, Reach::Configured)?;
+        let request = self.client(Reach::Configured).await?.post(url.clone());
+        let request = request
+            .header(ACCEPT, "application/json")
+            .basic_auth(client_id, Some(client_secret.expose_secret()))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form);
+        let response = request.send().await.map_err(|error| reason(&error))?;
+        let status = response.status();
+        if status.is_client_error() {
+            return Err(FetchError::Credentials);
+        }
+        if !status.is_success() {
+            return Err(FetchError::Status);
+        }
+        read_object(response).await
     }
 
     async fn client(&self, reach: Reach) -> Result<&Client, FetchError> {

@@ -77,7 +77,7 @@ pub enum KeySourceError {
     IssuerUrl,
     /// The URL of the key set is no URL to trust.
     #[error(
-        "`jwks.url` must be an https URL without user and fragment (http on this machine only)"
+        "the URL of the keys must be an https URL without user and fragment (http on this machine only)"
     )]
     JwksUrl,
     /// The times contradict each other.

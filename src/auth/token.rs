@@ -6,6 +6,7 @@
 //! All refusals look the same from outside, so a cheap check may come before a dear one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -36,9 +37,17 @@ pub(super) struct Lifetime {
 
 impl Lifetime {
     fn of(claims: &Claims) -> Result<Self, AuthError> {
-        let expires = numeric_date(claims, "exp")?.ok_or(AuthError::Invalid {
-            cause: "exp is missing",
-        })?;
+        if !claims.contains_key("exp") {
+            return Err(AuthError::Invalid {
+                cause: "exp is missing",
+            });
+        }
+        Self::as_far_as_told(claims)
+    }
+
+    /// Where `exp` may be absent: somebody else vouches for the token at this moment.
+    pub(super) fn as_far_as_told(claims: &Claims) -> Result<Self, AuthError> {
+        let expires = numeric_date(claims, "exp")?.unwrap_or(u64::MAX);
         let not_before = numeric_date(claims, "nbf")?.unwrap_or(0);
         let issued = numeric_date(claims, "iat")?.unwrap_or(0);
         Ok(Self {
@@ -46,6 +55,11 @@ impl Lifetime {
             // A token from the future is not good yet, whichever claim says so.
             not_before: not_before.max(issued),
         })
+    }
+
+    /// How long it is until `exp`, without leeway.
+    pub(super) fn remaining(self, now: u64) -> Duration {
+        Duration::from_secs(self.expires.saturating_sub(now))
     }
 
     pub(super) fn check(self, now: u64) -> Result<(), AuthError> {
@@ -78,6 +92,10 @@ impl Verifier {
             names,
             inclusion,
         }
+    }
+
+    pub(super) fn names(&self) -> &ClaimNames {
+        &self.names
     }
 
     pub(super) fn issuers(&self) -> &[Issuer] {
@@ -150,7 +168,7 @@ const SHAPE: AuthError = AuthError::Invalid {
 };
 
 /// One part of the token: base64url without padding around one JSON object without doubled keys.
-fn decode(part: &str) -> Result<Claims, AuthError> {
+pub(super) fn decode(part: &str) -> Result<Claims, AuthError> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| SHAPE)?;
     let StrictObject(object) = serde_json::from_slice(&bytes).map_err(|_| SHAPE)?;
     Ok(object)

@@ -24,11 +24,11 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let config = args.config.load()?;
-    let callers = reach::callers(&config, args.config.dev);
     let places = reach::places(&config);
     let remote_keys = remote_keys(&config);
     let server = args.config.builder(config)?.build()?;
     let targets = server.pipeline().catalog.targets();
+    let callers = server.pipeline().authenticator.known_callers();
     print(matrix::of(targets).trim_end())?;
     for issuer in remote_keys {
         say(format_args!(

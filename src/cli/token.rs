@@ -105,7 +105,7 @@ fn signer<'c>(
     candidates
         .find_map(|issuer| match &issuer.keys {
             config::IssuerKeys::Secret(secret) => Some((issuer, secret)),
-            config::IssuerKeys::Public(..) => None,
+            config::IssuerKeys::Public(..) | config::IssuerKeys::Introspection(_) => None,
         })
         .ok_or_else(|| {
             "an issuer with public keys signs its tokens itself: get one there, or configure an issuer with a `secret` for trying things out".into()

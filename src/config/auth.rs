@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::api_key::{self, ApiKey};
 use super::document::At;
 use super::faults::Faults;
-use super::issuer::{self, Issuer};
+use super::issuer::{self, Issuer, IssuerKeys};
 use super::quota::{Rate, RateError};
 use super::raw::RawAuth;
 use super::scopes;
@@ -91,6 +91,7 @@ pub struct Claims {
 pub(super) fn check(raw: RawAuth, file: &Path, at: &At<'_>, faults: &mut Faults) -> Auth {
     let issuers_at = at.key("issuers");
     let mut known = BTreeSet::new();
+    let mut is_asked = false;
     let mut issuers = Vec::with_capacity(raw.issuers.len());
     for (index, raw) in raw.issuers.into_iter().enumerate() {
         let at = issuers_at.index(index);
@@ -98,7 +99,16 @@ pub(super) fn check(raw: RawAuth, file: &Path, at: &At<'_>, faults: &mut Faults)
             at.key("issuer")
                 .fault(faults, "this issuer is listed twice; merge the two entries");
         }
-        issuers.push(issuer::check(raw, file, &at, faults));
+        let issuer = issuer::check(raw, file, &at, faults);
+        if let IssuerKeys::Introspection(_) = issuer.keys {
+            if is_asked {
+                let message =
+                    "only one issuer may have this: an opaque token does not tell whose it is";
+                at.key("introspection").fault(faults, message);
+            }
+            is_asked = true;
+        }
+        issuers.push(issuer);
     }
     let claims = Claims {
         subject: raw.claims.subject,

@@ -15,6 +15,7 @@ use super::auth::check_secret;
 use super::document::At;
 use super::duration;
 use super::faults::{Faults, Origin};
+use super::introspection::{self, Introspection};
 use super::raw::{RawAlgorithm, RawIssuer, RawJwks, RawKeyTimes};
 
 /// One issuer of tokens. `Debug` does not show the secret.
@@ -41,6 +42,8 @@ pub enum IssuerKeys {
     Secret(SecretString),
     /// Public keys.
     Public(KeySource, KeyTimes),
+    /// None that we have: the issuer is asked about each token. For at most one issuer.
+    Introspection(Introspection),
 }
 
 /// Where public keys are.
@@ -129,8 +132,15 @@ impl fmt::Display for Algorithm {
 pub(super) fn check(raw: RawIssuer, file: &Path, at: &At<'_>, faults: &mut Faults) -> Issuer {
     let algorithms = check_algorithms(&raw, at, faults);
     let origin = keys_origin(&raw, at);
-    let keys = match (raw.secret, raw.jwks) {
-        (Some(secret), jwks) => {
+    if raw.introspection.is_some() {
+        introspection::check_alone(&raw, at, faults);
+    }
+    let keys = match (raw.introspection, raw.secret, raw.jwks) {
+        (Some(endpoint), _, _) => {
+            let at = at.key("introspection");
+            IssuerKeys::Introspection(introspection::check(endpoint, &at, faults))
+        }
+        (None, Some(secret), jwks) => {
             let at_secret = at.key("secret");
             if jwks.is_some() {
                 at_secret.fault(faults, "give either `secret` or `jwks`, not both");
@@ -143,7 +153,7 @@ pub(super) fn check(raw: RawIssuer, file: &Path, at: &At<'_>, faults: &mut Fault
             check_secret(&secret, hashes.max().unwrap_or(32), &at_secret, faults);
             IssuerKeys::Secret(secret.into())
         }
-        (None, jwks) => {
+        (None, None, jwks) => {
             let source = jwks.map_or(KeySource::Discovery, |jwks| {
                 key_source(jwks, file, &at.key("jwks"), faults)
             });
@@ -208,6 +218,9 @@ fn algorithm(raw: RawAlgorithm) -> Algorithm {
 }
 
 fn keys_origin(raw: &RawIssuer, at: &At<'_>) -> Origin {
+    if raw.introspection.is_some() {
+        return at.key("introspection").key("url").origin();
+    }
     match (&raw.secret, &raw.jwks) {
         (Some(_), _) => at.key("secret").origin(),
         (None, Some(RawJwks { url: Some(_), .. })) => at.key("jwks").key("url").origin(),

@@ -159,6 +159,31 @@ pub(super) struct RawIssuer {
     pub(super) jwks: Option<RawJwks>,
     /// How long public keys are used.
     pub(super) keys: Option<RawKeyTimes>,
+    /// Where to ask about its tokens, instead of `secret` and `jwks`; for at most one issuer.
+    pub(super) introspection: Option<RawIntrospection>,
+}
+
+/// An introspection endpoint (RFC 7662), for tokens that say nothing by themselves.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Introspection")]
+pub(super) struct RawIntrospection {
+    /// An https URL, such as `https://login.example.com/introspect`; http on this machine only.
+    #[schemars(length(min = 1))]
+    pub(super) url: String,
+    /// What the endpoint knows this server by, such as `tollgate`.
+    #[schemars(length(min = 1))]
+    pub(super) client_id: String,
+    /// How this server proves it, such as `${file:/run/secrets/introspection}`.
+    #[schemars(length(min = 1))]
+    pub(super) client_secret: String,
+    /// How long an answer may be used, such as `30s`: so long a revoked token still works. 0s to 1h.
+    #[serde(default = "default_introspection_age")]
+    pub(super) max_age: String,
+}
+
+fn default_introspection_age() -> String {
+    "30s".into()
 }
 
 /// A JWK Set (RFC 7517): either `url` or `file`.

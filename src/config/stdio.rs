@@ -119,7 +119,7 @@ mod tests {
             ),
             [
                 "tollgate.yaml:3: stdio.principal.tenant: must not hold control characters",
-                "tollgate.yaml:5: stdio.principal.scopes[0]: a scope is printable ASCII without spaces, quotes and backslashes, such as customer:read",
+                "tollgate.yaml:5: stdio.principal.scopes[0]: a scope is printable ASCII without spaces, quotes and backslashes, such as customer:read, of at most 256 characters",
             ]
         );
         assert_eq!(

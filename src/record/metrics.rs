@@ -98,7 +98,7 @@ impl Metrics {
     }
 
     /// A shadowed policy would have refused a call of `target`, for a reason of a closed list.
-    pub fn shadow_denied(&self, target: &Target, reason: &'static str) {
+    fn shadow_denied(&self, target: &Target, reason: &'static str) {
         let labels = [
             KeyValue::new(names::TARGET, target.name().to_owned()),
             KeyValue::new(names::REASON, reason),
@@ -134,6 +134,11 @@ impl Metrics {
     ) {
         if record.principal.is_some() {
             self.series.add(record, took, outcome, error);
+        }
+        if let Some(target) = &record.target {
+            for would_deny in &record.would_deny {
+                self.shadow_denied(target, would_deny.kind());
+            }
         }
     }
 

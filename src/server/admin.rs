@@ -4,6 +4,8 @@
 //! machine should both start, and nobody asked for that address. One that was asked for is another
 //! matter.
 
+use std::future::pending;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
@@ -22,11 +24,10 @@ pub(super) struct AdminAddress {
     pub(super) is_required: bool,
 }
 
-/// An admin listener whose port is open.
+/// An admin listener whose port is open, or the reason why it is not.
 pub(super) struct BoundAdmin {
-    pub(super) address: SocketAddr,
-    listener: TcpListener,
-    admin: Arc<Admin>,
+    address: SocketAddr,
+    listening: io::Result<(TcpListener, Arc<Admin>)>,
 }
 
 impl BoundAdmin {
@@ -36,7 +37,7 @@ impl BoundAdmin {
         pipeline: &Arc<Pipeline>,
         service: &str,
         hosts: &[String],
-    ) -> Result<Option<Self>, StartError> {
+    ) -> Result<Self, StartError> {
         let address = wanted.address;
         let bound = TcpListener::bind(address).await;
         let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
@@ -46,27 +47,40 @@ impl BoundAdmin {
                 return Err(StartError::BindAdmin { address, source });
             }
             Err(source) => {
-                tracing::warn!(
-                    "no metrics are served, since {address} cannot be listened on ({source}): \
-                     set server.adminListen to another address, or to off"
-                );
-                return Ok(None);
+                return Ok(Self {
+                    address,
+                    listening: Err(source),
+                });
             }
         };
         let observed = Arc::downgrade(pipeline);
         let targets = pipeline.catalog.targets().len();
         let metrics = Metrics::new(service, targets, move || state(&observed));
         pipeline.recorder.measure(metrics?);
-        Ok(Some(Self {
+        let admin = Arc::new(Admin::new(Arc::clone(pipeline), hosts));
+        Ok(Self {
             address,
-            listener,
-            admin: Arc::new(Admin::new(Arc::clone(pipeline), hosts)),
-        }))
+            listening: Ok((listener, admin)),
+        })
+    }
+
+    pub(super) fn local_addr(&self) -> Option<SocketAddr> {
+        self.listening.is_ok().then_some(self.address)
     }
 
     /// Serves until it is dropped.
     pub(super) async fn serve(self) {
-        self.admin.serve(self.listener).await;
+        match self.listening {
+            Ok((listener, admin)) => admin.serve(listener).await,
+            Err(error) => {
+                tracing::warn!(
+                    "no metrics are served, since {} cannot be listened on ({error}): \
+                     set server.adminListen to another address, or to off",
+                    self.address
+                );
+                pending().await
+            }
+        }
     }
 }
 

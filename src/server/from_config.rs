@@ -5,6 +5,7 @@
 //! once, each fault with its key path and line.
 
 mod api_keys;
+mod introspection;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -60,10 +61,11 @@ impl ServerBuilder {
         builder.http.authorization_servers = authorization_servers(&config.auth.issuers);
         for issuer in &config.auth.issuers {
             match checked_issuer(issuer) {
-                Ok(issuer) => builder.issuers.push(issuer),
+                Ok(issuer) => builder.issuers.extend(issuer),
                 Err(error) => faults.0.push(issuer.origin.fault(error.to_string())),
             }
         }
+        introspection::add(&config.auth, &mut builder, &mut faults);
         api_keys::add(&config.auth, &mut builder, &mut faults);
         builder.local = config.stdio.as_ref().and_then(local_identity);
         for exporter in &config.telemetry.traces {
@@ -138,9 +140,11 @@ fn authorization_servers(issuers: &[config::Issuer]) -> Vec<String> {
         .collect()
 }
 
-fn checked_issuer(issuer: &config::Issuer) -> Result<Issuer, crate::auth::IssuerError> {
+/// The issuer, unless it is one that is asked about its tokens.
+fn checked_issuer(issuer: &config::Issuer) -> Result<Option<Issuer>, crate::auth::IssuerError> {
     let (name, audiences) = (&issuer.issuer, &issuer.audiences);
     let checked = match &issuer.keys {
+        config::IssuerKeys::Introspection(_) => return Ok(None),
         config::IssuerKeys::Secret(secret) => Issuer::hs256(name, audiences, secret),
         config::IssuerKeys::Public(source, times) => {
             let source = match source {
@@ -157,11 +161,11 @@ fn checked_issuer(issuer: &config::Issuer) -> Result<Issuer, crate::auth::Issuer
         }
     };
     let checked = checked?.with_algorithms(issuer.algorithms.iter().map(algorithm))?;
-    Ok(if issuer.allow_missing_audience {
+    Ok(Some(if issuer.allow_missing_audience {
         checked.allow_missing_audience()
     } else {
         checked
-    })
+    }))
 }
 
 fn algorithm(algorithm: &config::Algorithm) -> Algorithm {

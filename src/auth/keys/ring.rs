@@ -99,12 +99,13 @@ impl KeyRing {
                         });
                     }
                     Lookup::Unfit(cause) => return Err(AuthError::Invalid { cause }),
-                    Lookup::Unknown => self.ask(clock.monotonic()),
+                    Lookup::Unknown if may_wait => self.ask(clock.monotonic()),
+                    Lookup::Unknown => None,
                 },
                 // At start the first load is on its way; afterwards waiting would only pile up calls.
-                None => (self.loads.borrow().finished == 0).then_some(1),
+                None => (may_wait && self.loads.borrow().finished == 0).then_some(1),
             };
-            match load.filter(|_| may_wait) {
+            match load {
                 Some(load) => self.finished(load, clock).await,
                 None if held.is_none() => return Err(AuthError::Unavailable),
                 None => {
@@ -151,7 +152,8 @@ impl KeyRing {
             };
             self.loads
                 .send_modify(|loads| loads.finished = loads.started);
-            self.rest(clock.monotonic() + rest, clock).await;
+            // Counted from the start of the load, however long it took.
+            self.rest(now.saturating_add(rest), clock).await;
         }
     }
 
@@ -206,7 +208,7 @@ impl KeyRing {
 
     async fn finished(&self, load: u64, clock: &Clock) {
         let mut loads = self.loads.subscribe();
-        let deadline = clock.monotonic() + FETCH_TIMEOUT;
+        let deadline = clock.monotonic().saturating_add(FETCH_TIMEOUT);
         tokio::select! {
             _ = loads.wait_for(|loads| loads.finished >= load) => {}
             () = clock.reached(deadline) => {}
@@ -238,7 +240,7 @@ impl KeyRing {
         self.loads.send_modify(|loads| loads.started += 1);
         let loaded = tokio::select! {
             loaded = self.source.load(&self.issuer, fetcher) => loaded?,
-            () = clock.reached(now + FETCH_TIMEOUT) => return Err(FetchError::TimedOut.into()),
+            () = clock.reached(now.saturating_add(FETCH_TIMEOUT)) => return Err(FetchError::TimedOut.into()),
         };
         let period = self.source.period(self.times.refresh, loaded.max_age);
         self.accept(loaded, now);

@@ -8,26 +8,8 @@ use std::sync::Arc;
 
 use crate::access::permits;
 use crate::auth::Principal;
-use crate::config::{Config, Fault, Origin, Stdio};
+use crate::config::{Config, Fault, Origin};
 use crate::tool::{CompiledRule, Mode, Target, Terms};
-
-/// All callers there can be; `None` where tokens say who they are.
-pub(super) fn callers(config: &Config, dev: bool) -> Option<Vec<Principal>> {
-    if dev || !config.auth.issuers.is_empty() {
-        return None;
-    }
-    let Some(Stdio::Principal {
-        tenant,
-        subject,
-        scopes,
-    }) = &config.stdio
-    else {
-        return Some(Vec::new());
-    };
-    Some(Vec::from_iter(Principal::configured(
-        tenant, subject, scopes,
-    )))
-}
 
 /// Where each tool and resource is declared.
 pub(super) fn places(config: &Config) -> BTreeMap<String, Origin> {
@@ -43,7 +25,7 @@ pub(super) fn places(config: &Config) -> BTreeMap<String, Origin> {
 /// A fault for each target that nobody can call.
 pub(super) fn faults(
     targets: &[Arc<Target>],
-    callers: Option<&[Principal]>,
+    callers: Option<&[Arc<Principal>]>,
     places: &BTreeMap<String, Origin>,
 ) -> Vec<Fault> {
     let fault = |target: &Arc<Target>| {
@@ -54,7 +36,7 @@ pub(super) fn faults(
     targets.iter().filter_map(fault).collect()
 }
 
-fn closed(target: &Target, callers: Option<&[Principal]>) -> Option<&'static str> {
+fn closed(target: &Target, callers: Option<&[Arc<Principal>]>) -> Option<&'static str> {
     let refuses = |rule: &CompiledRule| rule.mode() == Mode::Enforce && rule.refuses_always();
     let enabled = || target.all_terms().filter(|terms| terms.enabled());
     if enabled().next().is_none() {
@@ -66,9 +48,11 @@ fn closed(target: &Target, callers: Option<&[Principal]>) -> Option<&'static str
         );
     }
     match callers {
-        Some([]) => Some("the file names no caller; give `auth.issuers` or `stdio.principal`"),
+        Some([]) => Some(
+            "the file names no caller; give `auth.issuers`, `auth.apiKeys` or `stdio.principal`",
+        ),
         Some(callers) if !callers.iter().any(|caller| permits(target, caller)) => Some(
-            "the only caller is `stdio.principal`, whom its scopes or rules refuse; grant the scopes, or give `auth.issuers`",
+            "its scopes or rules refuse every caller that the file names; grant the scopes, or give `auth.issuers`",
         ),
         _ => None,
     }
