@@ -48,7 +48,12 @@ fn measure(
 ) {
     let ready = || {
         let claims = ClaimNames::default();
-        let authenticator = Authenticator::new(vec![issuer()], claims, Clock::system());
+        let authenticator = Authenticator::new(
+            vec![issuer()],
+            claims,
+            ScopeInclusion::default(),
+            Clock::system(),
+        );
         runtime.block_on(async {
             tokio::select! {
                 () = authenticate(&authenticator, warm) => {}

@@ -1,0 +1,5 @@
+"""The attacks, a module each for one part of the security bar. `attack(book, world)` of each is called in this order;
+what waits for deadlines comes first, since it runs beside the rest."""
+from . import (admin, arguments, caps, deadlines, edge, floods, framing, http2, inert, keys, opaque, policy, protocol, start, stdio, tls, tokens)
+
+ALL = (deadlines, start, tokens, keys, opaque, floods, edge, framing, caps, admin, tls, http2, protocol, arguments, policy, inert, stdio)
