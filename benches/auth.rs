@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use tollgate::Clock;
 use tollgate::auth::{
     Algorithm, Authenticator, ClaimNames, Credentials, Issuer, KeySource, KeyTimes, MintRequest,
-    SecretString, mint, random_secret,
+    ScopeInclusion, SecretString, mint, random_secret,
 };
 
 use signers::Signer;
