@@ -32,7 +32,9 @@ async fn the_last_good_keys_serve_for_a_day_and_no_longer() {
     assert_eq!(realm.status(&fresh).await, 200, "a day old");
 
     realm.advance(Duration::from_secs(1));
-    for token in [&cached, &fresh] {
+    claims["jti"] = json!("never seen");
+    let unseen = signer.token("ES256", &claims);
+    for token in [&cached, &fresh, &unseen] {
         let answer = realm.call(token).await;
         assert_eq!(answer.status, 503);
         assert_eq!(answer.header("retry-after"), "1");
