@@ -21,6 +21,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tollgate::record::Metrics;
 use tollgate::server::ServerBuilder;
 use tollgate::testing::TestServer;
 use tollgate::{CallContext, Clock, Quota, Resource, Tool, ToolError};
@@ -298,4 +299,24 @@ async fn what_the_edge_refuses_is_counted_by_reason() {
     assert_eq!(refused("method-not-allowed"), 1.0);
     assert_eq!(refused("forbidden-host"), 2.0);
     assert_eq!(refused("forbidden-origin"), 1.0);
+}
+
+#[tokio::test]
+async fn what_shadow_mode_would_refuse_is_counted_by_target_and_reason() {
+    let started = unbounded_channel().0;
+    let server = tools(tollgate::server::Server::builder(), started).build();
+    let server = server.expect("a server");
+    let metrics = Metrics::new("tollgate", 3, || None).expect("metrics");
+    let targets = server.pipeline().catalog.targets();
+    metrics.shadow_denied(&targets[0], "scopes");
+    metrics.shadow_denied(&targets[0], "scopes");
+    metrics.shadow_denied(&targets[2], "quota");
+    let text = String::from_utf8(metrics.prometheus().expect("a text")).expect("UTF-8");
+    let numbers = Scrape::parse(&text);
+    let shadowed = |target, reason| {
+        let labels = [("tollgate_target", target), ("tollgate_reason", reason)];
+        numbers.value("tollgate_shadow_denials_total", &labels)
+    };
+    assert_eq!(shadowed("hello", "scopes"), 2.0);
+    assert_eq!(shadowed("notes://{id}", "quota"), 1.0);
 }

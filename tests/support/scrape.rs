@@ -27,7 +27,7 @@ impl Scrape {
         Self::parse(&response.text().await.expect("a body"))
     }
 
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         assert!(text.ends_with('\n'), "the last line ends");
         let (mut types, mut samples) = (BTreeMap::new(), Vec::<Sample>::new());
         let mut series = BTreeSet::new();
