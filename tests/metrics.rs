@@ -21,10 +21,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tollgate::record::Metrics;
 use tollgate::server::ServerBuilder;
 use tollgate::testing::TestServer;
-use tollgate::{CallContext, Clock, Quota, Resource, Tool, ToolError};
+use tollgate::tool::{Mode, ScopeSet};
+use tollgate::{CallContext, Clock, Quota, Resource, Rule, Tool, ToolError};
 
 use caller::Caller;
 use scrape::Scrape;
@@ -303,20 +303,27 @@ async fn what_the_edge_refuses_is_counted_by_reason() {
 
 #[tokio::test]
 async fn what_shadow_mode_would_refuse_is_counted_by_target_and_reason() {
-    let started = unbounded_channel().0;
-    let server = tools(tollgate::server::Server::builder(), started).build();
-    let server = server.expect("a server");
-    let metrics = Metrics::new("tollgate", 3, || None).expect("metrics");
-    let targets = server.pipeline().catalog.targets();
-    metrics.shadow_denied(&targets[0], "scopes");
-    metrics.shadow_denied(&targets[0], "scopes");
-    metrics.shadow_denied(&targets[2], "quota");
-    let text = String::from_utf8(metrics.prometheus().expect("a text")).expect("UTF-8");
-    let numbers = Scrape::parse(&text);
-    let shadowed = |target, reason| {
-        let labels = [("tollgate_target", target), ("tollgate_reason", reason)];
+    let server = measured(|server| {
+        server.tool(
+            Tool::new("shadowed", "Refuses nobody yet.")
+                .any_authenticated()
+                .shadow_scopes(ScopeSet::all_of(["later"]))
+                .shadow_quota(Quota::per(1, Duration::from_secs(60)))
+                .rule(Rule::deny("caller.subject == 'ada'").mode(Mode::Shadow))
+                .handler(async |_: CallContext, _: Nothing| Ok::<_, ToolError>("done".to_owned())),
+        )
+    })
+    .await;
+    let caller = caller(&server);
+    for _ in 0..2 {
+        assert_eq!(caller.rest("shadowed", json!({})).await.status, 200);
+    }
+    let numbers = scrape(&server).await;
+    let shadowed = |reason| {
+        let labels = [("tollgate_target", "shadowed"), ("tollgate_reason", reason)];
         numbers.value("tollgate_shadow_denials_total", &labels)
     };
-    assert_eq!(shadowed("hello", "scopes"), 2.0);
-    assert_eq!(shadowed("notes://{id}", "quota"), 1.0);
+    assert_eq!(shadowed("scopes"), 2.0);
+    assert_eq!(shadowed("rule"), 2.0);
+    assert_eq!(shadowed("quota"), 1.0);
 }

@@ -220,11 +220,7 @@ fn refused(folder: &Path, server: &str) -> String {
     let ended = binary::run(folder, &["serve", "--port", "0"]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(!ended.stderr.contains("listening"));
-    let errors = ended
-        .stderr
-        .lines()
-        .filter(|line| line.starts_with("error: "));
-    assert_eq!(errors.count(), 1, "{}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     ended.stderr
 }
 
@@ -232,11 +228,10 @@ fn refused(folder: &Path, server: &str) -> String {
 fn a_pair_that_cannot_be_used_is_one_clear_line_at_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let (one, other) = (Certificate::new(), Certificate::new());
-    let at = "error: tollgate.yaml:1: server.tls: ";
+    let at = "tollgate.yaml:1: server.tls: ";
     let tls = "tls: {certificate: ./tls.crt, key: ./tls.key}";
     let says = |part: &str| {
         let said = refused(folder.path(), tls);
-        assert_eq!(said.lines().count(), 1, "{said}");
         assert!(said.starts_with(&format!("{at}{part}")), "{said}");
     };
     says("the certificate file cannot be read: No such file");

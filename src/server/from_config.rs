@@ -5,25 +5,22 @@
 //! once, each fault with its key path and line.
 
 mod api_keys;
+mod http;
 mod introspection;
+mod issuers;
 mod policy;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jsonwebtoken::Algorithm;
-
 use super::ServerBuilder;
 use super::admin::AdminAddress;
-use crate::auth::{
-    ClaimNames, Issuer, KeySource, KeyTimes, LocalIdentity, Principal, ScopeInclusion,
-};
+use crate::auth::{ClaimNames, LocalIdentity, Principal, ScopeInclusion};
 use crate::config::{self, Config, Faults};
 use crate::record::Exporter;
 use crate::source::sqlite::Sqlite;
 use crate::source::{Bound, SqlSpec, SqlTool};
 use crate::tool::{Arguments, Resource, Tool, UriTemplate, argument_names};
-use crate::transport::http::Tls;
 use policy::govern;
 
 impl ServerBuilder {
@@ -37,6 +34,7 @@ impl ServerBuilder {
         let mut builder = Self {
             claims: claim_names(&config.auth.claims),
             scope_inclusion: scope_inclusion(&config.auth.scopes),
+            http: http::settings(&config, &mut faults),
             admin: admin_address(config.server.admin_listen),
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
@@ -45,26 +43,7 @@ impl ServerBuilder {
             service: config.telemetry.service.clone(),
             ..Self::default()
         };
-        builder.http.public_url = config.server.public_url.clone();
-        builder.http.allowed_hosts = config.server.allowed_hosts.clone();
-        builder.http.allowed_origins = config.server.allowed_origins.clone();
-        builder.http.tls = config
-            .server
-            .tls
-            .as_ref()
-            .and_then(|tls| load_tls(tls, &mut faults));
-        builder.http.behind_proxy = config.server.behind_proxy;
-        builder.http.trusted_proxies = config.server.trusted_proxies.clone();
-        builder.http.limits.max_connections = config.server.max_connections;
-        builder.http.limits.max_connections_per_address = config.server.max_connections_per_address;
-        builder.http.max_body_bytes = config.server.max_body_bytes;
-        builder.http.authorization_servers = authorization_servers(&config.auth.issuers);
-        for issuer in &config.auth.issuers {
-            match checked_issuer(issuer) {
-                Ok(issuer) => builder.issuers.extend(issuer),
-                Err(error) => faults.0.push(issuer.origin.fault(error.to_string())),
-            }
-        }
+        issuers::add(&config.auth, &mut builder, &mut faults);
         introspection::add(&config.auth, &mut builder, &mut faults);
         api_keys::add(&config.auth, &mut builder, &mut faults);
         builder.local = config.stdio.as_ref().and_then(local_identity);
@@ -112,13 +91,6 @@ fn admin_address(listen: config::AdminListen) -> Option<AdminAddress> {
     })
 }
 
-fn load_tls(tls: &config::Tls, faults: &mut Faults) -> Option<Tls> {
-    let loaded = Tls::load(&tls.certificate, &tls.key);
-    loaded
-        .map_err(|error| faults.0.push(tls.origin.fault(error.to_string())))
-        .ok()
-}
-
 fn claim_names(claims: &config::Claims) -> ClaimNames {
     ClaimNames {
         subject: claims.subject.clone(),
@@ -134,62 +106,6 @@ fn scope_inclusion(scopes: &BTreeMap<String, Vec<String>>) -> ScopeInclusion {
     // The configuration holds them to the same limits, so this does not fail; if it did, no scope
     // would include another.
     ScopeInclusion::new(direct).unwrap_or_default()
-}
-
-/// Issuers that are URLs are where clients may go for a token (RFC 9728 §2).
-fn authorization_servers(issuers: &[config::Issuer]) -> Vec<String> {
-    let is_url = |name: &&String| name.starts_with("https://") || name.starts_with("http://");
-    issuers
-        .iter()
-        .map(|issuer| &issuer.issuer)
-        .filter(is_url)
-        .cloned()
-        .collect()
-}
-
-/// The issuer, unless it is one that is asked about its tokens.
-fn checked_issuer(issuer: &config::Issuer) -> Result<Option<Issuer>, crate::auth::IssuerError> {
-    let (name, audiences) = (&issuer.issuer, &issuer.audiences);
-    let checked = match &issuer.keys {
-        config::IssuerKeys::Introspection(_) => return Ok(None),
-        config::IssuerKeys::Secret(secret) => Issuer::hs256(name, audiences, secret),
-        config::IssuerKeys::Public(source, times) => {
-            let source = match source {
-                config::KeySource::Discovery => KeySource::Discovery,
-                config::KeySource::Url(url) => KeySource::Url(url.clone()),
-                config::KeySource::File(path) => KeySource::File(path.clone()),
-            };
-            let times = KeyTimes {
-                refresh: times.refresh,
-                max_age: times.max_age,
-                cooldown: times.cooldown,
-            };
-            Issuer::with_keys(name, audiences, &source, times)
-        }
-    };
-    let checked = checked?.with_algorithms(issuer.algorithms.iter().map(algorithm))?;
-    Ok(Some(if issuer.allow_missing_audience {
-        checked.allow_missing_audience()
-    } else {
-        checked
-    }))
-}
-
-fn algorithm(algorithm: &config::Algorithm) -> Algorithm {
-    match algorithm {
-        config::Algorithm::Hs256 => Algorithm::HS256,
-        config::Algorithm::Hs384 => Algorithm::HS384,
-        config::Algorithm::Hs512 => Algorithm::HS512,
-        config::Algorithm::Rs256 => Algorithm::RS256,
-        config::Algorithm::Rs384 => Algorithm::RS384,
-        config::Algorithm::Rs512 => Algorithm::RS512,
-        config::Algorithm::Ps256 => Algorithm::PS256,
-        config::Algorithm::Ps384 => Algorithm::PS384,
-        config::Algorithm::Ps512 => Algorithm::PS512,
-        config::Algorithm::Es256 => Algorithm::ES256,
-        config::Algorithm::Es384 => Algorithm::ES384,
-        config::Algorithm::EdDsa => Algorithm::EdDSA,
-    }
 }
 
 fn local_identity(stdio: &config::Stdio) -> Option<LocalIdentity> {

@@ -78,7 +78,7 @@ fn what_nobody_can_call_fails_with_its_line() {
         (
             "scopes: [a]\n",
             "",
-            "the file names no caller; give `auth.issuers` or `stdio.principal`",
+            "the file names no caller; give `auth.issuers`, `auth.apiKeys` or `stdio.principal`",
         ),
         (
             "scopes: [a]\n",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -16,6 +17,8 @@ pub(crate) struct Certificate {
     pub(crate) certificate: String,
     pub(crate) key: String,
     der: CertificateDer<'static>,
+    /// Lives as long as this, because a server looks at its files again and again.
+    folder: TempDir,
 }
 
 impl Certificate {
@@ -26,6 +29,7 @@ impl Certificate {
             certificate: made.cert.pem(),
             key: made.signing_key.serialize_pem(),
             der: made.cert.der().clone(),
+            folder: tempfile::tempdir().expect("a folder"),
         }
     }
 
@@ -39,8 +43,7 @@ impl Certificate {
 
     /// What `server` is set up with.
     pub(crate) fn load(&self) -> Tls {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (certificate, key) = self.write(folder.path());
+        let (certificate, key) = self.write(self.folder.path());
         Tls::load(certificate, key).expect("a pair")
     }
 
