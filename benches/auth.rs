@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use tollgate::Clock;
 use tollgate::auth::{
     Algorithm, Authenticator, ClaimNames, Credentials, Issuer, KeySource, KeyTimes, MintRequest,
-    SecretString, mint, random_secret,
+    ScopeInclusion, SecretString, mint, random_secret,
 };
 
 use signers::Signer;
@@ -48,7 +48,12 @@ fn measure(
 ) {
     let ready = || {
         let claims = ClaimNames::default();
-        let authenticator = Authenticator::new(vec![issuer()], claims, Clock::system());
+        let authenticator = Authenticator::new(
+            vec![issuer()],
+            claims,
+            ScopeInclusion::default(),
+            Clock::system(),
+        );
         runtime.block_on(async {
             tokio::select! {
                 () = authenticate(&authenticator, warm) => {}

@@ -142,6 +142,62 @@ async fn all_missing_scopes_are_told_at_once_and_those_held_are_not() {
 }
 
 #[tokio::test]
+async fn one_of_some_scopes_is_enough_and_all_of_others_are_needed() {
+    let server = TestServer::start(|server| {
+        server
+            .tool(tool("both").scope("a").any_scope(["b", "c"]))
+            .tool(tool("any").any_scope(["b", "c"]))
+    })
+    .await;
+    let scope = |answer: &caller::Answer| {
+        let challenge = answer.header("www-authenticate");
+        let scope = challenge
+            .split_once("scope=")
+            .map(|(_, scope)| scope.to_owned());
+        scope.unwrap_or_default()
+    };
+    for (held, tool, detail, needed) in [
+        (&["a", "c"][..], "both", "", ""),
+        (&["b"], "any", "", ""),
+        (&["c"], "both", "Missing scopes: ['a']", "\"a c\""),
+        (
+            &["a"],
+            "both",
+            "Missing one of the scopes: ['b', 'c']",
+            "\"a b\"",
+        ),
+        (
+            &[],
+            "both",
+            "Missing scopes: ['a'] and one of: ['b', 'c']",
+            "\"a b\"",
+        ),
+        (
+            &["a"],
+            "any",
+            "Missing one of the scopes: ['b', 'c']",
+            "\"b\"",
+        ),
+    ] {
+        let caller = caller(&server, held);
+        let answer = caller.rest(tool, json!({})).await;
+        let wanted = if detail.is_empty() { 200 } else { 403 };
+        assert_eq!(answer.status, wanted, "{held:?} on {tool}");
+        assert_eq!(answer.body["detail"].as_str().unwrap_or_default(), detail);
+        assert_eq!(scope(&answer), needed, "{held:?} on {tool}");
+        let list = caller.modern("tools/list", json!({})).await.body;
+        let listed = names(&list, "tools", "name").contains(&tool);
+        assert_eq!(listed, detail.is_empty(), "{held:?} on {tool}");
+    }
+    let params = json!({"name": "both", "arguments": {}});
+    let refused = caller(&server, &[]).modern("tools/call", params).await;
+    let data = &refused.body["error"]["data"];
+    assert_eq!(data["requiredScopes"], json!(["a", "b"]));
+    assert_eq!(data["missingScopes"], json!(["a"]));
+    assert_eq!(data["missingAnyOf"], json!(["b", "c"]));
+}
+
+#[tokio::test]
 async fn any_authenticated_lets_in_everybody_with_a_token_and_nobody_without() {
     let server = TestServer::start(|server| server.tool(tool("open").any_authenticated())).await;
     assert_eq!(

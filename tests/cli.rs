@@ -4,6 +4,8 @@
 #[path = "support/binary.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]
 mod binary;
+#[path = "cli/check.rs"]
+mod check;
 #[path = "support/commands.rs"]
 mod commands;
 
@@ -128,10 +130,10 @@ fn check_prints_who_may_call_what_how_often() {
     let check = run(folder.path(), &["check"]);
     assert_eq!(check.code, Some(0), "{check:?}");
     insta::assert_snapshot!(check.stdout, @r"
-    TOOL OR RESOURCE           SCOPES         QUOTA PER TENANT  TIMEOUT  AT ONCE
-    find_orders                orders:search  10/10s            2s       unlimited
-    get_customer               customer:read  5/10s             2s       8
-    customers://{customer_id}  customer:read  5/10s             2s       unlimited
+    TOOL OR RESOURCE           TENANT  SCOPES         RULES  QUOTA PER TENANT  TIMEOUT  AT ONCE
+    find_orders                *       orders:search  none   10/10s            2s       unlimited
+    get_customer               *       customer:read  none   5/10s             2s       8
+    customers://{customer_id}  *       customer:read  none   5/10s             2s       unlimited
     ");
 }
 
@@ -149,13 +151,12 @@ fn check_tells_every_fault_at_once_with_its_line() {
         fs::write(folder.path().join("tollgate.yaml"), text).expect("a file");
         for command in [&["check"][..], &["serve", "--port", "0"]] {
             let finished = run(folder.path(), command);
-            fails(&finished, 1, "error: tollgate.yaml:");
+            fails(&finished, 1, "tollgate.yaml:");
             let found: Vec<usize> = finished
                 .stderr
                 .lines()
                 .map(|line| {
-                    line.trim_start_matches("error: ")
-                        .split(':')
+                    line.split(':')
                         .nth(1)
                         .expect("a line")
                         .parse()

@@ -63,7 +63,7 @@ fn errors_of(body: &str) -> Vec<String> {
 
 const IMPORTS: &str = "
     use std::sync::Arc;
-    use tollgate::access::{Permit, authorize};
+    use tollgate::access::{AllowedArguments, Permit, authorize};
     use tollgate::auth::{Authenticator, Credentials, Principal};
     use tollgate::quota::{Admission, Quotas};
     use tollgate::run::run;
@@ -88,6 +88,7 @@ fn a_call_that_passes_every_check_compiles() {
             let permit: Permit = authorize(&principal, target).unwrap();
             let admission: Admission = quotas.admit(permit).await.unwrap();
             let arguments: ValidArguments = admission.target().validate(given).unwrap();
+            let arguments: AllowedArguments = admission.permit().allow(arguments).unwrap();
             let _ = run(admission, arguments, Default::default()).await;
         }}"
     ));
@@ -106,7 +107,7 @@ fn an_identity_cannot_be_made_up() {
 fn a_permit_cannot_be_made_up() {
     assert_fails_with(
         "E0451",
-        "pub fn f(principal: Arc<Principal>, target: Arc<Target>) -> Permit { Permit { principal, target } }",
+        "pub fn f(principal: Arc<Principal>, target: Arc<Target>) -> Permit { Permit { principal, target, would_deny: Vec::new() } }",
     );
 }
 
@@ -114,7 +115,7 @@ fn a_permit_cannot_be_made_up() {
 fn an_admission_cannot_be_made_up() {
     assert_fails_with(
         "E0451",
-        "pub fn f(permit: Permit) -> Admission { Admission { permit, state: None } }",
+        "pub fn f(permit: Permit) -> Admission { Admission { permit, state: None, would_deny: None } }",
     );
 }
 
@@ -138,7 +139,7 @@ fn authorization_cannot_be_skipped() {
 fn the_quota_cannot_be_skipped() {
     assert_fails_with(
         "E0308",
-        "pub async fn f(permit: Permit, arguments: ValidArguments) { let _ = run(permit, arguments, Default::default()).await; }",
+        "pub async fn f(permit: Permit, arguments: AllowedArguments) { let _ = run(permit, arguments, Default::default()).await; }",
     );
 }
 
@@ -147,6 +148,30 @@ fn validation_cannot_be_skipped() {
     assert_fails_with(
         "E0308",
         "pub async fn f(admission: Admission, given: Arguments) { let _ = run(admission, given, Default::default()).await; }",
+    );
+}
+
+#[test]
+fn allowed_arguments_cannot_be_made_up() {
+    assert_fails_with(
+        "E0451",
+        "pub fn f(arguments: ValidArguments, principal: Arc<Principal>) -> AllowedArguments { AllowedArguments { arguments, principal, would_deny: Vec::new() } }",
+    );
+}
+
+#[test]
+fn rules_on_arguments_cannot_be_skipped() {
+    assert_fails_with(
+        "E0308",
+        "pub async fn f(admission: Admission, given: ValidArguments) { let _ = run(admission, given, Default::default()).await; }",
+    );
+}
+
+#[test]
+fn rules_on_arguments_cannot_be_asked_before_validation() {
+    assert_fails_with(
+        "E0308",
+        "pub fn f(permit: Permit, given: Arguments) { let _ = permit.allow(given); }",
     );
 }
 

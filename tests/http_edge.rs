@@ -96,6 +96,22 @@ async fn media_types_are_asked_for_and_checked() {
 }
 
 #[tokio::test]
+async fn an_event_stream_asks_proxies_not_to_hold_it_back() {
+    let server = shop_server().await;
+    let (host, token) = (own_host(&server), bearer(&server));
+    let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    for (accept, told) in [
+        ("text/event-stream", Some("no")),
+        ("application/json", None),
+    ] {
+        let accept = format!("accept: {accept}");
+        let headers = [host.as_str(), token.as_str(), JSON, accept.as_str()];
+        let answer = ask(&server, request("POST /mcp", &headers, message)).await;
+        assert_eq!(answer.header("x-accel-buffering"), told, "{accept}");
+    }
+}
+
+#[tokio::test]
 async fn each_route_takes_one_method_and_names_it() {
     let server = shop_server().await;
     let (host, token) = (own_host(&server), bearer(&server));

@@ -18,6 +18,8 @@ use tokio::sync::OnceCell;
 use crate::json::StrictObject;
 use address::{Guard, Refused};
 
+/// The one error of an introspection endpoint that is about the token and not about us.
+const TOKEN_KIND: &str = "unsupported_token_type";
 /// Longest document, in bytes.
 pub(super) const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 /// How long one fetch may take, from name to last byte.
@@ -54,6 +56,9 @@ pub enum FetchError {
     /// The other side does not know us, or has nothing there that takes a form.
     #[error("the answer was a 4xx status: check the URL, the client id and the client secret")]
     Credentials,
+    /// The other side knows us and cannot tell about tokens of this kind (RFC 7009 §2.2.1).
+    #[error("the answer was that tokens of this kind are not looked up there")]
+    TokenKind,
     /// The answer is neither a document nor a clear no.
     #[error("the answer was a status of failure, or a redirect, which is not followed")]
     Status,
@@ -114,7 +119,13 @@ impl Fetcher {
         let response = request.send().await.map_err(|error| reason(&error))?;
         let status = response.status();
         if status.is_client_error() {
-            return Err(FetchError::Credentials);
+            let told = read_object(response).await;
+            let kind = told.is_ok_and(|told| told.get("error").is_some_and(|e| e == TOKEN_KIND));
+            return Err(if kind {
+                FetchError::TokenKind
+            } else {
+                FetchError::Credentials
+            });
         }
         if !status.is_success() {
             return Err(FetchError::Status);

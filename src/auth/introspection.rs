@@ -224,6 +224,11 @@ impl Inner {
     }
 
     fn judge(&self, answer: Result<Answer, FetchError>) -> Verdict {
+        // About the token, not about the issuer: callers must not be able to make it look down.
+        if matches!(answer, Err(FetchError::TokenKind)) {
+            self.notice(None);
+            return Verdict::Refused("its issuer does not look up tokens of this kind");
+        }
         self.notice(answer.as_ref().err());
         let Ok(answer) = answer else {
             return Verdict::Unavailable;

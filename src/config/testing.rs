@@ -47,9 +47,7 @@ tools:
     rateLimit: 5/10s
     timeout: 2s
     maxConcurrent: 8
-    rules:
-      - {deny: '!("vip:read" in caller.scopes)', because: VIP profiles need vip:read, mode: shadow}
-      - {allowOnlyIf: 'args.customer_id != ""'}
+    rules: [{deny: '!("vip:read" in caller.scopes)', because: VIP needs vip:read, mode: shadow}, {allowOnlyIf: 'args.customer_id != ""'}]
     enabled: true
     parameters:
       customer_id: {type: string, description: "Customer id, such as c-42", pattern: "^c-[a-z0-9]+$"}

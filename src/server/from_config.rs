@@ -22,7 +22,7 @@ use crate::config::{self, Config, Faults};
 use crate::record::Exporter;
 use crate::source::sqlite::Sqlite;
 use crate::source::{Bound, SqlSpec, SqlTool};
-use crate::tool::{Arguments, Resource, Tool, UriTemplate};
+use crate::tool::{Arguments, Resource, Tool, UriTemplate, argument_names};
 use crate::transport::http::Tls;
 use policy::govern;
 
@@ -79,14 +79,21 @@ impl ServerBuilder {
             let own = config.tenants.iter();
             let own = own.filter_map(|(name, tenant)| Some((name, tenant.tools.get(&tool.name)?)));
             let built = declared_tool(tool, &sources, &mut faults);
-            let governed = built.map(|built| govern(built, &tool.policy, own, &mut faults));
+            let arguments = argument_names(&tool.input_schema);
+            let arguments = arguments.as_deref();
+            let governed = govern(built, arguments, &tool.policy, own, &mut faults);
             builder.tools.extend(governed);
         }
         for resource in &config.resources {
             let (uri, own) = (&resource.uri_template, config.tenants.iter());
             let own = own.filter_map(|(name, tenant)| Some((name, tenant.resources.get(uri)?)));
             let built = declared_resource(resource, &sources, &mut faults);
-            let governed = built.map(|built| govern(built, &resource.policy, own, &mut faults));
+            let template = UriTemplate::parse(uri).ok();
+            let variables = template
+                .as_ref()
+                .map(|known| known.variables().collect::<Vec<_>>());
+            let variables = variables.as_deref();
+            let governed = govern(built, variables, &resource.policy, own, &mut faults);
             builder.resources.extend(governed);
         }
         faults.or(builder)
@@ -274,15 +281,10 @@ fn declared_resource(
         )));
         return None;
     }
-    let mut properties = resource.parameters.clone();
-    for name in &arguments {
-        let schema = properties.entry(*name);
-        schema.or_insert_with(|| serde_json::json!({"type": "string"}));
-    }
     let handler = sql_tool(&resource.sql, arguments, &resource.bind, sources, faults)?;
     let input = serde_json::json!({
         "type": "object",
-        "properties": properties,
+        "properties": resource.parameters,
         "additionalProperties": false,
     });
     let mut built = Resource::new(&resource.uri_template, &resource.name)

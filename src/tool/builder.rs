@@ -288,11 +288,6 @@ impl<Face> Governed<Face> {
         self
     }
 
-    /// The schema of its arguments, so far.
-    pub(crate) fn input(&self) -> &Value {
-        &self.input
-    }
-
     /// Runs something declared: its input schema, the defaults it fills in, its output schema.
     pub(crate) fn declared(
         mut self,

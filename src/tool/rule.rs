@@ -98,7 +98,7 @@ pub enum RuleError {
     /// It is longer than 2 KiB.
     #[error("a condition holds at most 2048 bytes; split it into several rules")]
     TooLong,
-    /// More than 64 brackets and question marks, 500 parts or 40 levels.
+    /// More than 64 brackets and question marks, 512 parts or 40 levels.
     #[error("the condition is too deep or has too many parts; split it into several rules")]
     TooComplex,
     /// It does not parse.

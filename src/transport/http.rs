@@ -21,6 +21,7 @@ mod tls;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -78,6 +79,7 @@ pub struct HttpSurface {
     mcp: Arc<Mcp>,
     edge: Edge,
     max_body_bytes: usize,
+    body_patience: Duration,
     base_url: String,
     metadata: Bytes,
     /// Value of `WWW-Authenticate` parameters that are the same for every challenge.
@@ -152,6 +154,7 @@ impl HttpSurface {
         Self {
             edge: Edge::new(&base_url, bound, settings),
             max_body_bytes: settings.max_body_bytes,
+            body_patience: settings.limits.body,
             metadata: metadata::document(
                 &base_url,
                 &pipeline.catalog,

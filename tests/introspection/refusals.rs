@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::introspection_server::Manner;
 use crate::whoami::{self, Whoami};
 use crate::{START, active, auth, declared, log, start};
 
@@ -121,4 +122,13 @@ fn an_endpoint_in_the_clear_is_refused_at_load() {
         );
         assert!(!faults.contains(url), "{faults}");
     }
+}
+
+#[tokio::test]
+async fn a_kind_of_token_that_the_issuer_does_not_look_up_is_refused_and_no_outage() {
+    let (endpoint, whoami) = start("").await;
+    let error = json!({"error": "unsupported_token_type", "error_description": "no JWTs here"});
+    endpoint.behave(Manner::Says(400, error.to_string()));
+    assert_eq!(whoami.ask("of-another-kind").await.status, 401);
+    assert_eq!(log::lines_with("cannot be looked up"), [""; 0]);
 }

@@ -45,7 +45,11 @@ impl Certificate {
     }
 
     /// A connection that speaks the first of `protocols` that the server takes.
-    pub(crate) async fn connect(&self, server: &TestServer, protocols: &[&str]) -> TlsStream<TcpStream> {
+    pub(crate) async fn connect(
+        &self,
+        server: &TestServer,
+        protocols: &[&str],
+    ) -> TlsStream<TcpStream> {
         let stream = tcp(server).await;
         let name = ServerName::try_from("localhost").expect("a name");
         let connector = TlsConnector::from(Arc::new(self.client(protocols)));
@@ -54,25 +58,35 @@ impl Certificate {
 
     /// A client that trusts this certificate and no other.
     pub(crate) fn client(&self, protocols: &[&str]) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.der.clone()).expect("a certificate");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider);
-        let builder = builder.with_safe_default_protocol_versions().expect("versions");
-        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let builder = builder
+            .with_safe_default_protocol_versions()
+            .expect("versions");
+        let mut config = builder
+            .with_root_certificates(self.roots())
+            .with_no_client_auth();
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|name| name.as_bytes().to_vec())
+            .collect();
         config
+    }
+
+    /// This certificate alone.
+    pub(crate) fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der.clone()).expect("a certificate");
+        roots
     }
 
     /// reqwest, trusting this certificate.
     pub(crate) fn reqwest(&self) -> reqwest::Client {
         let config = self.client(&["http/1.1"]);
-        let builder = reqwest::Client::builder().no_proxy().use_preconfigured_tls(config);
+        let builder = reqwest::Client::builder()
+            .no_proxy()
+            .tls_backend_preconfigured(config);
         builder.build().expect("a client")
-    }
-
-    pub(crate) fn is(&self, certificate: &CertificateDer<'_>) -> bool {
-        self.der == *certificate
     }
 }
 

@@ -21,10 +21,13 @@ pub(super) fn of(targets: &[Arc<Target>]) -> String {
     let mut rules = Vec::new();
     for target in targets {
         let own = target.tenant_terms();
-        for (tenant, terms) in std::iter::once(("*", target.common_terms())).chain(own) {
+        let common = target.common_terms();
+        for (tenant, terms) in std::iter::once(("*", common)).chain(own) {
             rows.push(row(target, tenant, terms));
-            let listed = terms.rules().iter().enumerate();
-            rules.extend(listed.map(|(index, rule)| in_words(target, tenant, index, rule)));
+            if tenant == "*" || !same(terms.rules(), common.rules()) {
+                let listed = terms.rules().iter().enumerate();
+                rules.extend(listed.map(|(index, rule)| in_words(target, tenant, index, rule)));
+            }
         }
     }
     let mut text = table(&rows);
@@ -48,6 +51,12 @@ fn row(target: &Target, tenant: &str, terms: &Terms) -> [String; 7] {
         format_duration(policy.timeout),
         at_once.map_or_else(unlimited, |calls| calls.to_string()),
     ]
+}
+
+/// Whether a tenant has the rules that all have, which are told once.
+fn same(own: &[CompiledRule], common: &[CompiledRule]) -> bool {
+    let told = |rule: &CompiledRule| (rule.effect(), rule.mode(), rule.condition().to_owned());
+    own.iter().map(told).eq(common.iter().map(told))
 }
 
 fn scopes(terms: &Terms) -> String {

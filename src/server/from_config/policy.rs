@@ -4,23 +4,19 @@
 //! written.
 
 use crate::config::{self, Faults};
-use crate::tool::{
-    Access, Governed, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy, argument_names,
-};
+use crate::tool::{Access, Governed, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy};
 
-/// Puts something declared under its policy and those of single tenants.
+/// Puts something declared under its policy and those of single tenants. The policies are checked
+/// even where there is nothing to put under them, so that all faults show at once.
 pub(super) fn govern<'c, Face>(
-    built: Governed<Face>,
+    built: Option<Governed<Face>>,
+    arguments: Option<&[&str]>,
     common: &config::Policy,
     tenants: impl Iterator<Item = (&'c String, &'c config::Override)>,
     faults: &mut Faults,
-) -> Governed<Face> {
-    let input = built.input().clone();
-    let arguments = argument_names(&input);
+) -> Option<Governed<Face>> {
     let rules = |listed: &[config::Rule], faults: &mut Faults| -> Vec<Rule> {
-        let checked = listed
-            .iter()
-            .map(|listed| rule(listed, arguments.as_deref(), faults));
+        let checked = listed.iter().map(|listed| rule(listed, arguments, faults));
         checked.collect()
     };
     let policy = Policy {
@@ -35,7 +31,7 @@ pub(super) fn govern<'c, Face>(
         timeout: common.timeout,
         max_concurrent: common.max_concurrent,
     };
-    let built = built.policy(policy);
+    let built = built.map(|built| built.policy(policy));
     tenants.fold(built, |built, (name, own)| {
         let policy = TenantPolicy {
             access: own
@@ -46,7 +42,7 @@ pub(super) fn govern<'c, Face>(
             enabled: own.enabled,
             quota: own.rate.map(|(rate, moded)| (quota(rate), mode(moded))),
         };
-        built.for_tenant(name, policy)
+        built.map(|built| built.for_tenant(name, policy))
     })
 }
 

@@ -13,7 +13,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::RuleError;
 
-const MAX_NODES: usize = 500;
+const MAX_NODES: usize = 512;
 const MAX_DEPTH: usize = 40;
 /// Largest compiled pattern: what a round of the slowest matcher may walk over.
 const MAX_PATTERN_BYTES: usize = 256 << 10;

@@ -11,19 +11,21 @@ use tokio::time::timeout;
 
 use crate::error::EdgeError;
 
-/// How long a client may take to send its body.
-const TIME_TO_SEND: Duration = Duration::from_secs(20);
-
 /// Reads the body.
 ///
 /// # Errors
-/// Longer than `max_bytes` (known at once when the length is declared), too slow, or broken off.
-pub(super) async fn read(body: Incoming, max_bytes: usize) -> Result<Bytes, EdgeError> {
+/// Longer than `max_bytes` (known at once when the length is declared), slower than `patience`, or
+/// broken off.
+pub(super) async fn read(
+    body: Incoming,
+    max_bytes: usize,
+    patience: Duration,
+) -> Result<Bytes, EdgeError> {
     let declared = body.size_hint().lower();
     if usize::try_from(declared).map_or(true, |declared| declared > max_bytes) {
         return Err(EdgeError::BodyTooLarge);
     }
-    timeout(TIME_TO_SEND, collect(body, max_bytes))
+    timeout(patience, collect(body, max_bytes))
         .await
         .map_err(|_elapsed| EdgeError::BodyTimeout)?
 }

@@ -145,3 +145,73 @@ pub(super) fn origin<B>(request: &Request<B>) -> Option<&str> {
     }
     Some(first.to_str().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROXIES: &[&str] = &["10.0.0.0/8", "fd00::/8"];
+
+    fn caller(proxies: Option<&[&str]>, peer: &str, forwarded: &[&str]) -> Option<String> {
+        let edge = Edge {
+            hosts: HashSet::new(),
+            origins: HashSet::new(),
+            proxies: proxies.map(|proxies| {
+                let parsed = proxies
+                    .iter()
+                    .map(|proxy| proxy.parse().expect("a network"));
+                parsed.collect()
+            }),
+        };
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", line.parse().expect("a value"));
+        }
+        let peer = SocketAddr::new(peer.parse().expect("an address"), 1);
+        edge.caller_address(peer, &headers)
+            .map(|address| address.to_string())
+    }
+
+    #[test]
+    fn without_a_proxy_a_caller_is_its_peer_whatever_it_says() {
+        let caller = |peer| caller(None, peer, &["192.0.2.1"]);
+        assert_eq!(caller("198.51.100.1").as_deref(), Some("198.51.100.1"));
+        assert_eq!(
+            caller("::ffff:198.51.100.1").as_deref(),
+            Some("198.51.100.1")
+        );
+    }
+
+    #[test]
+    fn a_trusted_proxy_tells_the_caller_and_nobody_else_does() {
+        let caller = |peer, forwarded: &[&str]| caller(Some(PROXIES), peer, forwarded);
+        for (forwarded, known) in [
+            (&["192.0.2.1"][..], Some("192.0.2.1")),
+            (&["192.0.2.66, 192.0.2.1"], Some("192.0.2.1")),
+            (&["192.0.2.66", "192.0.2.1,10.0.0.2"], Some("192.0.2.1")),
+            (&["192.0.2.1", "10.0.0.2", "fd00::1"], Some("192.0.2.1")),
+            (&["192.0.2.1:4711"], Some("192.0.2.1")),
+            (&["[2001:db8::1]:4711"], Some("2001:db8::1")),
+            (&["::ffff:192.0.2.1"], Some("192.0.2.1")),
+            (&["192.0.2.1, unknown"], None),
+            (&["192.0.2.1,"], None),
+            (&["192.0.2.1", "192.0.2"], None),
+            (&["10.0.0.2"], None),
+            (&[""], None),
+            (&[], None),
+        ] {
+            assert_eq!(
+                caller("10.0.0.1", forwarded).as_deref(),
+                known,
+                "{forwarded:?}"
+            );
+        }
+        let round = caller("198.51.100.1", &["192.0.2.1"]);
+        assert_eq!(round.as_deref(), Some("198.51.100.1"));
+    }
+
+    #[test]
+    fn behind_proxies_that_are_not_named_callers_have_no_address() {
+        assert_eq!(caller(Some(&[]), "10.0.0.1", &["192.0.2.1"]), None);
+    }
+}

@@ -1,8 +1,8 @@
-//! How many connections a listener holds, and how long each may take over what it does.
+//! How many connections a listener holds, and how long clients may take over what they do.
 
 use std::time::Duration;
 
-/// Caps and deadlines of connections. Those of requests (body, calls at once) are elsewhere.
+/// Caps of connections and deadlines of clients.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections at once. Default 4096.
@@ -15,6 +15,8 @@ pub struct Limits {
     /// Time to send a request's head; on HTTP/1.1 also the longest pause between requests, on
     /// HTTP/2 the time to the first request. Default 10 s.
     pub head: Duration,
+    /// Time to send a request's body. Default 20 s.
+    pub body: Duration,
     /// Time to take an answer, from the moment it has to wait for the client. Default 30 s.
     pub reply: Duration,
     /// Longest pause between requests on HTTP/2. Default 60 s.
@@ -30,6 +32,7 @@ impl Default for Limits {
             max_connections_per_address: 512,
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
+            body: Duration::from_secs(20),
             reply: Duration::from_secs(30),
             idle: Duration::from_secs(60),
             reload: Duration::from_secs(5),

@@ -45,7 +45,7 @@ impl HttpSurface {
         if accepted == Accepted::Neither {
             return refused_at_edge(&mut call, EdgeError::NotAcceptable);
         }
-        let message = match body::read(incoming, self.max_body_bytes).await {
+        let message = match body::read(incoming, self.max_body_bytes, self.body_patience).await {
             Ok(message) => message,
             Err(error) => return refused_at_edge(&mut call, error),
         };

@@ -77,7 +77,7 @@ impl HttpSurface {
             return Err(EdgeError::NotAcceptable);
         }
         let is_json = is_json(headers);
-        let body = body::read(incoming, self.max_body_bytes).await?;
+        let body = body::read(incoming, self.max_body_bytes, self.body_patience).await?;
         if body.is_empty() {
             return Ok(Arguments::new());
         }

@@ -1,0 +1,162 @@
+//! `tollgate check`: the whole matrix of policies, and a failure for what nobody can call.
+
+use std::fs;
+
+use crate::binary::{Finished, run};
+use crate::commands::initialized;
+
+/// `check` in a folder with the demo's database and this file.
+fn check(yaml: &str) -> Finished {
+    let folder = initialized();
+    fs::write(folder.path().join("tollgate.yaml"), yaml).expect("a file");
+    run(folder.path(), &["check"])
+}
+
+const ISSUER: &str =
+    "auth: {issuers: [{issuer: a, audiences: [b], secret: 'n6Gq3Wc8TzV1yKf5RbX0sJdLh7Pm2UaE'}]}\n";
+
+/// The tool `t` from line 3 on, with these lines in its policy.
+fn tool(lines: &str) -> String {
+    let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
+    format!(
+        "sources: {{shop: {{sqlite: ./shop.db}}}}\ntools:\n  t:\n    description: A tool.\n    parameters: {{id: {{type: string, required: false}}}}\n    sql: {{source: shop, statement: 'SELECT :id', result: one}}\n{lines}"
+    )
+}
+
+#[test]
+fn the_matrix_shows_tenants_rules_and_shadows() {
+    let policy = "scopes: {allOf: [a], anyOf: [b, c]}
+rateLimit: {limit: 5/10s, mode: shadow}
+rules:
+- deny: |
+    has(args.id) &&
+      args.id == \"x\"
+- allowOnlyIf: caller.subject != \"eve\"
+  mode: shadow
+";
+    let tenants = "tenants:
+  acme: {tools: {t: {rateLimit: 100/10s, rules: []}}}
+  globex: {tools: {t: {enabled: false}}}
+  initech: {tools: {t: {scopes: {anyOf: [d], mode: shadow}, anyAuthenticated: true}}}
+";
+    let found = check(&format!("{}{tenants}{ISSUER}", tool(policy)));
+    assert_eq!(
+        (found.code, found.stderr.as_str()),
+        (Some(0), ""),
+        "{found:?}"
+    );
+    insta::assert_snapshot!(found.stdout, @r#"
+    TOOL OR RESOURCE  TENANT   SCOPES                            RULES         QUOTA PER TENANT  TIMEOUT  AT ONCE
+    t                 *        a (b | c)                         2, shadow: 1  shadow: 5/10s     30s      unlimited
+    t                 acme     a (b | c)                         none          100/10s           30s      unlimited
+    t                 globex   (not enabled)                     2, shadow: 1  shadow: 5/10s     30s      unlimited
+    t                 initech  (any authenticated), shadow: (d)  2, shadow: 1  shadow: 5/10s     30s      unlimited
+
+    t  *  rules[0]  deny has(args.id) && args.id == "x"
+    t  *  rules[1]  shadow: allowOnlyIf caller.subject != "eve"
+    "#);
+}
+
+#[test]
+fn what_nobody_can_call_fails_with_its_line() {
+    for (lines, end, reason) in [
+        (
+            "scopes: [a]\nenabled: false\n",
+            ISSUER,
+            "it is enabled for no tenant; enable it or remove it",
+        ),
+        (
+            "scopes: [a]\nrules: [{deny: '1 < 2'}]\n",
+            ISSUER,
+            "a rule refuses every call; change the rule, or set `enabled: false` for single tenants",
+        ),
+        (
+            "scopes: [a]\nrules: [{allowOnlyIf: 'false'}]\n",
+            ISSUER,
+            "a rule refuses every call; change the rule, or set `enabled: false` for single tenants",
+        ),
+        (
+            "scopes: [a]\n",
+            "",
+            "the file names no caller; give `auth.issuers` or `stdio.principal`",
+        ),
+        (
+            "scopes: [a]\n",
+            "stdio: {principal: {tenant: acme, subject: me, scopes: [b]}}\n",
+            "the only caller is `stdio.principal`, whom its scopes or rules refuse; grant the scopes, or give `auth.issuers`",
+        ),
+    ] {
+        let found = check(&format!("{}{end}", tool(lines)));
+        assert_eq!(found.code, Some(1), "{found:?}");
+        assert_eq!(
+            found.stderr,
+            format!("tollgate.yaml:3: tools.t: nobody can call it: {reason}\n")
+        );
+        assert!(found.stdout.starts_with("TOOL OR RESOURCE"), "{found:?}");
+    }
+}
+
+#[test]
+fn what_somebody_can_call_passes() {
+    for (lines, end) in [
+        (
+            "scopes: [a]\n",
+            "stdio: {principal: {tenant: acme, subject: me, scopes: [a]}}\n",
+        ),
+        (
+            "scopes: [a]\nrules: [{deny: 'true', mode: shadow}]\n",
+            ISSUER,
+        ),
+        (
+            "scopes: [a]\nenabled: false\n",
+            "tenants: {acme: {tools: {t: {enabled: true}}}}\nauth: {issuers: [{issuer: a, audiences: [b], secret: n6Gq3Wc8TzV1yKf5RbX0sJdLh7Pm2UaE}]}\n",
+        ),
+    ] {
+        let found = check(&format!("{}{end}", tool(lines)));
+        assert_eq!(
+            (found.code, found.stderr.as_str()),
+            (Some(0), ""),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn what_anybody_could_call_does_not_load() {
+    for (lines, path) in [
+        (
+            "rules: [{deny: 'false'}]\n",
+            "tollgate.yaml:3: tools.t: says not who may call",
+        ),
+        (
+            "scopes: []\n",
+            "tollgate.yaml:7: tools.t.scopes: needs at least one scope",
+        ),
+        (
+            "scopes: {allOf: [a], mode: shadow}\n",
+            "tollgate.yaml:7: tools.t.scopes: in shadow mode scopes refuse nobody",
+        ),
+    ] {
+        let found = check(&format!("{}{ISSUER}", tool(lines)));
+        assert_eq!(found.code, Some(1));
+        assert!(found.stderr.starts_with(path), "{found:?}");
+    }
+}
+
+#[test]
+fn a_faulty_rule_is_told_with_its_line() {
+    let lines =
+        "scopes: [a]\nrules:\n- deny: args.idd == \"\"\n- because: x\n  allowOnlyIf: role == 1\n";
+    let tenants = "tenants: {acme: {tools: {t: {rules: [{deny: '1 +'}]}}}}\n";
+    let found = check(&format!("{}{tenants}{ISSUER}", tool(lines)));
+    let starts = [
+        "tollgate.yaml:9: tools.t.rules[0].deny: column 5 names an argument that there is not; there are: id",
+        "tollgate.yaml:11: tools.t.rules[1].allowOnlyIf: unknown name at column 1;",
+        "tollgate.yaml:12: tenants.acme.tools.t.rules[0].deny: not a valid CEL expression at line 1, column 4",
+    ];
+    let lines: Vec<&str> = found.stderr.lines().collect();
+    assert_eq!(lines.len(), starts.len(), "{found:?}");
+    for (line, start) in lines.iter().zip(starts) {
+        assert!(line.starts_with(start), "{line}");
+    }
+}
