@@ -26,6 +26,7 @@ class Book:
         self.groups: list[tuple[str, str, list[Row]]] = []
         self.pool = ThreadPoolExecutor(max_workers=64)
         self.pending: list[Future] = []
+        self.times: dict[str, float] = {}
 
     @contextmanager
     def group(self, key: str, title: str):
@@ -33,10 +34,12 @@ class Book:
         rows: list[Row] = []
         self.groups.append((key, title, rows))
         self.key, self.rows = key, rows
+        began = time.monotonic()
         try:
             yield
         except Exception as error:
             rows.append(Row(f"{key}-{len(rows) + 1:02}", "the group runs to its end", ("yes",), f"{type(error).__name__}: {error}"))
+        self.times[key] = time.monotonic() - began
 
     def attempt(self, module, world) -> None:
         """Runs the attacks of a module; its servers may fail to start."""
@@ -77,8 +80,8 @@ class Book:
         """Prints the table; the number of rows that differ."""
         rows = [row for _, _, group in self.groups for row in group]
         width = min(84, max(len(row.name) for row in rows))
-        for _, title, group in self.groups:
-            print(f"\n{title}")
+        for key, title, group in self.groups:
+            print(f"\n{title} ({self.times.get(key, 0):.0f} s)")
             print(f"  {'id':<11} {'case':<{width}} {'expected':<18} {'got':<18} ok")
             for row in group:
                 expected, got = plain(" or ".join(row.expected)), plain(row.got)

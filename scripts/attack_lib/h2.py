@@ -138,15 +138,18 @@ class H2(Wire):
 
     def outcome(self, stream: int | None, within: float = 10) -> str:
         """What becomes of a stream: its status, `RST_STREAM …`, `GOAWAY …`, `closed`, or `silence`. Without a stream, of
-        the connection."""
-        end = time.monotonic() + within
+        the connection, which must not only say GOAWAY but go."""
+        end, said = time.monotonic() + within, ""
         try:
             while (left := end - time.monotonic()) > 0:
                 self.socket.settimeout(left)
                 got = self.next()
                 if got is None:
-                    return "closed"
+                    return said or "closed"
                 kind, _, on, payload = got
+                if kind == GOAWAY and stream is None:
+                    said = "GOAWAY " + name(payload[4:8])
+                    continue
                 if kind == HEADERS:
                     status = self.statuses.read(payload)
                     if on == stream:
@@ -154,11 +157,11 @@ class H2(Wire):
                 if kind == RST_STREAM and on == stream:
                     return "RST_STREAM " + name(payload)
                 # A graceful GOAWAY lets streams up to its last one finish.
-                if kind == GOAWAY and (payload[4:8] != bytes(4) or stream is None or stream > number(payload)):
+                if kind == GOAWAY and (payload[4:8] != bytes(4) or stream > number(payload)):
                     return "GOAWAY " + name(payload[4:8])
         except TimeoutError:
             pass
-        return "silence"
+        return f"{said}, but open" if said else "silence"
 
 
 def number(payload: bytes) -> int:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from . import jose, wire
 
@@ -19,12 +20,21 @@ def attack(book, world) -> None:
                     texts[name] = file.read()
         for what, secret in world.canaries.items():
             book.case(f"{what} in {len(texts)} outputs, {sum(map(len, texts.values())) >> 10} KiB", "nowhere", found, texts, secret)
-        book.case(f"a token among {len(jose.PRESENTED)} presented ones, by its signature", "nowhere", lambda: next(
-            (where for one in jose.PRESENTED if len(one) > 20 and (where := found(texts, one)) != "nowhere"), "nowhere"))
+        book.case(f"a token among {len(jose.PRESENTED)} presented ones, by its signature", "nowhere", echoed, texts)
         for word in (b"panicked at", b"RUST_BACKTRACE", b"stack overflow", b"AddressSanitizer"):
             book.case(f"`{word.decode()}` in any output", "nowhere", found, texts, word.decode())
         for word in ("InvalidSignature", "jsonwebtoken", "serde", "at line 1 column", "hyper", "src/", "SELECT", "sqlite", "rusqlite", world.folder):
             book.case(f"`{'the folder' if word == world.folder else word}` in any answer", "nowhere", found, {"answers": texts["answers"]}, word)
+
+
+def echoed(texts: dict[str, bytes]) -> str:
+    """Looks at every word long enough to hold the beginning of a signature: one cut short is told as well."""
+    beginnings = {one[:20].encode() for one in jose.PRESENTED if len(one) >= 20}
+    for name, text in texts.items():
+        for word in re.finditer(rb"[A-Za-z0-9_-]{20,}", text):
+            if word[0][:20] in beginnings:
+                return f"in {name}: {word[0][:20].decode()}…"
+    return "nowhere"
 
 
 def found(texts: dict[str, bytes], secret: str) -> str:

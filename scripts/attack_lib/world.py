@@ -238,8 +238,8 @@ class Server:
 
 
 def environment() -> dict:
-    """Nothing of the caller's but what a process needs."""
-    return {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"), "RUST_LOG": "debug"}
+    """Nothing of the caller's but what a process needs; and the most it can be made to log, to be searched for secrets."""
+    return {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"), "RUST_LOG": "trace"}
 
 
 def free_port() -> int:

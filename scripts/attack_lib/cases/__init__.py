@@ -2,4 +2,4 @@
 what waits for deadlines comes first, since it runs beside the rest."""
 from . import (admin, arguments, caps, deadlines, edge, floods, framing, http2, inert, keys, opaque, policy, protocol, start, stdio, tls, tokens)
 
-ALL = (deadlines, start, tokens, keys, opaque, floods, edge, framing, caps, admin, tls, http2, protocol, arguments, policy, inert, stdio)
+ALL = (deadlines, http2, tls, admin, start, tokens, keys, opaque, floods, edge, framing, caps, protocol, arguments, policy, inert, stdio)

@@ -10,6 +10,7 @@ from .protocol import CALL, told
 
 def attack(book, world) -> None:
     customer = {"description": "A customer.", "scopes": ["customer:read"], "parameters": CUSTOMER, "bind": BIND, "sql": CUSTOMER_SQL}
+    text = {"description": "Orders.", "scopes": ["customer:read"], "bind": BIND, "sql": ORDERS_SQL, "parameters": {"query": {"type": "string"}, "limit": {"type": "integer", "default": 1}}}
     tools = {
         "get_customer": {**customer, "rules": [{"deny": 'args.customer_id.startsWith("c-vip") && !("vip:read" in caller.scopes)', "because": "VIP profiles need vip:read"}]},
         "hidden_tool": {**customer, "enabled": False},
@@ -18,7 +19,8 @@ def attack(book, world) -> None:
         "watched": {**customer, "rules": [{"deny": "true", "mode": "shadow"}]},
         "breaks": {**customer, "rules": [{"deny": "args.customer_id.size() / (args.customer_id.size() - 4) > 100"}]},
         "of_tenants": {**customer, "description": "For tenants that have it.", "enabled": False},
-        "wide": {"description": "Wide.", "scopes": ["customer:read"], "bind": BIND, "sql": ORDERS_SQL, "parameters": {"query": {"type": "string"}, "limit": {"type": "integer", "default": 1}}, "rules": [{"deny": 'args.query.matches("^(a+)+$")'}, {"deny": 'args.query.contains("secret")'}]},
+        "wide": {**text, "rules": [{"deny": 'args.query.contains("secret")'}]},
+        "matched": {**text, "rules": [{"deny": 'args.query.matches("^(a+)+$")'}]},
     }
     config = world.config(auth={"scopes": {"customer:admin": {"includes": ["customer:write"]}, "customer:write": {"includes": ["customer:read"]}}})
     config |= {"tools": tools, "tenants": {"globex": {"tools": {"of_tenants": {"enabled": True}, "get_customer": {"enabled": False}}}}}
@@ -63,8 +65,8 @@ def attack(book, world) -> None:
             book.case(f"all of customer:read, any of north, south: {scope}", expected, call, "any_of", scope=scope, on=server)
         for scope, expected in (("customer:admin", "200"), ("customer:write", "200"), ("customer:administrator", "403"), ("Customer:admin", "403"), ("customer", "403"), ("customer:*", "403")):
             book.case(f"scope inclusion: {scope} for customer:read", expected, call, "acme_only", scope=scope, on=server)
-        for name, text in (("a pattern that backtracks", "a" * 1_000_000 + "!"), ("1 MiB to search", "secre" * 200_000)):
-            book.case(f"a rule on {name} costs less than 50 ms", "200 in time", heavy, server, text, on=server)
+        for name, tool, query, expected in (("16 KB against a pattern that backtracks", "matched", "a" * 16_000 + "!", "200 in time"), ("more than a pattern may look at", "matched", "b" * 1_000_000, "403 in time"), ("1 MiB to search", "wide", "secre" * 200_000, "200 in time")):
+            book.case(f"a rule on {name} costs less than 50 ms", expected, quick, lambda tool=tool, query=query: server.call({"query": query}, tool=tool), on=server)
     start(book, world, customer)
 
 
@@ -75,10 +77,6 @@ def bare(answer, old: bytes = b"", new: bytes = b""):
 
 def listed(server, tenant: str) -> list[str]:
     return [tool["name"] for tool in server.modern("tools/list", token=server.token(tenant=tenant)).json["result"]["tools"]]
-
-
-def heavy(server, text: str) -> str:
-    return quick(lambda: server.call({"query": text}, tool="wide"))
 
 
 def start(book, world, customer: dict) -> None:

@@ -7,7 +7,7 @@ import os
 import subprocess
 
 from ..peers import Peer
-from ..world import CUSTOMER_SQL, environment
+from ..world import CUSTOMER_SQL, environment, free_port
 
 WEAK = ("changeme" * 4, "replace-me-in-prod" * 2, "your-256-bit-secret" * 2, "secret" * 6, "0123456789abcdef" * 2, "a" * 40, "password" * 5, "changeme" + "!" * 40, "supersecretsupersecretsupersecret", "CHANGEME" * 4, "change-me-in-production-please-now", "qwertyuiopqwertyuiopqwertyuiopqwe", "\0" * 40, " " * 40)
 
@@ -58,7 +58,6 @@ def attack(book, world) -> None:
     with book.group("bind", "Edge: what must not be exposed is refused at start"):
         for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0"):
             book.case(f"listen on {address} without TLS or a proxy", "refused, server.listen", refused, "bind", world.config(server={"listen": address}), "server.listen")
-        book.case("metrics on all addresses", "refused, server.adminListen", refused, "admin", world.config(server={"adminListen": "0.0.0.0:9090"}), "server.adminListen")
         book.case("trustedProxies without behindProxy", "refused, server", refused, "proxies", world.config(server={"trustedProxies": ["127.0.0.1"]}), "server")
         book.case("a trusted proxy that is no address", "refused, trustedProxies", refused, "proxy", world.config(server={"behindProxy": True, "trustedProxies": ["proxy.test"]}), "trustedProxies")
         book.case("a certificate that is not there", "refused, tls", refused, "no-cert", world.config(server={"tls": {"certificate": "./none.crt", "key": "./none.key"}}), "tls")
@@ -75,6 +74,7 @@ def attack(book, world) -> None:
         book.case("a schema with a $ref to a file", "refused, tools.open", refused, "ref-file", world.config(tools={"open": {**remote, "parameters": {"a": {"$ref": "file:///etc/passwd"}}}}), "tools.open")
         book.case("connections to the server that $ref names", "0", lambda: trap.connections)
         book.case("dev mode on all addresses", "exit 1", lambda: f"exit {world.run('serve', '--dev', '--config', world.write('dev.yaml', {**world.config(), 'server': {'listen': '0.0.0.0:0', 'behindProxy': True, 'publicUrl': 'https://tools.attack.test'}})).returncode}")
+        book.case("metrics on all addresses in dev mode", "exit 1", lambda: f"exit {world.run('serve', '--dev', '--port', '0', '--config', world.write('dev-admin.yaml', {**world.config(), 'server': {'adminListen': f'0.0.0.0:{free_port()}'}})).returncode}")
         book.case("a busy port: one line, exit 1", "exit 1, 1 line", busy, world)
 
 

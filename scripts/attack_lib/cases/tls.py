@@ -29,6 +29,15 @@ def start(world, name: str, **settings):
 
 
 def attack(book, world) -> None:
+    slow = start(world, "tls-slow")
+    with book.group("tlsslow", "Edge: deadlines under TLS"):
+        plain = Plain(slow)
+        book.slow("a handshake that never begins ends within 12 s", "closed in time", silent, plain, b"", 12, on=slow)
+        book.slow("a handshake that stops half-way", "closed in time", silent, plain, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(32), 12, on=slow)
+        book.slow("a handshake that sends a byte a second", "closed in time", dripped, slow, on=slow)
+        book.slow("silence after the handshake", "closed in time", silent, slow, b"", 13, on=slow)
+        book.slow("half a head after it", "closed in time", silent, slow, b"POST /mcp HTTP/1.1\r\n", 13, on=slow)
+
     server = start(world, "tls")
     request = lambda: head("GET", "/healthz", [("Host", server.host)])
     with open(world.path("first.key"), encoding="ascii") as file:
@@ -48,15 +57,6 @@ def attack(book, world) -> None:
         book.case("Host is checked here, too", "403", lambda: str(server.status("GET", "/openapi.json", [("Host", "evil.test")])), on=server)
         book.case("published URLs are https", "https", lambda: server.ask("GET", "/.well-known/oauth-protected-resource", [("Host", server.host)]).json["resource"].split(":")[0], on=server)
         reloads(book, world, server)
-
-    slow = start(world, "tls-slow")
-    with book.group("tlsslow", "Edge: deadlines under TLS"):
-        plain = Plain(slow)
-        book.slow("a handshake that never begins ends within 12 s", "closed in time", silent, plain, b"", 12, on=slow)
-        book.slow("a handshake that stops half-way", "closed in time", silent, plain, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(32), 12, on=slow)
-        book.slow("a handshake that sends a byte a second", "closed in time", dripped, slow, on=slow)
-        book.slow("silence after the handshake", "closed in time", silent, slow, b"", 13, on=slow)
-        book.slow("half a head after it", "closed in time", silent, slow, b"POST /mcp HTTP/1.1\r\n", 13, on=slow)
 
 
 class Plain:
