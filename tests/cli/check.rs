@@ -15,6 +15,9 @@ fn check(yaml: &str) -> Finished {
 const ISSUER: &str =
     "auth: {issuers: [{issuer: a, audiences: [b], secret: 'n6Gq3Wc8TzV1yKf5RbX0sJdLh7Pm2UaE'}]}\n";
 
+/// An API key that is granted `z`, which includes `b` alone.
+const API_KEY: &str = "auth: {scopes: {z: {includes: [b]}}, apiKeys: [{id: ci, hash: 'sha256:00000000000000000000000000000000000000000000000000000000000000ff', tenant: acme, subject: ci, scopes: [z], expires: never}]}\n";
+
 /// The tool `t` from line 3 on, with these lines in its policy.
 fn tool(lines: &str) -> String {
     let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
@@ -83,7 +86,12 @@ fn what_nobody_can_call_fails_with_its_line() {
         (
             "scopes: [a]\n",
             "stdio: {principal: {tenant: acme, subject: me, scopes: [b]}}\n",
-            "the only caller is `stdio.principal`, whom its scopes or rules refuse; grant the scopes, or give `auth.issuers`",
+            "its scopes or rules refuse every caller that the file names; grant the scopes, or give `auth.issuers`",
+        ),
+        (
+            "scopes: [a]\n",
+            API_KEY,
+            "its scopes or rules refuse every caller that the file names; grant the scopes, or give `auth.issuers`",
         ),
     ] {
         let found = check(&format!("{}{end}", tool(lines)));
@@ -107,6 +115,7 @@ fn what_somebody_can_call_passes() {
             "scopes: [a]\nrules: [{deny: 'true', mode: shadow}]\n",
             ISSUER,
         ),
+        ("scopes: [b]\n", API_KEY),
         (
             "scopes: [a]\nenabled: false\n",
             "tenants: {acme: {tools: {t: {enabled: true}}}}\nauth: {issuers: [{issuer: a, audiences: [b], secret: n6Gq3Wc8TzV1yKf5RbX0sJdLh7Pm2UaE}]}\n",
