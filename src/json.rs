@@ -4,6 +4,8 @@
 //! different requests (CVE-2026-27896), so whatever an outsider sends is read through here and a
 //! doubled key is an error. Depth is bounded by `serde_json` itself, at 128.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -90,6 +92,116 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
+/// The key of an object's member, borrowed where it holds no escapes.
+pub(crate) struct Key<'de>(pub(crate) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Borrowed(key)))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
+        Ok(Key(Cow::Owned(key.to_owned())))
+    }
+}
+
+/// Keys of one object that were met so far.
+#[derive(Default)]
+pub(crate) struct Keys<'de> {
+    few: Vec<Cow<'de, str>>,
+    /// Used from [`FEW`](Self::FEW) on, so that a wide object costs no comparison of all with all.
+    many: HashSet<Cow<'de, str>>,
+}
+
+impl<'de> Keys<'de> {
+    const FEW: usize = 16;
+
+    /// Fails when `key` was there before.
+    pub(crate) fn once<E: de::Error>(&mut self, key: Cow<'de, str>) -> Result<(), E> {
+        if self.few.contains(&key) || self.many.contains(&key) {
+            return Err(E::custom("an object holds the same key twice"));
+        }
+        if self.few.len() < Self::FEW {
+            self.few.push(key);
+        } else {
+            self.many.insert(key);
+        }
+        Ok(())
+    }
+}
+
+/// A value that nobody reads. Its objects hold each key once all the same: another reader of the
+/// same text may look at them.
+pub(crate) struct Skipped;
+
+impl<'de> Deserialize<'de> for Skipped {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SkippedVisitor)
+    }
+}
+
+struct SkippedVisitor;
+
+impl<'de> Visitor<'de> for SkippedVisitor {
+    type Value = Skipped;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_unit<E>(self) -> Result<Skipped, E> {
+        Ok(Skipped)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Skipped, A::Error> {
+        while seq.next_element::<Skipped>()?.is_some() {}
+        Ok(Skipped)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Skipped, A::Error> {
+        let mut keys = Keys::default();
+        while let Some(Key(key)) = map.next_key()? {
+            keys.once(key)?;
+            map.next_value::<Skipped>()?;
+        }
+        Ok(Skipped)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +210,21 @@ mod tests {
     fn a_key_that_stands_twice_is_refused_at_any_depth() {
         for text in [r#"{"a":1,"a":1}"#, r#"[{"x":{"a":1,"\u0061":2}}]"#] {
             assert!(serde_json::from_str::<Strict>(text).is_err(), "{text}");
+            assert!(serde_json::from_str::<Skipped>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_doubled_key_is_found_among_many() {
+        let member = |key: usize| format!("\"k{key}\":1");
+        for doubled in [0, 15, 16, 99] {
+            let all = (0..100).chain([doubled]).map(member).collect::<Vec<_>>();
+            let text = |count| format!("{{{}}}", all[..count].join(","));
+            assert!(serde_json::from_str::<Skipped>(&text(100)).is_ok());
+            assert!(
+                serde_json::from_str::<Skipped>(&text(101)).is_err(),
+                "{doubled}"
+            );
         }
     }
 
@@ -110,6 +237,7 @@ mod tests {
         ] {
             let Strict(strict) = serde_json::from_str(text).expect("valid");
             assert_eq!(strict, serde_json::from_str::<Value>(text).expect("valid"));
+            assert!(serde_json::from_str::<Skipped>(text).is_ok());
         }
     }
 
@@ -117,5 +245,6 @@ mod tests {
     fn a_depth_bomb_is_an_error_not_a_stack_overflow() {
         let bomb = "[".repeat(100_000);
         assert!(serde_json::from_str::<Strict>(&bomb).is_err());
+        assert!(serde_json::from_str::<Skipped>(&bomb).is_err());
     }
 }

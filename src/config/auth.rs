@@ -16,7 +16,7 @@ use super::raw::RawAuth;
 use super::scopes;
 
 /// Words that secrets in tutorials are made of. A secret that is nothing but these is no secret.
-const WELL_KNOWN: [&str; 41] = [
+const WELL_KNOWN: [&str; 44] = [
     "0123456789abcdef",
     "1234567890",
     "development",
@@ -31,6 +31,9 @@ const WELL_KNOWN: [&str; 41] = [
     "letmein",
     "please",
     "minimum",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
     "qwerty",
     "secret",
     "string",

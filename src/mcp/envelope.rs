@@ -10,13 +10,13 @@ mod lenient;
 use std::borrow::Cow;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, IgnoredAny, MapAccess};
+use serde::de::{Deserialize, MapAccess};
 use serde_json::value::RawValue;
 
 use crate::error::ProtocolError;
-use crate::json::StrictObject;
+use crate::json::{Keys, StrictObject};
 use crate::tool::Arguments;
-use lenient::{Lenient, Member, id, is_id, next_key, once, skip, value};
+use lenient::{Lenient, Member, id, is_id, next_key, once, skip, unread, value};
 
 /// A message's outermost object.
 #[derive(Default)]
@@ -149,7 +149,7 @@ pub(super) fn rescue_id(message: &[u8]) -> Option<&str> {
 impl<'de> Member<'de> for Envelope<'de> {
     fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut envelope = Self::default();
-        let mut seen = 0;
+        let (mut seen, mut others) = (0, Keys::default());
         while let Some(key) = next_key(&mut map)? {
             match &*key {
                 "jsonrpc" => {
@@ -168,12 +168,9 @@ impl<'de> Member<'de> for Envelope<'de> {
                     once(&mut seen, 8)?;
                     envelope.params = value(&mut map)?;
                 }
-                "result" | "error" => {
-                    envelope.is_response = true;
-                    map.next_value::<IgnoredAny>()?;
-                }
                 _ => {
-                    map.next_value::<IgnoredAny>()?;
+                    envelope.is_response |= matches!(&*key, "result" | "error");
+                    unread(&mut map, &mut others, key)?;
                 }
             }
         }
@@ -191,7 +188,7 @@ impl<'de> Member<'de> for Params<'de> {
 
     fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut params = Self::default();
-        let mut seen = 0;
+        let (mut seen, mut others) = (0, Keys::default());
         while let Some(key) = next_key(&mut map)? {
             match &*key {
                 "name" => {
@@ -222,9 +219,7 @@ impl<'de> Member<'de> for Params<'de> {
                     once(&mut seen, 64)?;
                     params.request_id = Some(id(&mut map)?);
                 }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                _ => unread(&mut map, &mut others, key)?,
             }
         }
         Ok(params)
@@ -241,7 +236,7 @@ impl<'de> Member<'de> for Meta<'de> {
 
     fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let mut meta = Self::default();
-        let mut seen = 0;
+        let (mut seen, mut others) = (0, Keys::default());
         while let Some(key) = next_key(&mut map)? {
             match &*key {
                 "io.modelcontextprotocol/protocolVersion" => {
@@ -264,9 +259,7 @@ impl<'de> Member<'de> for Meta<'de> {
                     once(&mut seen, 16)?;
                     meta.tracestate = value(&mut map)?;
                 }
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
+                _ => unread(&mut map, &mut others, key)?,
             }
         }
         Ok(meta)
@@ -359,6 +352,12 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","name":"b"}}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"arguments":{"x":1,"x":2}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","x":1,"x":1}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":1,"result":1}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","x":[{"y":1,"\u0079":1}]}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":1,"x":2}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"x":1,"x":2}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"io.modelcontextprotocol/clientInfo":{"x":1,"x":2}}}}"#,
         ] {
             assert!(
                 matches!(fault(bad), Some(ProtocolError::InvalidRequest(_))),

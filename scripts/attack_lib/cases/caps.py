@@ -67,15 +67,17 @@ def churn(server) -> str:
 
 
 def crowded(server) -> str:
+    seen = "never refused"
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(server.call, {}, "count", patience=25)
-        seen = "never refused"
-        while not running.done():
-            answer = server.call()
-            if answer.status == 503:
-                seen = f"503 retry-after {answer.header('retry-after')}, {server.status('GET', '/healthz', [('Host', 'x')])}"
+        for _ in range(10):
+            running = pool.submit(server.call, {}, "count", patience=25)
+            while not running.done() and seen == "never refused":
+                answer = server.call()
+                if answer.status == 503:
+                    seen = f"503 retry-after {answer.header('retry-after')}, {server.status('GET', '/healthz', [('Host', 'x')])}"
+            # Where a quick call came first, it was the slow one that found no room.
+            if running.result().status != 503:
                 break
-        running.result()
     return seen
 
 

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Text;
+use crate::json::{Key, Keys, Skipped};
 
 /// Fails on a member that stands twice.
 pub(super) fn once<E: de::Error>(seen: &mut u16, member: u16) -> Result<(), E> {
@@ -48,8 +48,21 @@ pub(super) trait Member<'de>: Sized {
 }
 
 pub(super) fn skip<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
-    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+    let mut keys = Keys::default();
+    while let Some(key) = next_key(&mut map)? {
+        unread(&mut map, &mut keys, key)?;
+    }
     Ok(())
+}
+
+/// Passes over the member `key`, which nobody reads.
+pub(super) fn unread<'de, A: MapAccess<'de>>(
+    map: &mut A,
+    others: &mut Keys<'de>,
+    key: Cow<'de, str>,
+) -> Result<(), A::Error> {
+    others.once(key)?;
+    map.next_value::<Skipped>().map(|Skipped| ())
 }
 
 pub(super) fn value<'de, T: Member<'de>, A: MapAccess<'de>>(map: &mut A) -> Result<T, A::Error> {
@@ -59,10 +72,7 @@ pub(super) fn value<'de, T: Member<'de>, A: MapAccess<'de>>(map: &mut A) -> Resu
 pub(super) fn next_key<'de, A: MapAccess<'de>>(
     map: &mut A,
 ) -> Result<Option<Cow<'de, str>>, A::Error> {
-    Ok(match map.next_key::<Lenient<Text<'de>>>()? {
-        Some(Lenient(Text::Is(key))) => Some(key),
-        _ => None,
-    })
+    Ok(map.next_key()?.map(|Key(key)| key))
 }
 
 pub(super) fn id<'de, A: MapAccess<'de>>(map: &mut A) -> Result<&'de str, A::Error> {
@@ -123,7 +133,7 @@ impl<'de, T: Member<'de>> Visitor<'de> for LenientVisitor<T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        while seq.next_element::<Skipped>()?.is_some() {}
         Self::wrong()
     }
 
