@@ -47,7 +47,7 @@ impl ServerBuilder {
         issuers::add(&config.auth, &mut builder, &mut faults);
         introspection::add(&config.auth, &mut builder, &mut faults);
         api_keys::add(&config.auth, &mut builder, &mut faults);
-        builder.local = config.stdio.as_ref().and_then(local_identity);
+        builder.local = local_identity(config.stdio.as_ref(), &mut faults);
         for exporter in &config.telemetry.traces {
             builder = builder.trace(match exporter {
                 config::TraceExporter::Console => Exporter::Console,
@@ -110,18 +110,17 @@ fn scope_inclusion(scopes: &BTreeMap<String, Vec<String>>) -> ScopeInclusion {
     ScopeInclusion::new(direct).unwrap_or_default()
 }
 
-fn local_identity(stdio: &config::Stdio) -> Option<LocalIdentity> {
-    match stdio {
+fn local_identity(stdio: Option<&config::Stdio>, faults: &mut Faults) -> Option<LocalIdentity> {
+    match stdio? {
         config::Stdio::Token(token) => Some(LocalIdentity::Token(token.clone())),
         config::Stdio::Principal {
             tenant,
             subject,
             scopes,
-        } => {
-            // The configuration holds them to the same limits, so this does not fail.
-            Principal::configured(tenant, subject, scopes)
-                .ok()
-                .map(LocalIdentity::Principal)
-        }
+            origin,
+        } => Principal::configured(tenant, subject, scopes)
+            .map_err(|error| faults.0.push(origin.fault(error.to_string())))
+            .map(LocalIdentity::Principal)
+            .ok(),
     }
 }
