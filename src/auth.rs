@@ -15,6 +15,7 @@ mod inclusion;
 mod introspection;
 mod issuer;
 mod keys;
+mod lifetime;
 mod mint;
 mod principal;
 mod token;

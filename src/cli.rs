@@ -5,6 +5,7 @@
 
 mod apikey;
 mod call;
+mod caller;
 mod check;
 mod init;
 mod schema;

@@ -227,3 +227,29 @@ fn a_minted_token_ends_within_a_year() {
         "--ttl must be more than zero and at most 366d",
     );
 }
+
+#[test]
+fn serve_says_so_when_no_credential_can_be_good() {
+    let key = "{id: ci, hash: 'sha256:0000000000000000000000000000000000000000000000000000000000000000', tenant: t, subject: s, expires: never}";
+    for (auth, is_warned) in [
+        ("{}".to_owned(), true),
+        (format!("{{apiKeys: [{key}]}}"), false),
+        ("{apiKeysFile: ./keys.yaml}".to_owned(), false),
+    ] {
+        let folder = folder();
+        fs::write(folder.path().join("keys.yaml"), "[]").expect("a file");
+        fs::write(
+            folder.path().join("tollgate.yaml"),
+            format!("auth: {auth}\n"),
+        )
+        .expect("a file");
+        let mut server = Server::start(folder.path(), &[]);
+        server.process.terminate();
+        assert_eq!(server.process.exit_code(), Some(0), "{auth}");
+        let said = server.process.stderr.all();
+        let warned = said
+            .iter()
+            .any(|line| line.contains("so every call will be refused"));
+        assert_eq!(warned, is_warned, "{said:#?}");
+    }
+}

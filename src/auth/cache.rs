@@ -9,8 +9,8 @@ use std::sync::Arc;
 use aws_lc_rs::digest::{SHA256, digest};
 use quick_cache::sync::Cache;
 
+use super::lifetime::Lifetime;
 use super::principal::Principal;
-use super::token::Lifetime;
 
 /// How many tokens are remembered.
 const CAPACITY: usize = 16_384;

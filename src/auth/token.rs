@@ -6,7 +6,6 @@
 //! All refusals look the same from outside, so a cheap check may come before a dear one.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,65 +14,17 @@ use serde_json::Value;
 
 use super::AuthError;
 use super::cache::{Proof, Verified};
-use super::claims::{ClaimNames, Claims, audience_matches, numeric_date};
+use super::claims::{ClaimNames, Claims, audience_matches};
 use super::inclusion::ScopeInclusion;
 use super::issuer::Issuer;
+use super::lifetime::Lifetime;
 use crate::clock::Clock;
 use crate::json::StrictObject;
 
 /// Longest token that is looked at, in bytes.
 pub(super) const MAX_TOKEN_BYTES: usize = 8 * 1024;
-/// How far clocks may differ, in seconds, for `exp`, `nbf` and `iat`.
-pub(super) const LEEWAY_SECONDS: u64 = 30;
 /// Header parameters that would have us follow, trust or skip something (RFC 7515 §4.1, RFC 7797).
 const FORBIDDEN_HEADERS: [&str; 6] = ["crit", "b64", "jku", "x5u", "jwk", "x5c"];
-
-/// When a token is good, in seconds since the epoch.
-#[derive(Clone, Copy)]
-pub(super) struct Lifetime {
-    expires: u64,
-    not_before: u64,
-}
-
-impl Lifetime {
-    fn of(claims: &Claims) -> Result<Self, AuthError> {
-        if !claims.contains_key("exp") {
-            return Err(AuthError::Invalid {
-                cause: "exp is missing",
-            });
-        }
-        Self::as_far_as_told(claims)
-    }
-
-    /// Where `exp` may be absent: somebody else vouches for the token at this moment.
-    pub(super) fn as_far_as_told(claims: &Claims) -> Result<Self, AuthError> {
-        let expires = numeric_date(claims, "exp")?.unwrap_or(u64::MAX);
-        let not_before = numeric_date(claims, "nbf")?.unwrap_or(0);
-        let issued = numeric_date(claims, "iat")?.unwrap_or(0);
-        Ok(Self {
-            expires,
-            // A token from the future is not good yet, whichever claim says so.
-            not_before: not_before.max(issued),
-        })
-    }
-
-    /// How long it is until `exp`, without leeway.
-    pub(super) fn remaining(self, now: u64) -> Duration {
-        Duration::from_secs(self.expires.saturating_sub(now))
-    }
-
-    pub(super) fn check(self, now: u64) -> Result<(), AuthError> {
-        if now >= self.expires.saturating_add(LEEWAY_SECONDS) {
-            return Err(AuthError::Invalid { cause: "expired" });
-        }
-        if now.saturating_add(LEEWAY_SECONDS) < self.not_before {
-            return Err(AuthError::Invalid {
-                cause: "not good yet (nbf or iat)",
-            });
-        }
-        Ok(())
-    }
-}
 
 pub(super) struct Verifier {
     issuers: Vec<Issuer>,

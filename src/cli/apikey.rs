@@ -14,8 +14,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use secrecy::ExposeSecret;
 
+use super::caller::CallerArgs;
 use super::{CliError, print, say};
-use crate::auth::{NewApiKey, Principal};
+use crate::auth::NewApiKey;
 use crate::clock::Clock;
 use crate::config::{BAD_API_KEY_ID, is_api_key_id, parse_duration, parse_expiry};
 use entry::Entry;
@@ -38,15 +39,8 @@ enum ApikeyCommand {
     after_help = "Example:\n  tollgate apikey new --tenant acme --subject ci --scope customer:read --expires 90d --file api-keys.yaml"
 )]
 struct NewArgs {
-    /// On whose behalf the caller acts
-    #[arg(long)]
-    tenant: String,
-    /// Who the caller is
-    #[arg(long)]
-    subject: String,
-    /// A scope to grant; repeat for more
-    #[arg(long = "scope", value_name = "SCOPE")]
-    scopes: Vec<String>,
+    #[command(flatten)]
+    caller: CallerArgs,
     /// When the key stops being good: 90d from now, 2027-01-01, 2027-01-01T12:00:00Z, or never
     #[arg(long, value_parser = expiry)]
     expires: Expiry,
@@ -65,16 +59,15 @@ pub(super) fn run(args: ApikeyArgs) -> Result<ExitCode, CliError> {
 }
 
 fn new(args: NewArgs) -> Result<ExitCode, CliError> {
-    // The server would refuse the entry for the same reasons.
-    Principal::configured(&args.tenant, &args.subject, &args.scopes)?;
+    args.caller.check()?;
     let expires = args.expires.at(Clock::system().unix())?;
     let new = NewApiKey::random(args.id)?;
     let entry = Entry {
         id: &new.id,
         hash: &new.hash,
-        tenant: &args.tenant,
-        subject: &args.subject,
-        scopes: &args.scopes,
+        tenant: &args.caller.tenant,
+        subject: &args.caller.subject,
+        scopes: &args.caller.scopes,
         expires: &expires,
     };
     match &args.file {

@@ -60,7 +60,7 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
     if let Some(port) = args.port {
         address.set_port(port);
     }
-    let trusts_nobody = config.auth.issuers.is_empty();
+    let accepts_nobody = config.auth.accepts_nobody();
     let server = args.config.builder(config)?.build()?;
     runtime.block_on(async {
         let stop = Signals::new()?;
@@ -72,8 +72,8 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
                 say("the admin listener can be reached from other machines and asks for no token: let only your monitoring in");
             }
         }
-        if trusts_nobody && !args.config.dev {
-            say("no issuer is configured, so every call will be refused: set auth.issuers");
+        if accepts_nobody && !args.config.dev {
+            say("no issuer and no API key is configured, so every call will be refused: set auth.issuers or auth.apiKeys");
         }
         if args.config.dev {
             say("DEV MODE: anybody on this machine gets a token from GET /mint-demo-jwt; do not expose this port");

@@ -4,13 +4,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use jsonwebtoken::Algorithm;
 use secrecy::SecretString;
 
+use super::caller::CallerArgs;
 use super::{CliError, ConfigArgs, print};
-use crate::auth::{ClaimNames, MintRequest, Principal, mint};
+use crate::auth::{MintRequest, mint};
 use crate::clock::Clock;
 use crate::config;
+use crate::server::{claim_names, jws_algorithm};
 
 /// A token cannot be taken back, so it ends within a year.
 const LONGEST_TTL: Duration = Duration::from_secs(366 * 86_400);
@@ -23,15 +24,8 @@ const LONGEST_TTL: Duration = Duration::from_secs(366 * 86_400);
 pub(super) struct TokenArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// On whose behalf the caller acts
-    #[arg(long)]
-    tenant: String,
-    /// Who the caller is
-    #[arg(long)]
-    subject: String,
-    /// A scope to grant; repeat for more
-    #[arg(long = "scope", value_name = "SCOPE")]
-    scopes: Vec<String>,
+    #[command(flatten)]
+    caller: CallerArgs,
     /// How long the token is good: 90s, 15m, 2h, 7d
     #[arg(long, default_value = "1h", value_parser = config::parse_duration)]
     ttl: Duration,
@@ -65,29 +59,22 @@ pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CliError> {
     if args.ttl.is_zero() || args.ttl > LONGEST_TTL {
         return Err("--ttl must be more than zero and at most 366d".into());
     }
-    // The server would refuse the token for the same reasons.
-    Principal::configured(&args.tenant, &args.subject, &args.scopes)?;
-    let algorithm = match issuer.algorithms.first() {
-        Some(config::Algorithm::Hs384) => Algorithm::HS384,
-        Some(config::Algorithm::Hs512) => Algorithm::HS512,
-        _ => Algorithm::HS256,
-    };
-    let claims = ClaimNames {
-        subject: config.auth.claims.subject.clone(),
-        tenant: config.auth.claims.tenant.clone(),
-        scopes: config.auth.claims.scopes.clone(),
-    };
+    args.caller.check()?;
+    let algorithm = issuer
+        .algorithms
+        .first()
+        .ok_or("the issuer has no algorithm")?;
     let request = MintRequest {
         issuer: &issuer.issuer,
         audience,
-        subject: &args.subject,
-        tenant: &args.tenant,
-        scopes: &args.scopes,
+        subject: &args.caller.subject,
+        tenant: &args.caller.tenant,
+        scopes: &args.caller.scopes,
         now: Clock::system().unix(),
         lifetime: args.ttl,
-        claims: &claims,
+        claims: &claim_names(&config.auth.claims),
     };
-    print(mint(&request, secret, algorithm)?)?;
+    print(mint(&request, secret, jws_algorithm(algorithm))?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::auth::check_secret;
 use super::document::At;
 use super::duration;
 use super::faults::{Faults, Origin};
 use super::introspection::{self, Introspection};
 use super::raw::{RawAlgorithm, RawIssuer, RawJwks, RawKeyTimes};
+use super::secret;
 
 /// One issuer of tokens. `Debug` does not show the secret.
 #[derive(Debug, Clone)]
@@ -150,7 +150,7 @@ pub(super) fn check(raw: RawIssuer, file: &Path, at: &At<'_>, faults: &mut Fault
                     .fault(faults, "is for public keys; a secret has no such times");
             }
             let hashes = algorithms.iter().filter_map(|one| one.hmac_bytes());
-            check_secret(&secret, hashes.max().unwrap_or(32), &at_secret, faults);
+            secret::check(&secret, hashes.max().unwrap_or(32), &at_secret, faults);
             IssuerKeys::Secret(secret.into())
         }
         (None, None, jwks) => {

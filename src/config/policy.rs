@@ -12,7 +12,6 @@ use super::faults::Faults;
 use super::quota::Rate;
 use super::raw::{RawMode, RawRateLimit, RawRule, RawScopes};
 use super::rule::{self, Rule};
-pub(super) use super::scope_set::check_scopes;
 use super::scope_set::{self, ScopeSet};
 
 /// The checked policy of one tool or resource.

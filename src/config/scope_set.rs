@@ -6,7 +6,7 @@ use super::document::At;
 use super::faults::Faults;
 use super::policy::Mode;
 use super::raw::{RawMode, RawScopeSet, RawScopes};
-use super::scopes::{NO_SCOPE, is_scope};
+use super::scopes::check_scopes;
 
 /// A demand on a caller's scopes, in the order of the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,15 +41,6 @@ pub(super) fn check(raw: RawScopes, at: &At<'_>, faults: &mut Faults) -> (ScopeS
         );
     }
     (set, mode.into())
-}
-
-/// Checks scope tokens by RFC 6749 §3.3.
-pub(super) fn check_scopes(scopes: &[String], at: &At<'_>, faults: &mut Faults) {
-    for (index, scope) in scopes.iter().enumerate() {
-        if !is_scope(scope) {
-            at.index(index).fault(faults, NO_SCOPE);
-        }
-    }
 }
 
 #[cfg(test)]

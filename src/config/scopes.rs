@@ -10,11 +10,11 @@ use super::faults::Faults;
 use super::raw::RawScope;
 
 /// The most different scopes under `auth.scopes`, and the most bytes of one: what one caller may hold.
-const MAX_SCOPES: usize = 512;
+pub(super) const MAX_SCOPES: usize = 512;
 const MAX_SCOPE_BYTES: usize = 256;
 
 /// What a scope has to be.
-pub(super) const NO_SCOPE: &str = "a scope is printable ASCII without spaces, quotes and backslashes, such as customer:read, of at most 256 characters";
+const NO_SCOPE: &str = "a scope is printable ASCII without spaces, quotes and backslashes, such as customer:read, of at most 256 characters";
 
 pub(super) fn check(
     raw: BTreeMap<String, RawScope>,
@@ -30,12 +30,7 @@ pub(super) fn check(
         if !is_scope(scope) {
             at.fault(faults, NO_SCOPE);
         }
-        let at = at.key("includes");
-        for (index, scope) in included.iter().enumerate() {
-            if !is_scope(scope) {
-                at.index(index).fault(faults, NO_SCOPE);
-            }
-        }
+        check_scopes(included, &at.key("includes"), faults);
         if let Some(way) = way_back(scope, &scopes) {
             // One fault for each circle: at the first of its scopes.
             if way.iter().all(|other| *other >= scope.as_str()) {
@@ -53,8 +48,17 @@ pub(super) fn check(
     scopes
 }
 
+/// Checks a list of scopes.
+pub(super) fn check_scopes(scopes: &[String], at: &At<'_>, faults: &mut Faults) {
+    for (index, scope) in scopes.iter().enumerate() {
+        if !is_scope(scope) {
+            at.index(index).fault(faults, NO_SCOPE);
+        }
+    }
+}
+
 /// RFC 6749 §3.3: `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )`.
-pub(super) fn is_scope(text: &str) -> bool {
+fn is_scope(text: &str) -> bool {
     (1..=MAX_SCOPE_BYTES).contains(&text.len())
         && text
             .bytes()

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::document::At;
 use super::faults::Faults;
+use super::identity;
 use super::policy::{self, Access, Mode};
 use super::quota::Rate;
 use super::raw::{RawOverride, RawTenant};
@@ -51,12 +52,7 @@ pub(super) fn check(
     let resources: Vec<&str> = resources.collect();
     let check_one = |(name, raw): (String, RawTenant)| {
         let at = at.key(&name);
-        if !(1..=256).contains(&name.len()) || name.chars().any(char::is_control) {
-            at.fault(
-                faults,
-                "a tenant's name is 1 to 256 bytes without control characters",
-            );
-        }
+        identity::check_name(&name, &at, faults);
         let tenant = Tenant {
             tools: section(raw.tools, &tools, "tool", &at.key("tools"), faults),
             resources: section(

@@ -8,20 +8,19 @@
 
 mod warnings;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::gcra::Verdict;
 use super::memory::{Buckets, BucketsFull};
 use crate::clock::Clock;
+use crate::network::network_of;
 use crate::tool::Quota;
 use warnings::Warnings;
 
 /// Addresses counted at once: some 6 MiB.
 const MAX_SOURCES: usize = 100_000;
-/// The network that one caller has to itself (RFC 6177 §2): all of it is one source.
-const IPV6_SUBNET: u128 = !0 << 64;
 
 /// Counts failed authentications per source address.
 pub struct FailureLimit {
@@ -50,7 +49,7 @@ impl FailureLimit {
 
     /// Counts a failure.
     pub fn count(&self, source: IpAddr) {
-        let (source, now) = (source_of(source), self.clock.monotonic());
+        let (source, now) = (network_of(source), self.clock.monotonic());
         match self.buckets.take(source, &self.limit, now) {
             Ok(Verdict::Conforming { remaining, .. }) if remaining > 0 => {}
             Ok(_) => {
@@ -78,7 +77,7 @@ impl FailureLimit {
                     .compare_exchange(until, 0, Ordering::AcqRel, Ordering::Relaxed);
             return None;
         }
-        match self.buckets.look(&source_of(source), &self.limit, now)? {
+        match self.buckets.look(&network_of(source), &self.limit, now)? {
             Verdict::Exceeding { retry_after, .. } => Some(retry_after),
             Verdict::Conforming { .. } => None,
         }
@@ -97,14 +96,6 @@ impl FailureLimit {
     /// Failures that there was no room to count.
     pub fn uncounted(&self) -> u64 {
         self.uncounted.load(Ordering::Relaxed)
-    }
-}
-
-/// Whom an address stands for.
-fn source_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & IPV6_SUBNET).into(),
-        v4 => v4,
     }
 }
 

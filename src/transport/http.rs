@@ -17,6 +17,7 @@ mod metadata;
 mod openapi;
 mod respond;
 mod rest;
+mod settings;
 mod tls;
 
 use std::net::{IpAddr, SocketAddr};
@@ -27,11 +28,11 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use ipnet::IpNet;
 
 pub use dev::DevMint;
 pub use limits::Limits;
 pub use listener::serve;
+pub use settings::HttpSettings;
 pub use tls::{Tls, TlsError};
 
 use super::readiness::readiness;
@@ -40,38 +41,6 @@ use crate::mcp::Mcp;
 use crate::pipeline::Pipeline;
 use edge::Edge;
 use respond::Reply;
-
-/// How the HTTP surface is set up.
-#[derive(Clone, Debug)]
-pub struct HttpSettings {
-    /// The scheme, host and path prefix that clients know us by; every URL we publish starts with
-    /// it. Default: `http://`, with TLS `https://`, and the bound address.
-    pub public_url: Option<String>,
-    /// `Host` values that are accepted besides the public one, as `host` or `host:port`.
-    pub allowed_hosts: Vec<String>,
-    /// Origins (RFC 6454) whose pages may call us, besides our own.
-    pub allowed_origins: Vec<String>,
-    /// Longest request body, in bytes.
-    pub max_body_bytes: usize,
-    /// Names of issuers that are URLs, for the resource metadata.
-    pub authorization_servers: Vec<String>,
-    /// The certificate, where this server ends TLS itself.
-    pub tls: Option<Tls>,
-    /// Whether a proxy stands in front.
-    pub behind_proxy: bool,
-    /// The proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Caps and deadlines of connections.
-    pub limits: Limits,
-}
-
-impl HttpSettings {
-    /// The URL of a server that listens on `bound`.
-    pub fn local_url(&self, bound: SocketAddr) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{bound}")
-    }
-}
 
 /// The HTTP surface of one server.
 pub struct HttpSurface {

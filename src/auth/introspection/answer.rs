@@ -11,8 +11,8 @@ use super::Introspection;
 use crate::auth::AuthError;
 use crate::auth::claims::{ClaimNames, Claims, audience_matches};
 use crate::auth::inclusion::ScopeInclusion;
+use crate::auth::lifetime::Lifetime;
 use crate::auth::principal::Principal;
-use crate::auth::token::Lifetime;
 
 /// Whose token it is, and when it is good.
 #[derive(Clone)]

@@ -1,7 +1,6 @@
 //! Loading a key set from where it is: found by discovery, at a URL, or in a file.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use super::discovery::jwks_uri;
 use super::jwks::{KeySet, Skipped};
 use super::{KeySource, KeySourceError};
 use crate::auth::fetch::{Fetcher, MAX_DOCUMENT_BYTES, Reach, trusted_url};
+use crate::files::read_bounded;
 use crate::json::StrictObject;
 
 /// How often a file is read again.
@@ -98,16 +98,11 @@ async fn fetched(
 }
 
 fn read_file(path: &Path) -> Result<Document, KeySourceError> {
-    let mut text = String::new();
-    let file = File::open(path).map_err(|_| KeySourceError::File)?;
-    // Bounded: a path may name a device that never ends.
-    file.take(MAX_DOCUMENT_BYTES as u64 + 1)
-        .read_to_string(&mut text)
-        .map_err(|_| KeySourceError::File)?;
-    if text.len() > MAX_DOCUMENT_BYTES {
-        return Err(KeySourceError::TooLong);
-    }
+    let bytes = read_bounded(path, MAX_DOCUMENT_BYTES).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => KeySourceError::TooLong,
+        _ => KeySourceError::File,
+    })?;
     let StrictObject(document) =
-        serde_json::from_str(&text).map_err(|_| KeySourceError::NotKeySet)?;
+        serde_json::from_slice(&bytes).map_err(|_| KeySourceError::NotKeySet)?;
     Ok(document)
 }

@@ -12,8 +12,7 @@ pub(super) fn settings(config: &Config, faults: &mut Faults) -> HttpSettings {
         max_body_bytes: server.max_body_bytes,
         authorization_servers: authorization_servers(&config.auth.issuers),
         tls: server.tls.as_ref().and_then(|tls| load_tls(tls, faults)),
-        behind_proxy: server.behind_proxy,
-        trusted_proxies: server.trusted_proxies.clone(),
+        proxies: server.behind_proxy.then(|| server.trusted_proxies.clone()),
         limits: Limits {
             max_connections: server.max_connections,
             max_connections_per_address: server.max_connections_per_address,

@@ -35,7 +35,7 @@ fn checked_issuer(issuer: &config::Issuer) -> Result<Option<Issuer>, IssuerError
             Issuer::with_keys(name, audiences, &source, times)
         }
     };
-    let checked = checked?.with_algorithms(issuer.algorithms.iter().map(algorithm))?;
+    let checked = checked?.with_algorithms(issuer.algorithms.iter().map(jws_algorithm))?;
     Ok(Some(if issuer.allow_missing_audience {
         checked.allow_missing_audience()
     } else {
@@ -43,7 +43,8 @@ fn checked_issuer(issuer: &config::Issuer) -> Result<Option<Issuer>, IssuerError
     }))
 }
 
-fn algorithm(algorithm: &config::Algorithm) -> Algorithm {
+/// The algorithm as the JWT library names it.
+pub(crate) fn jws_algorithm(algorithm: &config::Algorithm) -> Algorithm {
     match algorithm {
         config::Algorithm::Hs256 => Algorithm::HS256,
         config::Algorithm::Hs384 => Algorithm::HS384,

@@ -34,9 +34,7 @@ impl Edge {
                 .iter()
                 .map(|origin| origin.to_ascii_lowercase())
                 .collect(),
-            proxies: settings
-                .behind_proxy
-                .then(|| settings.trusted_proxies.clone()),
+            proxies: settings.proxies.clone(),
         };
         edge.add_url(base_url);
         if bound.ip().is_loopback() {

@@ -1,14 +1,12 @@
 //! The certificate and its key: read at start, and again whenever the files change.
 //!
-//! Files are compared by content, because a mounted secret is swapped by moving a link and keeps
-//! no honest time of change. A pair that does not fit, as between the two writes of a renewal,
-//! leaves the old one in use. A reader would ask why files are polled: watching a path through
-//! links that move needs more code than a look every few seconds costs.
+//! A pair that does not fit, as between the two writes of a renewal, leaves the old one in use. A
+//! reader would ask why files are polled: watching a path through links that move needs more code
+//! than a look every few seconds costs.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +22,10 @@ use rustls::version::{TLS12, TLS13};
 use secrecy::{ExposeSecret, SecretSlice};
 use tokio::time::sleep;
 
+use crate::files::read_bounded;
+
 /// Longest file that is read.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+const MAX_FILE_BYTES: usize = 1 << 20;
 
 /// Why a certificate and its key cannot be used. Tells nothing of what is in the files.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +148,7 @@ struct Pair {
 
 impl Files {
     fn read(&self) -> Result<Pair, TlsError> {
+        let read = |path| read_bounded(path, MAX_FILE_BYTES);
         let certificate = read(&self.certificate).map_err(TlsError::Certificate)?;
         let key = SecretSlice::from(read(&self.key).map_err(TlsError::Key)?);
         let mut digest = Context::new(&SHA256);
@@ -173,15 +174,6 @@ impl Pair {
         let key = key.map_err(|_| TlsError::NoKey)?;
         CertifiedKey::from_der(chain, key, &default_provider()).map_err(|_| TlsError::Mismatch)
     }
-}
-
-/// Bounded: a path may name a device that never ends.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_FILE_BYTES)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// The pair in use.

@@ -1,11 +1,12 @@
 //! How many connections there may be, in all and from one address.
 //!
-//! Addresses of IPv6 count by /64, since that is what one host is given. A proxy of ours carries
-//! everybody's requests over its connections, so it has no cap of its own.
+//! A proxy of ours carries everybody's requests over its connections, so it has no cap of its own.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::network::network_of;
 
 pub(super) struct Places {
     max: usize,
@@ -37,7 +38,7 @@ impl Places {
 
     /// A place for a connection from `address`, if there is one; `None` is a proxy's address.
     pub(super) fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Place> {
-        let address = address.map(network);
+        let address = address.map(network_of);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.all >= self.max {
             return None;
@@ -73,17 +74,6 @@ impl Drop for Place {
                 taken.by_address.remove(&address);
             }
         }
-    }
-}
-
-/// The address that counts.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let prefix = address.to_bits() & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from_bits(prefix))
-        }
-        address => address,
     }
 }
 

@@ -1,0 +1,134 @@
+//! A server from its open port to its end.
+//!
+//! The order of the end: no new call is let in, running ones finish, connections are closed, spans
+//! are sent. The admin listener goes last, so that `/readyz` can say no all the while.
+
+use std::future::{Future, pending};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::{interval, timeout};
+
+use super::admin::BoundAdmin;
+use super::{FLUSH_TIMEOUT, Server, StartError};
+use crate::pipeline::Pipeline;
+use crate::transport::http::{HttpSettings, HttpSurface, serve};
+
+/// How often buckets of idle tenants and addresses are freed.
+const EVICTION_PERIOD: Duration = Duration::from_secs(30);
+
+/// A server whose port is open.
+pub struct BoundServer {
+    listener: TcpListener,
+    bound: SocketAddr,
+    admin: Option<BoundAdmin>,
+    http: HttpSettings,
+    pipeline: Arc<Pipeline>,
+    surface: Arc<HttpSurface>,
+    grace: Duration,
+}
+
+impl BoundServer {
+    pub(super) async fn bind(server: Server, address: SocketAddr) -> Result<Self, StartError> {
+        let failed = |source| StartError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let (http, pipeline) = (server.http, server.pipeline);
+        let admin = match server.admin {
+            Some(wanted) => {
+                let (service, hosts) = (&server.service, &http.allowed_hosts);
+                Some(BoundAdmin::bind(wanted, &pipeline, service, hosts).await?)
+            }
+            None => None,
+        };
+        let calls = Arc::clone(&pipeline);
+        let surface = HttpSurface::new(calls, server.mcp, &http, bound, server.dev);
+        Ok(Self {
+            listener,
+            bound,
+            admin,
+            http,
+            pipeline,
+            surface: Arc::new(surface),
+            grace: server.shutdown_grace,
+        })
+    }
+
+    /// The address, with the port the system chose where none was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.bound
+    }
+
+    /// The admin listener's address, if there is one.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(BoundAdmin::local_addr)
+    }
+
+    /// The scheme and the address, such as `https://127.0.0.1:8443`.
+    pub fn url(&self) -> String {
+        self.http.local_url(self.bound)
+    }
+
+    /// Serves until `stop` resolves, then drains: `/readyz` says no at once, new calls are refused,
+    /// running ones get the configured grace to finish, connections are closed, spans are sent out.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let (close, closed) = oneshot::channel();
+        // Without a sender there is nobody left to wait for.
+        let listening = serve(
+            self.listener,
+            self.surface,
+            self.http.tls,
+            self.http.limits,
+            async { closed.await.unwrap_or(true) },
+        );
+        let life = async {
+            tokio::select! {
+                () = stop => {}
+                () = evict_idle_buckets(&self.pipeline) => {}
+                () = self.pipeline.authenticator.keep_fresh() => {}
+            }
+            let drained = drain(&self.pipeline, self.grace).await;
+            let _ = close.send(drained);
+        };
+        let admin = async {
+            match self.admin {
+                Some(admin) => admin.serve().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = async { tokio::join!(listening, life) } => {}
+            // To the last: `/readyz` tells that the server drains.
+            () = admin => {}
+        }
+        let recorder = Arc::clone(&self.pipeline.recorder);
+        // The exporter's last request blocks.
+        let _ = tokio::task::spawn_blocking(move || recorder.flush(FLUSH_TIMEOUT)).await;
+    }
+}
+
+/// Lets no new call in and waits up to `grace` for the running ones; whether all ended.
+async fn drain(pipeline: &Pipeline, grace: Duration) -> bool {
+    pipeline.load.close();
+    let drained = timeout(grace, pipeline.load.emptied()).await.is_ok();
+    if !drained {
+        let running = pipeline.load.running();
+        tracing::warn!(
+            running,
+            "calls did not finish within the grace and are cut off"
+        );
+    }
+    drained
+}
+
+async fn evict_idle_buckets(pipeline: &Pipeline) {
+    let mut period = interval(EVICTION_PERIOD);
+    loop {
+        period.tick().await;
+        pipeline.quotas.evict_idle();
+        pipeline.failures.evict_idle();
+    }
+}

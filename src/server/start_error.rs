@@ -1,0 +1,58 @@
+//! Why a server cannot be made or started: one sentence for the operator each, with what to do.
+
+use std::net::SocketAddr;
+
+use opentelemetry_sdk::error::OTelSdkError;
+
+use crate::auth::{IssuerError, NoRandomness};
+use crate::record::TracingError;
+use crate::tool::CatalogFault;
+
+/// Why a server could not be made or started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Tools or resources that cannot be served; every one of them.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Catalog(Vec<CatalogFault>),
+    /// Traces cannot be exported.
+    #[error(transparent)]
+    Tracing(#[from] TracingError),
+    /// Dev mode signs its tokens with a random secret.
+    #[error("dev mode needs a secret: {0}")]
+    DevSecret(#[from] NoRandomness),
+    /// An issuer that cannot be trusted as described.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
+    /// Dev mode or anonymous callers on an address that others can reach.
+    #[error(
+        "{0} is not a loopback address, and {1} must not be reachable from elsewhere: listen on 127.0.0.1"
+    )]
+    Exposed(SocketAddr, &'static str),
+    /// Plain HTTP where others can reach it.
+    #[error(
+        "{0} is not a loopback address: set `tls`, or put a TLS-terminating proxy in front and say so with `behindProxy: true`"
+    )]
+    Unprotected(SocketAddr),
+    /// Nobody knows the URL to publish.
+    #[error("{0} is no address that clients can use: set `publicUrl` to the URL they know")]
+    NoPublicUrl(SocketAddr),
+    /// The numbers cannot be read out.
+    #[error("metrics cannot be set up: {0}")]
+    Metrics(#[from] OTelSdkError),
+    /// The admin listener's address cannot be listened on.
+    #[error("cannot listen on {address} (server.adminListen): {source}")]
+    BindAdmin {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
