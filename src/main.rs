@@ -7,7 +7,10 @@ use std::time::Duration;
 use clap::Parser;
 use tollgate::cli::{self, Cli};
 use tollgate::stderr::{self, Stderr};
-use tracing_subscriber::EnvFilter;
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::prelude::*;
 
 /// How long the last lines on standard error may take.
 const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(200);
@@ -31,12 +34,19 @@ fn main() -> ExitCode {
 /// Logs go to standard error; standard output belongs to the protocol. `RUST_LOG` sets the level.
 fn init_logging() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| Stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         // A closed standard error is no reason to panic.
-        .log_internal_errors(false)
+        .log_internal_errors(false);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter.and(filter_fn(is_discreet))))
         .init();
+}
+
+/// hyper-util tells at lower levels whom it connects to with the whole URL, also where that holds a
+/// password, such as a collector's in `OTEL_EXPORTER_OTLP_ENDPOINT`.
+fn is_discreet(event: &Metadata<'_>) -> bool {
+    *event.level() <= LevelFilter::INFO || !event.target().starts_with("hyper_util")
 }

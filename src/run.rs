@@ -46,7 +46,7 @@ pub async fn run(
     };
 
     if let Some(schema) = target.output() {
-        schema.check(output.value()).map_err(|error| {
+        schema.check_answer(output.value()).map_err(|error| {
             CallError::Internal(format!(
                 "the answer breaks the tool's output schema: {error}"
             ))
@@ -55,10 +55,12 @@ pub async fn run(
     Ok(output)
 }
 
+/// A text from the program itself is told. One that was put together at run time may quote an
+/// argument or a row, and the record goes to other machines; the panic hook has told it here.
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the tool panicked: {}", text.unwrap_or("(no message)"))
+    let text = panic.downcast_ref::<&'static str>();
+    format!(
+        "the tool panicked: {}",
+        text.unwrap_or(&"(its message may quote the call; standard error has it)")
+    )
 }

@@ -4,12 +4,13 @@
 //! A reader would ask why not deserialize straight into structs: serde stops at the first fault and
 //! forgets where the others are. The tree stays, so that any later check finds the line of any key through [`At`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use serde_saphyr::{Budget, MessageFormatter, Options, Spanned, UserMessageFormatter};
+use serde_saphyr::{Budget, Error, MessageFormatter, Options, Spanned, UserMessageFormatter};
 
 use super::faults::{Faults, Origin};
 
@@ -59,12 +60,23 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Node, Faults> {
             line,
         };
         origin
-            .fault(format!(
-                "not a valid YAML file: {}",
-                UserMessageFormatter.format_message(&error)
-            ))
+            .fault(format!("not a valid YAML file: {}", reason(&error)))
             .into()
     })
+}
+
+/// What is wrong. The library's texts are kept where they quote no value: one that should have been in
+/// quotes may be a secret.
+fn reason(error: &Error) -> Cow<'_, str> {
+    match error {
+        Error::UnsupportedTag { .. } => {
+            "a text that starts with `!` must be in quotes (tags are not supported)".into()
+        }
+        Error::NonFiniteFloat { .. } => {
+            "a number must be finite; put a text that looks like one in quotes".into()
+        }
+        _ => UserMessageFormatter.format_message(error),
+    }
 }
 
 impl Node {
@@ -227,7 +239,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 
     /// A whole float (`10.0`) becomes an integer: to JSON Schema the two are one number, to serde they are not.
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Content, E> {
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Content, E> {
         let number = if value.fract() == 0.0 && value.abs() < 9e15 {
             Number::from(value as i64)
         } else {

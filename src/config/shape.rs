@@ -11,7 +11,7 @@ use jsonschema::{JsonType, ValidationError, Validator};
 use serde_json::Value;
 
 use super::document::{At, Content, Node};
-use super::faults::Faults;
+use super::faults::{Faults, Origin};
 
 /// What is wrong with a pattern that does not compile.
 pub(super) const BAD_PATTERN: &str = "must be a valid regular expression without look-around and back-references, so that it runs in linear time";
@@ -102,10 +102,20 @@ pub(super) fn report(
                 .map(|known| known.keys().map(String::as_str).collect())
                 .unwrap_or_default();
             for key in unexpected {
-                here.key(key).fault(
-                    faults,
-                    format!("unknown key `{key}`{}", did_you_mean(key, &known)),
-                );
+                let meant = did_you_mean(key, &known);
+                let name = without_value(key);
+                if !meant.is_empty() || name == key {
+                    here.key(key)
+                        .fault(faults, format!("unknown key `{key}`{meant}"));
+                    continue;
+                }
+                let place = Origin {
+                    path: here.key(name).origin().path,
+                    ..here.key(key).origin()
+                };
+                faults.0.push(place.fault(format!(
+                    "unknown key that starts with `{name}`; write a colon and a space between a key and its value"
+                )));
             }
         }
         ValidationErrorKind::Required {
@@ -121,6 +131,12 @@ pub(super) fn report(
         }
         kind => here.fault(faults, sentence(kind, error.instance())),
     }
+}
+
+/// The name in a key without what was meant to be its value (`{token:abc}`), which may be a secret.
+fn without_value(key: &str) -> &str {
+    let end = key.find(|c: char| matches!(c, ':' | '=') || c.is_whitespace());
+    &key[..end.unwrap_or(key.len())]
 }
 
 /// The branch that was meant: one of the right type, then the one that goes wrong furthest down,

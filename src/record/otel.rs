@@ -14,6 +14,7 @@ use opentelemetry::trace::{
     TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
+use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
@@ -39,7 +40,23 @@ pub enum Exporter {
 /// Why tracing could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the OTLP exporter cannot be set up: {0}")]
-pub struct TracingError(#[from] opentelemetry_otlp::ExporterBuildError);
+pub struct TracingError(String);
+
+impl From<ExporterBuildError> for TracingError {
+    /// The library quotes the value of a setting, and the URL of a collector may hold a password: only
+    /// the setting's name is kept.
+    fn from(error: ExporterBuildError) -> Self {
+        let name = match &error {
+            ExporterBuildError::InvalidConfiguration(text) => text.split(':').next(),
+            _ => None,
+        };
+        let is_variable = |name: &&str| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+        Self(match name.filter(is_variable) {
+            Some(name) => format!("the environment variable {name} has a value that is not valid"),
+            None => "check the OTEL_EXPORTER_OTLP_* environment variables".to_owned(),
+        })
+    }
+}
 
 /// Builds and exports spans.
 pub struct Tracing {

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -46,8 +46,21 @@ impl Schema {
         &self.json
     }
 
-    /// Checks a value against the schema.
+    /// Checks what a caller sent; the fault, which he reads, may quote it.
     pub(crate) fn check(&self, value: &Value) -> Result<(), ArgumentsError> {
+        self.check_telling(value, |error| error.to_string())
+    }
+
+    /// Checks what a tool answered; the fault, which goes to the log, quotes no value of it.
+    pub(crate) fn check_answer(&self, value: &Value) -> Result<(), ArgumentsError> {
+        self.check_telling(value, |error| error.masked().to_string())
+    }
+
+    fn check_telling(
+        &self,
+        value: &Value,
+        tell: impl Fn(&ValidationError<'_>) -> String,
+    ) -> Result<(), ArgumentsError> {
         if self.validator.is_valid(value) {
             return Ok(());
         }
@@ -56,7 +69,7 @@ impl Schema {
             if !text.is_empty() {
                 text.push_str("; ");
             }
-            let fault: String = error.to_string().chars().take(MAX_FAULT_CHARS).collect();
+            let fault: String = tell(&error).chars().take(MAX_FAULT_CHARS).collect();
             let pointer = error.instance_path().as_str();
             let pointer = if pointer.is_empty() { "/" } else { pointer };
             // Writing to a `String` cannot fail.

@@ -23,6 +23,10 @@ pub(super) async fn call(
     {
         return Err("a tool's name is 1 to 128 of A-Z a-z 0-9 _ - .".into());
     }
+    let names_user = |url: reqwest::Url| !url.username().is_empty() || url.password().is_some();
+    if reqwest::Url::parse(url).is_ok_and(names_user) {
+        return Err("--url must name no user and no password: give a token with --token".into());
+    }
     let url = format!("{}/mcp/tool/{}", url.trim_end_matches('/'), args.tool);
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
