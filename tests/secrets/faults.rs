@@ -105,7 +105,7 @@ fn no_fault_quotes_a_secret_of_a_wrong_kind() {
             let yaml = format!("{start}{written}{end}unknown: 1\n");
             let told = faults(&yaml, &secret);
             assert!(
-                leaks(&[secret.clone()], told.as_bytes()).is_empty(),
+                leaks(std::slice::from_ref(&secret), told.as_bytes()).is_empty(),
                 "{yaml}{told}"
             );
         }
@@ -127,7 +127,7 @@ fn no_fault_quotes_a_secret_that_is_too_short_or_well_known() {
                 "{told}"
             );
             assert!(
-                leaks(&[secret.clone()], told.as_bytes()).is_empty(),
+                leaks(std::slice::from_ref(&secret), told.as_bytes()).is_empty(),
                 "{told}"
             );
         }
@@ -166,7 +166,7 @@ fn no_fault_quotes_a_secret_that_became_part_of_a_key() {
         let found = faults(yaml, &secret);
         assert!(found.contains(told), "{found}");
         assert!(
-            leaks(&[secret.clone()], found.as_bytes()).is_empty(),
+            leaks(std::slice::from_ref(&secret), found.as_bytes()).is_empty(),
             "{found}"
         );
     }
