@@ -27,10 +27,8 @@ mod log;
 #[path = "secrets/served.rs"]
 mod served;
 #[path = "support/spans.rs"]
-#[expect(dead_code, reason = "other test files use the rest")]
 mod spans;
 #[path = "support/tls.rs"]
-#[expect(dead_code, reason = "other test files use the rest")]
 mod tls;
 #[path = "support/tokens.rs"]
 mod tokens;
