@@ -269,12 +269,14 @@ async fn no_secret_comes_out_at(level: Option<&str>) -> Outputs {
     outputs
 }
 
-#[tokio::test]
+// The collector answers while the test waits for the program to end.
+#[tokio::test(flavor = "multi_thread")]
 async fn no_secret_comes_out_of_a_server() {
     no_secret_comes_out_at(None).await;
 }
 
-#[tokio::test]
+// The collector answers while the test waits for the program to end.
+#[tokio::test(flavor = "multi_thread")]
 async fn no_secret_comes_out_of_a_server_that_logs_all_it_can() {
     let outputs = no_secret_comes_out_at(Some("trace")).await;
     outputs.mention("stderr", "DEBUG");
