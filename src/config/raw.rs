@@ -68,6 +68,7 @@ pub(super) struct RawPrincipal {
     pub(super) subject: String,
     /// The scopes granted to the caller, such as `customer:read`. Default: none.
     #[serde(default)]
+    #[schemars(length(max = 512))]
     pub(super) scopes: Vec<String>,
 }
 

@@ -10,7 +10,7 @@ use super::faults::Faults;
 use super::raw::RawScope;
 
 /// The most different scopes under `auth.scopes`, and the most bytes of one: what one caller may hold.
-pub(super) const MAX_SCOPES: usize = 512;
+const MAX_SCOPES: usize = 512;
 const MAX_SCOPE_BYTES: usize = 256;
 
 /// What a scope has to be.
@@ -30,7 +30,8 @@ pub(super) fn check(
         if !is_scope(scope) {
             at.fault(faults, NO_SCOPE);
         }
-        check_scopes(included, &at.key("includes"), faults);
+        let at = at.key("includes");
+        check_scopes(included, &at, faults);
         if let Some(way) = way_back(scope, &scopes) {
             // One fault for each circle: at the first of its scopes.
             if way.iter().all(|other| *other >= scope.as_str()) {
