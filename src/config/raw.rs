@@ -59,14 +59,15 @@ pub(super) struct RawStdio {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Principal")]
 pub(super) struct RawPrincipal {
-    /// The tenant the caller acts for, such as `acme`. At most 256 characters.
+    /// The tenant the caller acts for, such as `acme`. At most 256 bytes.
     #[schemars(length(min = 1, max = 256))]
     pub(super) tenant: String,
-    /// Who calls, such as `me`. At most 256 characters.
+    /// Who calls, such as `me`. At most 256 bytes.
     #[schemars(length(min = 1, max = 256))]
     pub(super) subject: String,
     /// The scopes granted to the caller, such as `customer:read`. Default: none.
     #[serde(default)]
+    #[schemars(length(max = 512))]
     pub(super) scopes: Vec<String>,
 }
 

@@ -10,6 +10,9 @@ use super::faults::Faults;
 use super::policy::check_scopes;
 use super::raw::RawStdio;
 
+/// Longest tenant and subject, in bytes, as in a token.
+const MAX_NAME_BYTES: usize = 256;
+
 /// The checked `stdio` section. `Debug` does not show the token.
 #[derive(Debug, Clone)]
 pub enum Stdio {
@@ -17,9 +20,9 @@ pub enum Stdio {
     Token(SecretString),
     /// A caller named in the file.
     Principal {
-        /// The tenant, 1 to 256 characters without control characters.
+        /// The tenant, 1 to 256 bytes without control characters.
         tenant: String,
-        /// Who calls, 1 to 256 characters without control characters.
+        /// Who calls, 1 to 256 bytes without control characters.
         subject: String,
         /// Granted scopes (RFC 6749 §3.3); may be empty.
         scopes: Vec<String>,
@@ -43,6 +46,10 @@ pub(super) fn check(raw: RawStdio, at: &At<'_>, faults: &mut Faults) -> Option<S
                 if value.chars().any(char::is_control) {
                     at.key(key)
                         .fault(faults, "must not hold control characters");
+                }
+                // The schema counts characters.
+                if value.len() > MAX_NAME_BYTES {
+                    at.key(key).fault(faults, "must have at most 256 bytes");
                 }
             }
             check_scopes(&raw.scopes, &at.key("scopes"), faults);
@@ -131,6 +138,20 @@ mod tests {
                 "tollgate.yaml:1: stdio.principal.subject: must have at most 256 characters",
                 "tollgate.yaml:1: stdio.principal.tenant: must not be empty",
             ]
+        );
+        assert_eq!(
+            faults(&format!(
+                "stdio: {{principal: {{tenant: {}, subject: me}}}}",
+                "é".repeat(129)
+            )),
+            ["tollgate.yaml:1: stdio.principal.tenant: must have at most 256 bytes"]
+        );
+        let scopes = ["a"; 513].join(", ");
+        assert_eq!(
+            faults(&format!(
+                "stdio: {{principal: {{tenant: a, subject: me, scopes: [{scopes}]}}}}"
+            )),
+            ["tollgate.yaml:1: stdio.principal.scopes: may have at most 512 entries"]
         );
     }
 }
