@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::signals::Signals;
 use super::{CliError, ConfigArgs, say};
-use crate::config::Config;
+use crate::config::{Auth, Config};
 use crate::server::FLUSH_TIMEOUT;
 
 /// After the input of stdio ended: how long running calls may take to finish. Clients wait some two
@@ -60,7 +60,7 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
     if let Some(port) = args.port {
         address.set_port(port);
     }
-    let trusts_nobody = config.auth.issuers.is_empty();
+    let trusts_nobody = trusts_nobody(&config.auth);
     let server = args.config.builder(config)?.build()?;
     runtime.block_on(async {
         let stop = Signals::new()?;
@@ -73,7 +73,7 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
             }
         }
         if trusts_nobody && !args.config.dev {
-            say("no issuer is configured, so every call will be refused: set auth.issuers");
+            say("the file names nobody whose calls are let in, so every call will be refused: set auth.issuers, or make an API key with `tollgate apikey new`");
         }
         if args.config.dev {
             say("DEV MODE: anybody on this machine gets a token from GET /mint-demo-jwt; do not expose this port");
@@ -81,6 +81,12 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
         bound.serve(stop.asked()).await;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Whether there is no credential that a caller over HTTP could have. A file of keys counts even
+/// while it is empty: keys may come.
+fn trusts_nobody(auth: &Auth) -> bool {
+    auth.issuers.is_empty() && auth.api_keys.is_empty() && auth.api_keys_file.is_none()
 }
 
 /// Standard input is read by a thread of its own, which cannot be interrupted; when a signal comes
