@@ -11,7 +11,7 @@ mod commands;
 use std::fs;
 use std::path::Path;
 
-use binary::{Finished, GET_CUSTOMER, Server, run};
+use binary::{Finished, GET_CUSTOMER, Process, Server, run, tollgate};
 use commands::{fails, folder, initialized};
 use serde_json::json;
 
@@ -92,6 +92,24 @@ async fn a_key_added_to_the_file_works_without_a_restart() {
     let text = fs::read_to_string(folder.path().join("api-keys.yaml")).expect("a file");
     assert!(text.contains("expires: \"2999-01-01T00:00:00Z\""), "{text}");
     assert!(!text.contains("tgk_"), "{text}");
+}
+
+#[test]
+fn only_a_server_that_lets_nobody_in_says_so_at_start() {
+    let folder = folder();
+    fs::write(folder.path().join("api-keys.yaml"), "[]").expect("a file");
+    for (auth, is_said) in [("", true), ("apiKeysFile: ./api-keys.yaml", false)] {
+        let text = format!("auth: {{{auth}}}\nserver: {{adminListen: off}}\n");
+        fs::write(folder.path().join("tollgate.yaml"), text).expect("a file");
+        let mut process = Process::start(tollgate(folder.path(), &["serve", "--port", "0"]));
+        process.stderr.line("listening on ");
+        process.terminate();
+        assert_eq!(process.exit_code(), Some(0));
+        let said = process.stderr.all();
+        let mut lines = said.iter();
+        let found = lines.any(|line| line.contains("every call will be refused"));
+        assert_eq!(found, is_said, "{said:?}");
+    }
 }
 
 #[test]

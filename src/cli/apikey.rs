@@ -23,6 +23,9 @@ use entry::Entry;
 
 /// Makes API keys.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  tollgate apikey new --tenant acme --subject ci --scope customer:read --expires 90d"
+)]
 pub(super) struct ApikeyArgs {
     #[command(subcommand)]
     command: ApikeyCommand,

@@ -73,7 +73,7 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
             }
         }
         if accepts_nobody && !args.config.dev {
-            say("no issuer and no API key is configured, so every call will be refused: set auth.issuers or auth.apiKeys");
+            say("the file names nobody whose calls are let in, so every call will be refused: set auth.issuers, or make an API key with `tollgate apikey new`");
         }
         if args.config.dev {
             say("DEV MODE: anybody on this machine gets a token from GET /mint-demo-jwt; do not expose this port");
