@@ -2,6 +2,7 @@
 //! that wait longest are cut, and whoever reads is served.
 
 #[path = "support/frames.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
 mod frames;
 #[path = "support/raw.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
@@ -154,8 +155,9 @@ async fn when_too_much_is_unsent_who_waits_longest_is_cut_and_readers_are_served
     for _ in 0..20 {
         let mut hoarder = http2.connect(&SHUT).await;
         assert_eq!(http2.ask(&mut hoarder, 1, MIB).await, Some(200));
-        // Its turn comes before the next one's.
         hoarders.push(hoarder);
+        // Until the cut is done, calls are refused.
+        until(&http2.server, UNSENT, |unsent| unsent <= 10.0 * MIB as f64).await;
         http2.serves_readers().await;
     }
     until(&http2.server, CUT, |cut| cut == 11.0).await;
@@ -223,6 +225,7 @@ async fn an_answer_over_the_whole_bound_is_not_sent_and_harms_nobody_else() {
     let mut greedy = http2.connect(&[]).await;
     http2.ask(&mut greedy, 1, 2 * MIB).await;
     greedy.closed().await;
+    until(&http2.server, UNSENT, |unsent| unsent < 2.0 * MIB as f64).await;
     waiting.send(PING, 0, 0, &[7; 8]).await;
     assert!(waiting.next_of(PING).await.is_some(), "it is open");
     http2.serves_readers().await;
