@@ -85,6 +85,27 @@ impl Recorder {
         }
     }
 
+    /// Counts a connection for which there was no place.
+    pub fn connection_refused(&self) {
+        if let Some(metrics) = self.metrics() {
+            metrics.connection_refused();
+        }
+    }
+
+    /// Counts a connection that was cut because nobody read its answers.
+    pub fn connection_cut(&self) {
+        if let Some(metrics) = self.metrics() {
+            metrics.connection_cut();
+        }
+    }
+
+    /// Counts a certificate that was found changed, and whether it could be used.
+    pub fn certificate_loaded(&self, usable: bool) {
+        if let Some(metrics) = self.metrics() {
+            metrics.certificate_loaded(usable);
+        }
+    }
+
     /// An id for a request that no record is opened for.
     pub fn new_call_id(&self) -> Uuid {
         call_id_at(self.clock.unix())

@@ -7,6 +7,9 @@
 mod binary;
 #[path = "support/log.rs"]
 mod log;
+#[path = "support/scrape.rs"]
+#[expect(dead_code, reason = "other test files use the rest")]
+mod scrape;
 #[path = "support/tls.rs"]
 mod tls;
 #[expect(dead_code, reason = "shared with other tests")]
@@ -21,6 +24,7 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
+use scrape::Scrape;
 use serde_json::{Value, json};
 use tls::Certificate;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,7 +37,12 @@ use wire::{SCOPES, shop};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn secure(tls: Tls, limits: Limits) -> TestServer {
-    TestServer::start(|server| shop(server.tls(tls).limits(limits), Arc::default())).await
+    let admin = ([127, 0, 0, 1], 0).into();
+    TestServer::start(|server| {
+        let server = server.tls(tls).limits(limits).admin_listen(admin);
+        shop(server, Arc::default())
+    })
+    .await
 }
 
 #[tokio::test]
@@ -204,6 +213,12 @@ async fn a_renewed_certificate_is_taken_up_and_a_bad_one_is_not() {
     until(async || served(&server, &old).await).await;
     let said = log::lines_with(refused);
     assert_eq!(said.len(), 2, "once each: {said:#?}");
+    let numbers = Scrape::of(server.admin_url().expect("an admin listener")).await;
+    for outcome in ["ok", "failed"] {
+        let labels = [("tollgate_outcome", outcome)];
+        let loads = numbers.value("tollgate_certificate_loads_total", &labels);
+        assert_eq!(loads, 2.0, "{outcome}");
+    }
     for secret in [&old.key, &new.key] {
         let middle = secret.lines().nth(1).expect("base64");
         assert!(log::lines_with(middle).is_empty());

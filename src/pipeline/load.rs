@@ -1,4 +1,5 @@
-//! How many calls are in the house, and whether new ones are let in.
+//! How many calls are in the house, how much of their answers nobody took yet, and whether new ones
+//! are let in.
 //!
 //! One atomic for the count and the closing flag together, so that no call slips in between the
 //! last look at the count and the end of the process.
@@ -13,10 +14,12 @@ use crate::error::CallError;
 /// The top bit: the process is going down.
 const DRAINING: usize = 1 << (usize::BITS - 1);
 
-/// Counts running calls against a cap.
+/// Counts running calls, and the bytes of answers that wait for their readers, against caps.
 pub struct Load {
     state: AtomicUsize,
     cap: usize,
+    unsent: AtomicUsize,
+    max_unsent: usize,
     emptied: Notify,
 }
 
@@ -24,11 +27,14 @@ pub struct Load {
 pub(super) struct Place(Arc<Load>);
 
 impl Load {
-    /// At most `cap` calls at once.
-    pub fn new(cap: usize) -> Arc<Self> {
+    /// At most `cap` calls at once, and none that begins while more than `max_unsent` bytes of
+    /// answers are unsent.
+    pub fn new(cap: usize, max_unsent: usize) -> Arc<Self> {
         Arc::new(Self {
             state: AtomicUsize::new(0),
             cap: cap.min(DRAINING - 1),
+            unsent: AtomicUsize::new(0),
+            max_unsent,
             emptied: Notify::new(),
         })
     }
@@ -41,7 +47,7 @@ impl Load {
         if before & DRAINING != 0 {
             return Err(CallError::Draining);
         }
-        if before >= self.cap {
+        if before >= self.cap || self.unsent() > self.max_unsent {
             return Err(CallError::Overloaded);
         }
         Ok(place)
@@ -60,6 +66,26 @@ impl Load {
     /// Calls running now.
     pub fn running(&self) -> usize {
         self.state.load(Ordering::Acquire) & !DRAINING
+    }
+
+    /// Bytes of answers that are made and not sent.
+    pub fn unsent(&self) -> usize {
+        self.unsent.load(Ordering::Relaxed)
+    }
+
+    /// The most of them while new calls are let in.
+    pub fn max_unsent(&self) -> usize {
+        self.max_unsent
+    }
+
+    /// An answer of so many bytes is made; whoever says so also says when it is gone.
+    pub fn answer_made(&self, bytes: usize) {
+        self.unsent.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// An answer of so many bytes is sent, or given up.
+    pub fn answer_gone(&self, bytes: usize) {
+        self.unsent.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Waits until no call runs. Only meaningful after [`close`](Self::close).
@@ -91,7 +117,7 @@ mod tests {
 
     #[test]
     fn no_more_calls_than_the_cap_and_none_after_closing() {
-        let load = Load::new(2);
+        let load = Load::new(2, 0);
         let first = load.enter();
         let second = load.enter();
         assert!(first.is_ok() && second.is_ok());
@@ -103,9 +129,21 @@ mod tests {
         assert_eq!(load.running(), 1);
     }
 
+    #[test]
+    fn no_call_begins_while_too_much_is_unsent() {
+        let load = Load::new(2, 10);
+        load.answer_made(10);
+        assert!(load.enter().is_ok());
+        load.answer_made(1);
+        assert!(matches!(load.enter(), Err(CallError::Overloaded)));
+        load.answer_gone(10);
+        assert!(load.enter().is_ok());
+        assert_eq!(load.unsent(), 1);
+    }
+
     #[tokio::test]
     async fn emptied_waits_for_the_last_call() {
-        let load = Load::new(2);
+        let load = Load::new(2, 0);
         let place = load.enter().ok();
         load.close();
         let waiting = tokio::spawn({

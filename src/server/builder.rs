@@ -258,7 +258,7 @@ impl ServerBuilder {
             catalog,
             failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
             quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
-            load: Load::new(self.max_in_flight),
+            load: Load::new(self.max_in_flight, self.http.limits.max_unsent_bytes),
             recorder: Arc::new(Recorder::new(self.clock, tracing)),
         });
         Ok(Server {

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use tollgate::testing::TestServer;
+use tollgate::transport::http::Limits;
 
-use super::{free_port, measured, tools};
+use super::{free_port, measured, scrape, tools};
 
 /// Status and body of a request with any `Host`.
 async fn get(server: &TestServer, path: &str, host: &str) -> (u16, Value) {
@@ -111,6 +112,22 @@ async fn silent_connections_are_bounded_and_do_not_last() {
         }
     }
     panic!("the places are not given back");
+}
+
+#[tokio::test]
+async fn connections_for_which_there_is_no_place_are_counted() {
+    let limits = Limits {
+        max_connections: 0,
+        ..Limits::default()
+    };
+    let server = measured(|server| server.limits(limits)).await;
+    for _ in 0..3 {
+        let answer = reqwest::get(format!("{}/healthz", server.url())).await;
+        assert_eq!(answer.expect("an answer").status(), 503);
+    }
+    let numbers = scrape(&server).await;
+    let refused = numbers.value("tollgate_connections_refused_total", &[]);
+    assert_eq!(refused, 3.0);
 }
 
 #[tokio::test]

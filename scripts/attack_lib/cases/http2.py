@@ -11,6 +11,7 @@ from .tls import start
 ENDED = ("closed", "GOAWAY NO_ERROR", *(f"GOAWAY {error}_ERROR" for error in ("PROTOCOL", "COMPRESSION", "FRAME_SIZE", "FLOW_CONTROL", "INTERNAL")), "GOAWAY ENHANCE_YOUR_CALM", "GOAWAY STREAM_CLOSED")
 RESET = ("400", *(f"RST_STREAM {error}" for error in ("PROTOCOL_ERROR", "REFUSED_STREAM", "INTERNAL_ERROR", "CANCEL", "FLOW_CONTROL_ERROR")), *ENDED)
 TOOL = "/mcp/tool/get_customer"
+LARGE = {"large": {"description": "Says 400 KB.", "scopes": ["customer:read"], "sql": {"source": "shop", "result": "one", "statement": "SELECT hex(zeroblob(200000)) AS much"}}}
 
 
 def ended(action, *args, **options) -> str:
@@ -34,7 +35,7 @@ def attack(book, world) -> None:
         requests(book, server)
     with book.group("h2cap", "Edge: HTTP/2 caps"):
         caps(book, server)
-    server = start(world, "http2-flood")
+    server = start(world, "http2-flood", LARGE)
     with book.group("h2flood", "Edge: HTTP/2 floods end, and memory stays"):
         floods(book, server)
 
@@ -204,38 +205,39 @@ def floods(book, server) -> None:
                 return "stalled"  # it no longer reads us: that costs it nothing
             return h2.outcome(None, 3)
 
-    kept = ("ended", "silence", "stalled")  # frames that cost nothing may go on for ever, as long as nobody else notices
     book.case("rapid reset: 20,000 requests, each cancelled (CVE-2023-44487)", "ended", ended, flood, lambda n: frame(HEADERS, 5, 2 * n + 1, request) + frame(RST_STREAM, 0, 2 * n + 1, struct.pack(">I", 8)), 20_000, on=server)
     book.case("made to reset: 20,000 windows of zero (CVE-2025-8671)", "ended", ended, flood, lambda n: frame(HEADERS, 4, 2 * n + 1, request) + frame(WINDOW_UPDATE, 0, 2 * n + 1, bytes(4)), 20_000, on=server)
     book.case("made to reset: 20,000 times DATA after the end", "ended", ended, flood, lambda n: frame(HEADERS, 5, 2 * n + 1, request) + frame(DATA, 1, 2 * n + 1, b"x"), 20_000, on=server)
     book.case("CONTINUATION without end (CVE-2024-27316)", "ended", ended, flood, lambda n: frame(HEADERS if n == 0 else CONTINUATION, 0, 1, request if n == 0 else block([(f"x-{n}", "a" * 100)])), 50_000, on=server)
     book.case("empty CONTINUATION frames without end", "ended", ended, flood, lambda n: frame(HEADERS if n == 0 else CONTINUATION, 0, 1, request if n == 0 else b""), 100_000, on=server)
-    book.case("200,000 SETTINGS (CVE-2019-9515)", kept, ended, flood, lambda n: frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 65_535 + n % 2)), 200_000, on=server)
-    book.case("200,000 PINGs (CVE-2019-9512)", kept, ended, flood, lambda n: frame(PING, 0, 0, struct.pack(">Q", n)), 200_000, on=server)
-    book.case("100,000 empty DATA frames (CVE-2019-9518)", kept, ended, flood, lambda n: frame(HEADERS, 4, 1, request) if n == 0 else frame(DATA, 0, 1), 100_000, on=server)
-    book.case("200,000 WINDOW_UPDATEs", kept, ended, flood, lambda n: frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1)), 200_000, on=server)
-    book.case("200,000 PRIORITY frames (CVE-2019-9513)", kept, ended, flood, lambda n: frame(2, 0, 2 * n + 1, struct.pack(">IB", 0, 16)), 200_000, on=server)
-    book.case("200,000 unknown frames", kept, ended, flood, lambda n: frame(0xFA, 0, 0, b"x" * 16), 200_000, on=server)
+    book.case("200,000 SETTINGS (CVE-2019-9515)", "ended", ended, flood, lambda n: frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 65_535 + n % 2)), 200_000, on=server)
+    book.case("200,000 PINGs (CVE-2019-9512)", "ended", ended, flood, lambda n: frame(PING, 0, 0, struct.pack(">Q", n)), 200_000, on=server)
+    book.case("100,000 empty DATA frames (CVE-2019-9518)", "ended", ended, flood, lambda n: frame(HEADERS, 4, 1, request) if n == 0 else frame(DATA, 0, 1), 100_000, on=server)
+    book.case("200,000 WINDOW_UPDATEs", "ended", ended, flood, lambda n: frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", 1)), 200_000, on=server)
+    book.case("200,000 PRIORITY frames (CVE-2019-9513)", "ended", ended, flood, lambda n: frame(2, 0, 2 * n + 1, struct.pack(">IB", 0, 16)), 200_000, on=server)
+    book.case("200,000 unknown frames", "ended", ended, flood, lambda n: frame(0xFA, 0, 0, b"x" * 16), 200_000, on=server)
     book.case("memory grown by less than 64 MiB", "yes", lambda: "yes" if server.memory() - before < 64 else f"{server.memory() - before:.0f} MiB")
-    book.case("5,000 answers that are never read: less than three times their size", "yes", unread, server, fields, on=server)
+    book.case("1.2 GB of answers that are never read take less than 400 MiB", "yes", unread, server, fields, on=server)
 
 
 def unread(server, fields) -> str:
     """Windows of zero, so that every answer must wait in memory (CVE-2019-9511, -9517)."""
-    before, open_ = server.memory(), []
-    size = len(server.ask("GET", "/openapi.json", server.headers()).body) * 50 * 99 / 2**20
-    for _ in range(50):
+    before, open_, most = server.memory(), [], 0.0
+    large = [(":path", "/mcp/tool/large") if one[0] == ":path" else one for one in fields]
+    for _ in range(30):
         h2 = H2(server, settings=struct.pack(">HI", 4, 0), mute=True)
         open_.append(h2)
         for n in range(99):
-            h2.ask(2 * n + 1, [(":path", "/openapi.json") if one[0] == ":path" else (":method", "GET") if one[0] == ":method" else one for one in fields], None)
-    end, most = time.monotonic() + 2, 0.0
+            if not h2.ask(2 * n + 1, large, b"{}"):
+                break
+        most = max(most, server.memory() - before)
+    end = time.monotonic() + 10
     while time.monotonic() < end:
         most = max(most, server.memory() - before)
         time.sleep(0.1)
     for h2 in open_:
         h2.socket.close()
-    return "yes" if most < 3 * size else f"{most:.0f} MiB for {size:.0f}"
+    return "yes" if most < 400 else f"{most:.0f} MiB"
 
 
 def deadlines(book, server) -> None:

@@ -18,14 +18,14 @@ def certificate(folder: str, name: str) -> None:
             "-keyout", os.path.join(folder, f"{name}.key"), "-out", os.path.join(folder, f"{name}.crt"))
 
 
-def start(world, name: str, **settings):
+def start(world, name: str, tools: dict | None = None, **settings):
     """A server that ends TLS with files of its own, which may be changed."""
     if not os.path.exists(world.path("first.crt")):
         certificate(world.folder, "first")
     for end in ("crt", "key"):
         shutil.copy(world.path(f"first.{end}"), world.path(f"{name}.{end}"))
     tls = {"certificate": f"./{name}.crt", "key": f"./{name}.key"}
-    return world.start(name, world.config(server={"tls": tls, **settings}), scheme="https")
+    return world.start(name, world.config(server={"tls": tls, **settings}, tools=tools or {}), scheme="https")
 
 
 def attack(book, world) -> None:

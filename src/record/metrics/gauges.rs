@@ -12,6 +12,8 @@ use crate::auth::KeyState;
 pub struct State {
     /// Calls that run.
     pub in_flight: u64,
+    /// Bytes of answers that wait to be read.
+    pub unsent: u64,
     /// How each issuer's keys stand.
     pub keys: Vec<KeyState>,
     /// Addresses with recent failed authentications.
@@ -29,6 +31,14 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
         .with_description("Calls that run now")
         .with_callback(of_state(&observe, |state, gauge| {
             gauge.observe(state.in_flight, &[]);
+        }))
+        .build();
+    meter
+        .u64_observable_gauge(names::UNSENT)
+        .with_unit("By")
+        .with_description("Answers that wait to be read")
+        .with_callback(of_state(&observe, |state, gauge| {
+            gauge.observe(state.unsent, &[]);
         }))
         .build();
     meter

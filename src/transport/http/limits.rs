@@ -10,6 +10,10 @@ pub struct Limits {
     /// Connections at once from one address (IPv6: from one /64), trusted proxies excepted.
     /// Default 512.
     pub max_connections_per_address: usize,
+    /// Bytes of answers that wait to be read, over all connections. Beyond it no call begins, and
+    /// the connections that wait longest are cut; one connection may hold an eighth. Counted are
+    /// answers over 16 KiB, on HTTP/2 all, as 2 KiB more each. Default 256 MiB.
+    pub max_unsent_bytes: usize,
     /// Time for the TLS handshake. Default 10 s.
     pub handshake: Duration,
     /// Time to send a request's head; on HTTP/1.1 also the longest pause between requests, on
@@ -30,6 +34,7 @@ impl Default for Limits {
         Self {
             max_connections: 4_096,
             max_connections_per_address: 512,
+            max_unsent_bytes: 256 << 20,
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
             body: Duration::from_secs(20),

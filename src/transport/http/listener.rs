@@ -5,7 +5,10 @@
 //! number, bounded heads, and a bounded time for each thing it does.
 
 mod activity;
+mod answer;
+mod backlog;
 mod connection;
+mod frames;
 mod framing;
 mod guard;
 mod http2;
@@ -50,7 +53,8 @@ pub async fn serve(
     // Aborted when this function ends.
     let mut background = JoinSet::new();
     if let Some(tls) = tls.clone() {
-        background.spawn(tls.keep_current(limits.reload));
+        let recorder = Arc::clone(&surface.pipeline.recorder);
+        background.spawn(tls.keep_current(limits.reload, recorder));
     }
     let shared = Shared::new(Arc::clone(&surface), limits, tls.as_ref());
     let (stopping, stopped) = watch::channel(());
@@ -124,6 +128,7 @@ impl Acceptor {
     fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
         let proxy = self.shared.surface.edge.is_proxy(peer.ip());
         let Some(place) = self.places.take((!proxy).then(|| peer.ip())) else {
+            self.shared.surface.pipeline.recorder.connection_refused();
             self.refusals.note(|count| {
                 tracing::warn!(count, "too many connections; further ones were refused");
             });

@@ -23,6 +23,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use tokio::time::sleep;
 
 use crate::files::read_bounded;
+use crate::record::Recorder;
 
 /// Longest file that is read.
 const MAX_FILE_BYTES: usize = 1 << 20;
@@ -92,7 +93,7 @@ impl Tls {
     }
 
     /// Looks at the files every `period`, for ever. What changed is logged once.
-    pub(super) async fn keep_current(self, period: Duration) {
+    pub(super) async fn keep_current(self, period: Duration, recorder: Arc<Recorder>) {
         let mut known = None;
         loop {
             let files = Arc::clone(&self.files);
@@ -106,22 +107,29 @@ impl Tls {
             };
             if known.as_ref() != Some(&seen) {
                 // At the first look there is nothing to compare with.
-                self.take(found, known.replace(seen).is_some());
+                let changed = known.replace(seen).is_some();
+                let usable = self.take(found, changed);
+                if changed || !usable {
+                    recorder.certificate_loaded(usable);
+                }
             }
             sleep(period).await;
         }
     }
 
-    fn take(&self, found: Result<Pair, TlsError>, changed: bool) {
+    /// Whether the pair can be used and is.
+    fn take(&self, found: Result<Pair, TlsError>, changed: bool) -> bool {
         match found.and_then(|pair| pair.certified()) {
             Ok(certified) => {
                 self.current.0.store(Arc::new(certified));
                 if changed {
                     tracing::info!("the TLS certificate was loaded again");
                 }
+                true
             }
             Err(error) => {
                 tracing::warn!(%error, "the TLS certificate on disk cannot be used; the one before stays in use");
+                false
             }
         }
     }

@@ -6,31 +6,37 @@
 //! handed to the socket, or its stream is reset; the oldest token tells how long somebody waits.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes};
-use http_body_util::Full;
-use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::sleep_until;
 
+use super::backlog::Unread;
 use crate::clock::instant_now;
 use crate::transport::http::Limits;
+
+/// Answers remembered behind one that is not taken, before those taken are looked for: more than
+/// there are streams.
+const REMEMBERED: usize = 256;
+
+/// Frames that ask for nothing between two requests. A client that takes an answer opens its window
+/// for each 16 KiB or more of it.
+const MAX_IDLE_FRAMES: u32 = 20_000;
 
 /// What happens on one connection.
 pub(super) struct Activity {
     reply: Duration,
     idle: Duration,
+    /// Frames that asked for nothing, since a request began.
+    idle_frames: AtomicU32,
     state: Mutex<State>,
 }
 
 struct State {
     running: usize,
     /// Answers in the order in which they were ready; those taken are gone or dead.
-    replies: VecDeque<(Instant, Weak<()>)>,
+    replies: VecDeque<(Instant, Weak<Unread>)>,
     /// When the connection is idle for too long, if nothing else happens.
     idle_at: Instant,
 }
@@ -40,6 +46,7 @@ impl Activity {
         Arc::new(Self {
             reply: limits.reply,
             idle: limits.idle,
+            idle_frames: AtomicU32::new(0),
             state: Mutex::new(State {
                 running: 0,
                 replies: VecDeque::new(),
@@ -74,8 +81,15 @@ impl Activity {
 
     /// A request has come.
     pub(super) fn begin(self: &Arc<Self>) -> Running {
+        self.idle_frames.store(0, Ordering::Relaxed);
         self.state().running += 1;
         Running(Arc::clone(self))
+    }
+
+    /// Whether so many more frames that ask for nothing are few enough.
+    pub(super) fn allows(&self, idle: u32) -> bool {
+        let before = self.idle_frames.fetch_add(idle, Ordering::Relaxed);
+        before.saturating_add(idle) <= MAX_IDLE_FRAMES
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -98,10 +112,13 @@ pub(super) struct Running(Arc<Activity>);
 
 impl Running {
     /// Its answer is ready. The token lives until the answer is taken.
-    pub(super) fn answered(self) -> Arc<()> {
-        let token = Arc::new(());
+    pub(super) fn answered(self, unread: Unread) -> Arc<Unread> {
+        let token = Arc::new(unread);
         let mut state = self.0.state();
         state.forget_taken();
+        if state.replies.len() > REMEMBERED {
+            state.replies.retain(|(_, token)| token.strong_count() > 0);
+        }
         let reply = (instant_now(), Arc::downgrade(&token));
         state.replies.push_back(reply);
         token
@@ -114,64 +131,5 @@ impl Drop for Running {
         let mut state = self.0.state();
         state.running -= 1;
         state.idle_at = idle_at;
-    }
-}
-
-/// An answer's body with its token.
-pub(super) struct TrackedBody {
-    body: Full<Bytes>,
-    token: Arc<()>,
-}
-
-impl TrackedBody {
-    pub(super) fn new(body: Full<Bytes>, token: Arc<()>) -> Self {
-        Self { body, token }
-    }
-}
-
-impl Body for TrackedBody {
-    type Data = Tracked;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Tracked>, Infallible>>> {
-        let token = Arc::clone(&self.token);
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        frame.map_ok(|frame| {
-            frame.map_data(|bytes| Tracked {
-                bytes,
-                _token: token,
-            })
-        })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// Bytes that keep their answer's token until they are sent.
-pub(super) struct Tracked {
-    bytes: Bytes,
-    _token: Arc<()>,
-}
-
-impl Buf for Tracked {
-    fn remaining(&self) -> usize {
-        self.bytes.remaining()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.bytes.chunk()
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.bytes.advance(count);
     }
 }

@@ -13,11 +13,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::activity::Activity;
+use super::answer::Answer;
+use super::backlog::Backlog;
+use super::frames::Frames;
 use super::guard::Guarded;
 use super::http2;
 use super::paced::Paced;
@@ -29,6 +32,7 @@ use crate::transport::http::{HttpSurface, Limits, Tls};
 pub(super) struct Shared {
     pub(super) surface: Arc<HttpSurface>,
     pub(super) limits: Limits,
+    pub(super) backlog: Arc<Backlog>,
     pub(super) streams: http2::Streams,
     pub(super) http1: http1::Builder,
     pub(super) http2: hyper::server::conn::http2::Builder<http2::Streams>,
@@ -48,6 +52,7 @@ impl Shared {
     pub(super) fn new(surface: Arc<HttpSurface>, limits: Limits, tls: Option<&Tls>) -> Arc<Self> {
         let streams = http2::Streams::default();
         Arc::new(Self {
+            backlog: Backlog::new(&surface.pipeline),
             surface,
             http1: http1_builder(limits.head),
             http2: http2::builder(streams.clone()),
@@ -79,36 +84,48 @@ impl Connection {
     async fn serve_http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let (shared, peer) = (&self.shared, self.peer);
         let stream = TokioIo::new(Guarded::new(Paced::new(stream, shared.limits.reply)));
+        let (share, cut) = shared.backlog.share();
         let service = service_fn(|request| {
-            let surface = Arc::clone(&shared.surface);
-            async move { Ok::<_, Infallible>(surface.answer(request, peer).await) }
+            let (surface, share) = (Arc::clone(&shared.surface), &share);
+            async move {
+                let response = surface.answer(request, peer).await;
+                Ok::<_, Infallible>(response.map(|body| Answer::http1(body, share)))
+            }
         });
         let connection = shared.http1.serve_connection(stream, service);
-        drive(connection, self.stop, std::future::pending()).await;
+        drive(connection, cut, self.stop, std::future::pending()).await;
         drop(self.place);
     }
 
     async fn serve_http2(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let shared = &self.shared;
-        let stream = TokioIo::new(Paced::new(stream, shared.limits.reply));
         let activity = Activity::new(&shared.limits);
-        let service = http2::service(&shared.surface, &activity, self.peer);
+        let stream = Paced::new(stream, shared.limits.reply);
+        let stream = TokioIo::new(Frames::new(stream, Arc::clone(&activity)));
+        let (share, cut) = shared.backlog.share();
+        let service = http2::service(&shared.surface, &activity, &share, self.peer);
         let connection = shared.http2.serve_connection(stream, service);
-        drive(connection, self.stop, activity.expired()).await;
+        drive(connection, cut, self.stop, activity.expired()).await;
         drop(self.place);
     }
 }
 
-/// Serves until the client leaves, `stop` speaks, or the connection `expired`. Then what runs may
-/// end, for a moment: before `stop` speaks, calls have had their grace.
-async fn drive<C>(connection: C, mut stop: watch::Receiver<()>, expired: impl Future<Output = ()>)
-where
+/// Serves until the client leaves, the connection is `cut`, `stop` speaks, or the connection
+/// `expired`. In the last two cases what runs may end, for a moment: before `stop` speaks, calls
+/// have had their grace.
+async fn drive<C>(
+    connection: C,
+    cut: oneshot::Receiver<()>,
+    mut stop: watch::Receiver<()>,
+    expired: impl Future<Output = ()>,
+) where
     C: GracefulConnection<Error: Error>,
 {
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
         ended = &mut connection => ended,
+        Ok(()) = cut => return,
         () = async {
             tokio::select! {
                 _ = stop.changed() => {}

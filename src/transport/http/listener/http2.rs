@@ -17,7 +17,9 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioTimer;
 use tokio::runtime::Handle;
 
-use super::activity::{Activity, TrackedBody};
+use super::activity::Activity;
+use super::answer::Answer;
+use super::backlog::Share;
 use super::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::error::EdgeError;
 use crate::transport::http::HttpSurface;
@@ -76,16 +78,19 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Streams {
 pub(super) fn service(
     surface: &Arc<HttpSurface>,
     activity: &Arc<Activity>,
+    share: &Arc<Share>,
     peer: SocketAddr,
 ) -> impl Service<
     Request<Incoming>,
-    Response = Response<TrackedBody>,
+    Response = Response<Answer>,
     Error = Infallible,
     Future: Send + 'static,
 > + use<> {
     let (surface, activity) = (Arc::clone(surface), Arc::clone(activity));
+    let share = Arc::clone(share);
     service_fn(move |request: Request<Incoming>| {
         let (surface, running) = (Arc::clone(&surface), activity.begin());
+        let share = Arc::clone(&share);
         async move {
             // hyper has no cap of its own here.
             let response = if request.headers().len() > MAX_HEADERS {
@@ -93,8 +98,7 @@ pub(super) fn service(
             } else {
                 surface.answer(request, peer).await
             };
-            let reply = running.answered();
-            Ok(response.map(|body| TrackedBody::new(body, reply)))
+            Ok(response.map(|body| Answer::http2(body, &share, running)))
         }
     })
 }
