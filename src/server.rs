@@ -61,6 +61,11 @@ pub enum StartError {
         "{0} is not a loopback address, and {1} must not be reachable from elsewhere: listen on 127.0.0.1"
     )]
     Exposed(SocketAddr, &'static str),
+    /// Dev mode or anonymous callers behind a proxy, which others can reach.
+    #[error(
+        "a proxy stands in front, and {0} must not be reachable from elsewhere: remove `behindProxy: true`"
+    )]
+    Proxied(&'static str),
     /// Plain HTTP where others can reach it.
     #[error(
         "{0} is not a loopback address: set `tls`, or put a TLS-terminating proxy in front and say so with `behindProxy: true`"
@@ -411,16 +416,22 @@ impl Server {
         if let Some(admin) = admin.filter(|admin| self.dev.is_some() && !admin.ip().is_loopback()) {
             return Err(StartError::Exposed(admin, "dev mode"));
         }
+        let open = match &self.dev {
+            Some(_) => Some("dev mode"),
+            None if self.pipeline.authenticator.allows_anonymous() => {
+                Some("a server for anonymous callers")
+            }
+            None => None,
+        };
+        if let Some(open) = open {
+            if !address.ip().is_loopback() {
+                return Err(StartError::Exposed(address, open));
+            }
+            if self.http.behind_proxy {
+                return Err(StartError::Proxied(open));
+            }
+        }
         if !address.ip().is_loopback() {
-            if self.dev.is_some() {
-                return Err(StartError::Exposed(address, "dev mode"));
-            }
-            if self.pipeline.authenticator.allows_anonymous() {
-                return Err(StartError::Exposed(
-                    address,
-                    "a server for anonymous callers",
-                ));
-            }
             if !self.http.behind_proxy && self.http.tls.is_none() {
                 return Err(StartError::Unprotected(address));
             }
