@@ -60,7 +60,9 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
     if let Some(port) = args.port {
         address.set_port(port);
     }
-    let trusts_nobody = config.auth.issuers.is_empty();
+    let auth = &config.auth;
+    let trusts_nobody =
+        auth.issuers.is_empty() && auth.api_keys.is_empty() && auth.api_keys_file.is_none();
     let server = args.config.builder(config)?.build()?;
     runtime.block_on(async {
         let stop = Signals::new()?;
@@ -73,7 +75,7 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
             }
         }
         if trusts_nobody && !args.config.dev {
-            say("no issuer is configured, so every call will be refused: set auth.issuers");
+            say("no issuer and no API key is configured, so every call will be refused: set auth.issuers or auth.apiKeys");
         }
         if args.config.dev {
             say("DEV MODE: anybody on this machine gets a token from GET /mint-demo-jwt; do not expose this port");
