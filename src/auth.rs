@@ -205,8 +205,7 @@ impl Authenticator {
                 self.api_keys.verify(token, self.clock.unix()).is_ok()
             }
             Credentials::Bearer(token) => {
-                token.len() <= token::MAX_TOKEN_BYTES
-                    && self.cache.get(&TokenDigest::of(token)).is_some()
+                token.len() <= token::MAX_TOKEN_BYTES && self.knows(&TokenDigest::of(token))
             }
         }
     }
@@ -214,7 +213,7 @@ impl Authenticator {
     /// Every caller there can be, where that is known beforehand: holders of API keys, the local
     /// principal, the anonymous one. `None` where an issuer's tokens say who calls.
     pub fn known_callers(&self) -> Option<Vec<Arc<Principal>>> {
-        if !self.verifier.issuers().is_empty() {
+        if !self.verifier.issuers().is_empty() || self.introspector.is_some() {
             return None;
         }
         let local = match &self.local {
@@ -239,6 +238,11 @@ impl Authenticator {
     pub fn key_states(&self) -> Vec<KeyState> {
         let rings = self.verifier.issuers().iter().filter_map(Issuer::ring);
         rings.map(|ring| ring.state(&self.clock)).collect()
+    }
+
+    fn knows(&self, digest: &TokenDigest) -> bool {
+        let was_active = |introspector: &Introspector| introspector.remembers(digest);
+        self.cache.get(digest).is_some() || self.introspector.as_ref().is_some_and(was_active)
     }
 
     fn including(&self, principal: Principal) -> Arc<Principal> {

@@ -88,16 +88,22 @@ impl Server {
         if let Some(admin) = admin.filter(|admin| self.dev.is_some() && !admin.ip().is_loopback()) {
             return Err(StartError::Exposed(admin, "dev mode"));
         }
+        let open = match &self.dev {
+            Some(_) => Some("dev mode"),
+            None if self.pipeline.authenticator.allows_anonymous() => {
+                Some("a server for anonymous callers")
+            }
+            None => None,
+        };
+        if let Some(open) = open {
+            if !address.ip().is_loopback() {
+                return Err(StartError::Exposed(address, open));
+            }
+            if self.http.proxies.is_some() {
+                return Err(StartError::Proxied(open));
+            }
+        }
         if !address.ip().is_loopback() {
-            if self.dev.is_some() {
-                return Err(StartError::Exposed(address, "dev mode"));
-            }
-            if self.pipeline.authenticator.allows_anonymous() {
-                return Err(StartError::Exposed(
-                    address,
-                    "a server for anonymous callers",
-                ));
-            }
             if self.http.proxies.is_none() && self.http.tls.is_none() {
                 return Err(StartError::Unprotected(address));
             }

@@ -27,6 +27,12 @@ struct Note {
     id: String,
 }
 
+#[derive(Deserialize, JsonSchema)]
+struct Foldered {
+    folder: String,
+    id: String,
+}
+
 async fn note(call: CallContext, note: Note) -> Result<String, ToolError> {
     match (call.principal().tenant(), note.id.as_str()) {
         ("acme", "1") => Ok("acme's note".to_owned()),
@@ -352,4 +358,46 @@ fn every_fault_of_every_tool_and_resource_is_told_at_once() {
             "notes://fixed: \"id\" is required but is no variable of the template".to_owned(),
         ]
     );
+}
+
+/// RFC 3986 §6.2.2.2: both name the same, so both are under the same policy.
+#[tokio::test]
+async fn an_encoded_uri_does_not_lead_round_the_policy_of_a_resource() {
+    let server = TestServer::start(|server| {
+        let resource = |template| Resource::new(template, "note").handler(note);
+        let fixed = Resource::new("notes://team/board", "board").handler(nothing);
+        server
+            .resource(fixed.scope("board"))
+            .resource(resource("notes://own/{id}").scope("own"))
+            .resource(
+                Resource::new("notes://{folder}/{id}", "note")
+                    .any_authenticated()
+                    .handler(async |_: CallContext, note: Foldered| {
+                        Ok::<_, ToolError>(format!("{}, {}", note.folder, note.id))
+                    }),
+            )
+    })
+    .await;
+    let read = async |uri: &str| {
+        let caller = caller(&server, &[]);
+        let answer = caller.modern("resources/read", json!({"uri": uri})).await;
+        answer.body
+    };
+    for uri in [
+        "notes://team/board",
+        "notes://te%61m/board",
+        "notes://team/%62oar%64",
+        "notes://own/1",
+        "notes://%6fwn/1",
+        "notes://%6Fw%6e/%31",
+    ] {
+        let body = read(uri).await;
+        assert_eq!(body["error"]["code"], 40301, "{uri}: {body}");
+    }
+    for uri in ["notes://%2574eam/board", "notes://others/%31"] {
+        assert!(read(uri).await["result"].is_object(), "{uri}");
+    }
+    for uri in ["notes://%%374eam/board", "notes://team/%6"] {
+        assert!(read(uri).await["error"].is_object(), "{uri}");
+    }
 }

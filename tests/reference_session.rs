@@ -324,3 +324,15 @@ fn dev_mode_refuses_to_listen_where_others_can_reach_it() {
         assert!(!finished.stderr.contains("listening"), "{finished:?}");
     }
 }
+
+#[test]
+fn dev_mode_refuses_to_stand_behind_a_proxy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = "server: {listen: '127.0.0.1:0', behindProxy: true, publicUrl: https://tools.example.com}\n";
+    std::fs::write(folder.path().join("tollgate.yaml"), config).expect("a file");
+    let finished = run(folder.path(), &["serve", "--dev"]);
+    assert_eq!(finished.code, Some(1), "{finished:?}");
+    let reason = "a proxy stands in front, and dev mode must not be reachable from elsewhere";
+    assert!(finished.stderr.contains(reason), "{finished:?}");
+    assert!(!finished.stderr.contains("listening"), "{finished:?}");
+}

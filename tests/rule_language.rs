@@ -237,6 +237,11 @@ fn no_rule_is_slow_on_large_arguments() {
         "args.a.exists(x, x.matches('(a|b)*a(a|b){12}c'))".to_owned(),
         "size(args.a) == 7".to_owned(),
         "args.a.contains(args.b + 'b')".to_owned(),
+        format!(
+            "[{}].all(x, args.a != args.b + 'b')",
+            repeated("1", ",", 900)
+        ),
+        format!("{{'k': [{}], 'l': true}}.l", repeated("args.a", ",", 1_400)),
     ];
     for condition in conditions {
         let Ok(rule) = Rule::deny(&*condition).compile(None) else {
@@ -279,6 +284,47 @@ fn an_ordinary_rule_takes_arguments_of_a_whole_body() {
     let [texts, ..] = large();
     let given = given(condition, Value::Object(texts));
     assert_eq!(given, Ok(false));
+}
+
+/// Rounds over elements that the condition lists, and copies that it makes without looking at them,
+/// count as much as those that the arguments bring.
+#[test]
+fn what_a_condition_lists_is_part_of_its_cost() {
+    let [texts, numbers, words, _] = large();
+    // Few enough to be let through if they were all that counts.
+    let [texts, numbers, words, hundreds] = [
+        cut(&texts, 300_000),
+        cut(&numbers, 100_000),
+        cut(&words, 5_000),
+        cut(&numbers, 900),
+    ];
+    let list = |part: &str, count: usize| vec![part; count].join(",");
+    for (condition, arguments) in [
+        (
+            format!("[{}].all(x, !args.a.contains('zz'))", list("1", 400)),
+            &texts,
+        ),
+        (
+            format!("[{}].all(x, !x.contains('zz'))", list("args.a", 30)),
+            &texts,
+        ),
+        (
+            format!("{{'k': [{}], 'l': true}}.l", list("args.a", 30)),
+            &numbers,
+        ),
+        (
+            format!("has({{'k': [{}]}}.k)", list("args.a", 30)),
+            &numbers,
+        ),
+        (
+            "args.a.exists(x, x.matches('(a|b)*a(a|b){1500}z'))".to_owned(),
+            &words,
+        ),
+        ("args.a.exists(x, 'b' in args.b)".to_owned(), &hundreds),
+    ] {
+        let given = given(&condition, Value::Object(arguments.clone()));
+        assert_eq!(given, Err(RuleFailure::TooLarge), "{condition}");
+    }
 }
 
 /// Text that looks like CEL.

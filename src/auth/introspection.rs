@@ -31,8 +31,11 @@ use answer::{Judge, Known};
 use flights::{Flights, Joined};
 use memory::Memory;
 
-/// How many questions may be with the issuer at once, and how many callers' may wait for their turn.
-const AT_ONCE: usize = 64;
+/// How many questions may be with the issuer at once: about tokens it never called good, and about
+/// others. Apart, so that a flood of made-up tokens does not end the sessions that there are.
+const NEW_AT_ONCE: usize = 48;
+const KNOWN_AT_ONCE: usize = 16;
+/// How many questions about new tokens there may be, with those that wait for their turn.
 const WAITING: usize = 1_024;
 /// How long a caller waits for the answer, its turn included.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -120,7 +123,8 @@ struct Inner {
     fetcher: Fetcher,
     memory: Memory,
     flights: Flights,
-    turns: Semaphore,
+    new_turns: Semaphore,
+    known_turns: Semaphore,
     is_down: AtomicBool,
 }
 
@@ -139,7 +143,8 @@ impl Introspector {
             fetcher: Fetcher::default(),
             memory: Memory::new(),
             flights: Flights::new(WAITING),
-            turns: Semaphore::new(AT_ONCE),
+            new_turns: Semaphore::new(NEW_AT_ONCE),
+            known_turns: Semaphore::new(KNOWN_AT_ONCE),
             is_down: AtomicBool::new(false),
         }))
     }
@@ -153,6 +158,11 @@ impl Introspector {
             }),
             _ => true,
         }
+    }
+
+    /// Whether the issuer called the token good when it was last asked, however long ago.
+    pub(super) fn remembers(&self, token: &TokenDigest) -> bool {
+        self.0.memory.has_been_good(token)
     }
 
     /// Whose token this is.
@@ -187,13 +197,14 @@ impl Introspector {
 
     /// The question is a task of its own: a caller who leaves does not take it away from others.
     async fn ask_once(&self, token: &str, digest: TokenDigest) -> Verdict {
-        let landing = match self.0.flights.join(digest) {
+        let is_known = self.remembers(&digest);
+        let landing = match self.0.flights.join(digest, is_known) {
             Joined::Other(landing) => landing,
             Joined::New(flight, landing) => {
                 let (inner, token) = (Arc::clone(&self.0), SecretString::from(token));
                 tokio::spawn(async move {
                     let asked = inner.clock.monotonic();
-                    let answer = timeout(PATIENCE, inner.ask(&token)).await;
+                    let answer = timeout(PATIENCE, inner.ask(&token, is_known)).await;
                     let verdict = inner.judge(answer.unwrap_or(Err(FetchError::TimedOut)));
                     inner.remember(digest, &verdict, asked);
                     flight.land(verdict);
@@ -209,9 +220,14 @@ impl Introspector {
 type Answer = serde_json::Map<String, serde_json::Value>;
 
 impl Inner {
-    async fn ask(&self, token: &SecretString) -> Result<Answer, FetchError> {
+    async fn ask(&self, token: &SecretString, is_known: bool) -> Result<Answer, FetchError> {
+        let turns = if is_known {
+            &self.known_turns
+        } else {
+            &self.new_turns
+        };
         // Never closed.
-        let _turn = self.turns.acquire().await;
+        let _turn = turns.acquire().await;
         let form = Serializer::new(String::new())
             .append_pair("token", token.expose_secret())
             .append_pair("token_type_hint", "access_token")

@@ -121,11 +121,11 @@ fn listen(text: &str, is_protected: bool, at: &At<'_>, faults: &mut Faults) -> S
 }
 
 fn is_public_url(url: &str) -> bool {
-    // `Uri` drops a fragment silently.
+    // `Uri` drops a fragment silently, and takes what would end a quoted string in a header.
     let Some(uri) = url
         .parse::<Uri>()
         .ok()
-        .filter(|_| !url.contains(['#', '?']))
+        .filter(|_| !url.contains(['#', '?', '"', '\\']))
     else {
         return false;
     };
@@ -250,6 +250,8 @@ mod tests {
             "/mcp",
             "https://:80",
             "https://a.example:x",
+            "https://a.example/\"x",
+            "https://a.example/\\x",
         ];
         for text in bad {
             assert_eq!(

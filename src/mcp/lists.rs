@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use serde_json::{Value, json};
 
@@ -18,8 +19,11 @@ use crate::tool::{Catalog, CompiledRule, Target, TargetKind, object_schema};
 
 /// How long a client may keep a list, in milliseconds. Lists change with the configuration only.
 const TTL_MS: u32 = 60_000;
-/// How many lists are kept: kinds × eras × sets of scopes in use.
+/// How many lists are kept, about: kinds × eras × sets of scopes in use.
 const KEPT: usize = 1_024;
+/// How many bytes of them. Which scopes a token has is often for the caller to choose, and so is
+/// then the number of lists.
+const KEPT_BYTES: u64 = 64 << 20;
 
 /// Which list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,11 +55,20 @@ struct Entry {
 /// What a kept list was written for: scopes, and tenant and subject where they make a difference.
 type Key = (ListKind, Era, u128, Option<TenantKey>, Option<Box<str>>);
 
+#[derive(Clone)]
+struct ByLength;
+
+impl Weighter<Key, Bytes> for ByLength {
+    fn weight(&self, _: &Key, list: &Bytes) -> u64 {
+        list.len() as u64
+    }
+}
+
 pub(super) struct Lists {
     entries: Vec<Entry>,
     by_tenant: bool,
     by_subject: bool,
-    kept: Cache<Key, Bytes>,
+    kept: Cache<Key, Bytes, ByLength>,
 }
 
 impl Lists {
@@ -71,7 +84,7 @@ impl Lists {
             entries: targets.iter().map(entry).collect(),
             by_tenant: rules.peek().is_some() || targets.iter().any(has_own),
             by_subject: rules.any(CompiledRule::reads_subject),
-            kept: Cache::new(KEPT),
+            kept: Cache::with_weighter(KEPT, KEPT_BYTES, ByLength),
         }
     }
 
@@ -161,4 +174,29 @@ fn without_nulls(mut shown: Value) -> Value {
         object.retain(|_, value| !value.is_null());
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tool::{Arguments, CallContext, Tool, ToolError};
+
+    #[test]
+    fn the_lists_kept_take_no_more_memory_however_many_callers_differ() {
+        let tool = |number: u32| {
+            Tool::new(format!("t{number}"), "x".repeat(10_000))
+                .any_authenticated()
+                .handler(async |_: CallContext, _: Arguments| Ok::<_, ToolError>(()))
+        };
+        let catalog = Catalog::build((0..100).map(tool), []).expect("good tools");
+        let lists = Lists::new(&catalog);
+        let meta = Meta::new(&json!({}));
+        for number in 0..100 {
+            let scope = format!("scope-{number}");
+            let caller = Principal::configured("acme", "ada", [scope]).expect("good");
+            let list = lists.result(ListKind::Tools, Era::Modern, &caller, &meta);
+            assert!(list.len() > 1_000_000);
+        }
+        assert!(lists.kept.weight() <= KEPT_BYTES, "{}", lists.kept.weight());
+    }
 }

@@ -28,6 +28,11 @@ pub enum StartError {
         "{0} is not a loopback address, and {1} must not be reachable from elsewhere: listen on 127.0.0.1"
     )]
     Exposed(SocketAddr, &'static str),
+    /// Dev mode or anonymous callers behind a proxy, which others can reach.
+    #[error(
+        "a proxy stands in front, and {0} must not be reachable from elsewhere: remove `behindProxy: true`"
+    )]
+    Proxied(&'static str),
     /// Plain HTTP where others can reach it.
     #[error(
         "{0} is not a loopback address: set `tls`, or put a TLS-terminating proxy in front and say so with `behindProxy: true`"

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use super::builder::Governed;
+use super::uri_template::plain;
 use super::{Access, Arguments, Resource, Schema, Target, TargetKind, Terms, Tool, UriTemplate};
 use crate::auth::TenantKey;
 
@@ -85,8 +86,9 @@ impl Catalog {
         }
     }
 
-    /// Finds what a call of this tenant asks for. Exact: no case folding, no normalisation. What is
-    /// not enabled for the tenant is not found, like what there is not.
+    /// Finds what a call of this tenant asks for. Exact: no case folding, no normalisation, but that a
+    /// URI may encode what it need not. What is not enabled for the tenant is not found, like what
+    /// there is not.
     pub fn find(&self, target: &TargetRef<'_>, tenant: TenantKey) -> Option<Found> {
         let (target, uri_arguments) = match target {
             TargetRef::Tool(name) => (self.tools.get(*name)?, None),
@@ -104,7 +106,7 @@ impl Catalog {
         tenant: TenantKey,
     ) -> Option<(&Arc<Target>, Option<Arguments>)> {
         let enabled = |target: &&Arc<Target>| target.terms(tenant).enabled();
-        if let Some(target) = self.static_resources.get(uri).filter(enabled) {
+        if let Some(target) = self.static_resources.get(&*plain(uri)).filter(enabled) {
             return Some((target, Some(Arguments::new())));
         }
         let mut templates = self.templates.iter().filter(enabled);
@@ -165,7 +167,7 @@ impl Catalog {
         let kind = TargetKind::Resource(resource.face.clone(), template);
         let target = self.compile(Arc::clone(&name), kind, resource)?;
         if is_static {
-            self.static_resources.insert(name, target);
+            self.static_resources.insert(plain(&name).into(), target);
         } else {
             self.templates.push(target);
         }

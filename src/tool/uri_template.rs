@@ -5,6 +5,8 @@
 //! at the first place where the literal after it begins; there is no backtracking, so matching is
 //! linear in the URI (CVE-2026-0621 was a template compiled to a regular expression).
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::Arguments;
@@ -106,7 +108,8 @@ impl UriTemplate {
     /// The variables' values, percent-decoded, if `uri` is an expansion of this template.
     pub fn matches(&self, uri: &str) -> Option<Arguments> {
         let mut found = Arguments::new();
-        let mut rest = uri;
+        let uri = plain(uri);
+        let mut rest = &*uri;
         for (index, (literal, name)) in self.parts.iter().enumerate() {
             rest = rest.strip_prefix(literal.as_str())?;
             let next = self
@@ -129,6 +132,43 @@ impl UriTemplate {
     }
 }
 
+/// The URI with every unreserved character as itself: encoded it means the same (RFC 3986 §6.2.2.2),
+/// so it must not lead round a resource to a template with another policy. A URI with a broken escape
+/// stays as it is.
+pub(super) fn plain(uri: &str) -> Cow<'_, str> {
+    let mut plain = String::new();
+    let mut rest = uri;
+    while let Some((before, after)) = rest.split_once('%') {
+        let byte = match after.as_bytes() {
+            [high, low, ..] => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        let Some((high, low)) = byte else {
+            return Cow::Borrowed(uri);
+        };
+        let (escape, behind) = after.split_at(2);
+        plain.push_str(before);
+        match high << 4 | low {
+            byte if is_unreserved(byte) => plain.push(char::from(byte)),
+            _ => {
+                plain.push('%');
+                plain.push_str(escape);
+            }
+        }
+        rest = behind;
+    }
+    if plain.is_empty() {
+        return Cow::Borrowed(uri);
+    }
+    plain.push_str(rest);
+    Cow::Owned(plain)
+}
+
+/// RFC 3986 §2.3.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
 /// Percent-decodes one or more unreserved characters (RFC 3986 §2.3); `None` for any other
 /// character, a broken escape, or bytes that are not UTF-8.
 fn decode(value: &str) -> Option<String> {
@@ -141,7 +181,7 @@ fn decode(value: &str) -> Option<String> {
                 bytes.push(hex(*high)? << 4 | hex(*low)?);
                 after
             }
-            [byte, after @ ..] if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) => {
+            [byte, after @ ..] if is_unreserved(*byte) => {
                 bytes.push(*byte);
                 after
             }
@@ -182,7 +222,7 @@ fn check_literal(text: &str) -> Result<String, UriTemplateError> {
     if !text.bytes().all(allowed) {
         return Err(UriTemplateError::Character);
     }
-    Ok(text.to_owned())
+    Ok(plain(text).into_owned())
 }
 
 #[cfg(test)]

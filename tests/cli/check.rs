@@ -15,6 +15,9 @@ fn check(yaml: &str) -> Finished {
 const ISSUER: &str =
     "auth: {issuers: [{issuer: a, audiences: [b], secret: 'n6Gq3Wc8TzV1yKf5RbX0sJdLh7Pm2UaE'}]}\n";
 
+/// An issuer that is asked about its tokens, which may be anybody's.
+const INTROSPECTED: &str = "auth: {issuers: [{issuer: a, audiences: [b], introspection: {url: 'https://a.example/i', clientId: c, clientSecret: 'Zt4vQ9'}}]}\n";
+
 /// An API key that is granted `z`, which includes `b` alone.
 const API_KEY: &str = "auth: {scopes: {z: {includes: [b]}}, apiKeys: [{id: ci, hash: 'sha256:00000000000000000000000000000000000000000000000000000000000000ff', tenant: acme, subject: ci, scopes: [z], expires: never}]}\n";
 
@@ -116,6 +119,7 @@ fn what_somebody_can_call_passes() {
             ISSUER,
         ),
         ("scopes: [b]\n", API_KEY),
+        ("scopes: [a]\n", INTROSPECTED),
         (
             "scopes: [a]\nenabled: false\n",
             "tenants: {acme: {tools: {t: {enabled: true}}}}\nauth: {issuers: [{issuer: a, audiences: [b], secret: n6Gq3Wc8TzV1yKf5RbX0sJdLh7Pm2UaE}]}\n",

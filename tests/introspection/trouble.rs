@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::caller::Answer;
 use crate::declared::token;
-use crate::introspection_server::Manner;
+use crate::introspection_server::{IntrospectionServer, Manner};
 use crate::whoami::Whoami;
-use crate::{active, log, start};
+use crate::{active, auth, log, start};
 
 /// The call was refused for now, without a word about why.
 #[track_caller]
@@ -111,4 +112,47 @@ async fn the_operator_is_told_once_and_never_the_token() {
     assert_eq!(refused(), before + 1);
     assert_eq!(log::lines_with("canary-token"), [""; 0]);
     assert_eq!(log::lines_with("client-secret"), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_token_its_issuer_called_good_passes_from_an_address_that_floods() {
+    let endpoint = IntrospectionServer::start().await;
+    let auth = auth(endpoint.url(), "");
+    let whoami = Whoami::start(&format!("  failureLimit: 2/m\n{auth}        maxAge: 10s\n")).await;
+    endpoint.knows("good", active());
+    endpoint.knows("fresh", active());
+    Whoami::is(&whoami.ask("good").await, "ada");
+    for token in ["bad-1", "bad-2"] {
+        Whoami::refused(&whoami.ask(token).await, token);
+    }
+    assert_eq!(whoami.ask("fresh").await.status, 429);
+    Whoami::is(&whoami.ask("good").await, "ada");
+    whoami.clock.advance(Duration::from_secs(10));
+    assert_eq!(whoami.ask("fresh").await.status, 429);
+    // To be asked about again, which is worth it for a token that was good.
+    Whoami::is(&whoami.ask("good").await, "ada");
+}
+
+#[tokio::test]
+async fn made_up_tokens_do_not_keep_a_session_from_being_asked_about() {
+    let (endpoint, whoami) = start("").await;
+    endpoint.knows("session", active());
+    Whoami::is(&whoami.ask("session").await, "ada");
+    whoami.clock.advance(Duration::from_secs(30));
+    endpoint.hold_back(true);
+    let made_up: Vec<String> = (0..100).map(|n| format!("made-up-{n}")).collect();
+    let flood = join_all(made_up.iter().map(|token| whoami.ask(token)));
+    let session = async {
+        // Once for the session before, and for as many made-up tokens as may be asked about.
+        endpoint.was_asked(49).await;
+        let answer = whoami.ask("session");
+        let released = async {
+            endpoint.was_asked(50).await;
+            endpoint.hold_back(false);
+        };
+        tokio::join!(answer, released).0
+    };
+    let (flood, session) = tokio::join!(flood, session);
+    Whoami::is(&session, "ada");
+    assert!(flood.iter().all(|answer| answer.status != 200));
 }

@@ -11,7 +11,8 @@ use crate::auth::cache::TokenDigest;
 
 type Waiting = HashMap<TokenDigest, Receiver<Option<Verdict>>>;
 
-/// At most so many questions.
+/// At most so many questions, but for those about tokens known to have been good: they are as few as
+/// these.
 pub(super) struct Flights {
     most: usize,
     waiting: Arc<Mutex<Waiting>>,
@@ -44,9 +45,9 @@ impl Flights {
         }
     }
 
-    pub(super) fn join(&self, token: TokenDigest) -> Joined {
+    pub(super) fn join(&self, token: TokenDigest, is_known: bool) -> Joined {
         let mut waiting = lock(&self.waiting);
-        let is_full = waiting.len() >= self.most;
+        let is_full = !is_known && waiting.len() >= self.most;
         match waiting.entry(token) {
             Entry::Occupied(flight) => Joined::Other(Landing(flight.get().clone())),
             Entry::Vacant(_) if is_full => Joined::Full,

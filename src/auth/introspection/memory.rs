@@ -40,6 +40,11 @@ impl Memory {
         bad.map(|(cause, _)| Verdict::Refused(cause))
     }
 
+    /// Whether the last answer was a good one, fresh or not.
+    pub(super) fn has_been_good(&self, token: &TokenDigest) -> bool {
+        self.good.get(token).is_some()
+    }
+
     /// Remembers an answer for use until a monotonic time.
     pub(super) fn keep_good(&self, token: TokenDigest, known: Known, until: Duration) {
         self.good.insert(token, (known, until));

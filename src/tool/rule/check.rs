@@ -1,9 +1,10 @@
 //! What a parsed condition names, whether it may, and how long it can take.
 //!
 //! Cost is counted in units of about a nanosecond, as a polynomial in the size of what a rule reads.
-//! Each call pays for its operands once. In the body of a macro it pays for the element once over all
-//! rounds, and for anything else once in each round; that is the quadratic part. Macros do not nest,
-//! so there is no cubic one.
+//! Each call, list and map pays for its operands once. In the body of a macro it pays for the elements
+//! once over all rounds, and for anything else once in each round; that is the quadratic part. Rounds
+//! over elements that the text itself lists are known in number, however little a rule reads. Macros
+//! do not nest, so there is no cubic part.
 
 use cel::IdedExpr;
 use cel::common::ast::{
@@ -15,10 +16,20 @@ use super::RuleError;
 
 const MAX_NODES: usize = 512;
 const MAX_DEPTH: usize = 40;
-/// Largest compiled pattern: what a round of the slowest matcher may walk over.
-const MAX_PATTERN_BYTES: usize = 256 << 10;
-/// What looking at a byte costs `matches`, compared with `==`.
-const MATCH_FACTOR: u64 = 16;
+/// Sizes of compiled patterns, of which the first that is enough counts. The library tells none.
+const PATTERN_BYTES: [usize; 9] = [
+    1 << 10,
+    2 << 10,
+    4 << 10,
+    8 << 10,
+    16 << 10,
+    32 << 10,
+    64 << 10,
+    128 << 10,
+    256 << 10,
+];
+/// How many bytes of a pattern the slowest matcher walks over in a unit, for each byte of the text.
+const PATTERN_BYTES_PER_UNIT: u64 = 32;
 /// What a part of a macro's body costs in each round, in units of an element's weight.
 const ROUND_COST: u64 = 2;
 
@@ -44,6 +55,18 @@ pub(super) struct Reads {
 pub(super) struct Cost {
     pub(super) linear: u64,
     pub(super) square: u64,
+    pub(super) matches: MatchCost,
+}
+
+/// Units per byte of text that patterns are tried on.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MatchCost {
+    /// For one text.
+    pub(super) text: u64,
+    /// For one text, for each value.
+    pub(super) text_each: u64,
+    /// For all texts together.
+    pub(super) all: u64,
 }
 
 /// How a compiled pattern is called. No text can name it.
@@ -60,6 +83,8 @@ pub(super) fn check(
         column,
         arguments,
         variables: Vec::new(),
+        rounds: ONCE,
+        listed: 0,
         nodes: 0,
         depth: 0,
         patterns: Vec::new(),
@@ -96,11 +121,28 @@ impl Size {
     }
 }
 
+/// How often a part is evaluated: so many times for each value that a rule reads, and so many times
+/// besides.
+#[derive(Clone, Copy)]
+struct Rounds {
+    whole: u64,
+    listed: u64,
+}
+
+/// Outside of macros.
+const ONCE: Rounds = Rounds {
+    whole: 0,
+    listed: 1,
+};
+
 struct Walk<'a> {
     column: &'a dyn Fn(&IdedExpr) -> usize,
     arguments: Option<&'a [&'a str]>,
     /// Of the macro around, with its accumulator. Empty outside of macros.
     variables: Vec<String>,
+    rounds: Rounds,
+    /// Elements of lists and maps in the text so far.
+    listed: u64,
     nodes: usize,
     depth: usize,
     patterns: Vec<Regex>,
@@ -115,17 +157,21 @@ impl Walk<'_> {
         if self.nodes > MAX_NODES || self.depth > MAX_DEPTH {
             return Err(RuleError::TooComplex);
         }
-        if !self.variables.is_empty() {
-            self.cost.linear += ROUND_COST;
-        }
+        self.cost.linear += ROUND_COST * self.rounds.whole;
         let column = (self.column)(node);
         let size = match &mut node.expr {
             Expr::Literal(_) => Ok(Size::default()),
             Expr::Ident(name) => self.name(name, column),
             Expr::Select(select) => self.select(select, column),
             Expr::Call(call) => self.call(call, column),
-            Expr::List(list) => self.sum(list.elements.iter_mut()),
+            Expr::List(list) => {
+                self.listed += list.elements.len() as u64;
+                let size = self.sum(list.elements.iter_mut())?;
+                self.pay(size);
+                Ok(size)
+            }
             Expr::Map(map) => {
+                self.listed += map.entries.len() as u64;
                 let mut size = Size::default();
                 for entry in &mut map.entries {
                     let EntryExpr::MapEntry(entry) = &mut entry.expr else {
@@ -134,6 +180,7 @@ impl Walk<'_> {
                     size = size.plus(self.visit(&mut entry.key)?);
                     size = size.plus(self.visit(&mut entry.value)?);
                 }
+                self.pay(size);
                 Ok(size)
             }
             Expr::Comprehension(comprehension) => self.comprehension(comprehension, column),
@@ -164,7 +211,7 @@ impl Walk<'_> {
         }
         if self.variables.iter().any(|known| known == name) {
             return Ok(Size {
-                element: 1,
+                element: self.rounds.whole,
                 whole: 0,
             });
         }
@@ -211,17 +258,19 @@ impl Walk<'_> {
             None => function(&name),
         };
         let kind = kind.ok_or(RuleError::UnknownFunction(column))?;
-        if name == "matches" {
-            self.pattern(call, column)?;
-        }
+        let pattern_units = if name == "matches" {
+            self.pattern(call, column)?
+        } else {
+            0
+        };
         let target = call.target.iter_mut().map(|target| &mut **target);
         let size = self.sum(target.chain(call.args.iter_mut()))?;
-        let factor = if name == "matches" { MATCH_FACTOR } else { 1 };
-        if self.variables.is_empty() {
-            self.cost.linear += factor * size.whole;
-        } else {
-            self.cost.linear += factor * size.element;
-            self.cost.square += factor * size.whole;
+        self.pay(size);
+        let (Rounds { whole, listed }, matches) = (self.rounds, &mut self.cost.matches);
+        matches.all += pattern_units * size.element;
+        if size.whole > 0 {
+            matches.text += pattern_units * listed;
+            matches.text_each += pattern_units * whole;
         }
         Ok(match kind {
             Gives::Small => Size::default(),
@@ -229,21 +278,33 @@ impl Walk<'_> {
         })
     }
 
-    /// Compiles the pattern now, and makes the call one of the compiled pattern.
-    fn pattern(&mut self, call: &mut CallExpr, column: usize) -> Result<(), RuleError> {
+    /// For passing over something of this size, where the walk is, as often as it is done.
+    fn pay(&mut self, size: Size) {
+        let Rounds { whole, listed } = self.rounds;
+        self.cost.linear += size.element + size.whole * listed;
+        self.cost.square += size.whole * whole;
+    }
+
+    /// Compiles the pattern now, and makes the call one of the compiled pattern. What it costs, in
+    /// units per byte of text.
+    fn pattern(&mut self, call: &mut CallExpr, column: usize) -> Result<u64, RuleError> {
         let Some(Expr::Literal(LiteralValue::String(text))) =
             call.args.first().map(|arg| &arg.expr)
         else {
             return Err(RuleError::Pattern(column));
         };
-        let pattern = RegexBuilder::new(text.inner())
-            .size_limit(MAX_PATTERN_BYTES)
-            .build()
-            .map_err(|_| RuleError::Pattern(column))?;
+        let of_size = |bytes: &usize| {
+            let pattern = RegexBuilder::new(text.inner()).size_limit(*bytes).build();
+            Some((pattern.ok()?, *bytes as u64 / PATTERN_BYTES_PER_UNIT))
+        };
+        let (pattern, units) = PATTERN_BYTES
+            .iter()
+            .find_map(of_size)
+            .ok_or(RuleError::Pattern(column))?;
         call.func_name = pattern_name(self.patterns.len());
         call.args.clear();
         self.patterns.push(pattern);
-        Ok(())
+        Ok(units)
     }
 
     fn comprehension(
@@ -257,9 +318,14 @@ impl Walk<'_> {
         if ["args", "caller"].contains(&comprehension.iter_var.as_str()) {
             return Err(RuleError::Shadowed(column));
         }
+        let listed_before = self.listed;
         let range = self.visit(&mut comprehension.iter_range)?;
         // Every element is copied once.
         self.cost.linear += range.whole;
+        self.rounds = Rounds {
+            whole: range.whole,
+            listed: self.listed - listed_before,
+        };
         self.variables = vec![
             comprehension.iter_var.clone(),
             comprehension.accu_var.clone(),
@@ -271,14 +337,14 @@ impl Walk<'_> {
             &mut comprehension.result,
         ];
         let body = self.sum(parts.into_iter())?;
-        self.variables.clear();
         // A list of what the body gives: the elements together, or for each the whole of it.
-        if body.whole > 0 {
-            self.cost.square += body.whole;
-        }
+        let Rounds { whole, listed } = std::mem::replace(&mut self.rounds, ONCE);
+        self.variables.clear();
+        self.cost.square += body.whole * whole;
+        self.cost.linear += body.whole * listed;
         Ok(Size {
             element: 0,
-            whole: range.whole + body.element + body.whole,
+            whole: range.whole + body.element + body.whole * listed.max(1),
         })
     }
 }

@@ -17,10 +17,11 @@ use crate::tool::Mode;
 const BUDGET: u64 = 40_000_000;
 /// What making and passing over a value costs, in units; a byte of text costs one.
 const VALUE_COST: u64 = 64;
-/// What comparing a value costs in the quadratic part, where it exists already.
-const COMPARED_COST: u64 = 8;
+/// What comparing a value costs in the quadratic part, where it exists already: most where types
+/// differ, since the library then makes an error and drops it.
+const COMPARED_COST: u64 = 96;
 /// Longest text that a pattern is tried on, in bytes: the slowest pattern takes its size per byte.
-const MAX_MATCHED_BYTES: usize = 16 << 10;
+const MAX_MATCHED_BYTES: usize = 4 << 10;
 
 /// A rule that is ready to be asked.
 pub struct CompiledRule {
@@ -142,7 +143,16 @@ impl CompiledRule {
         let compared = COMPARED_COST * weight.values + weight.bytes;
         let linear = (self.cost.linear + 1).saturating_mul(passed);
         let square = self.cost.square.saturating_mul(weight.values);
-        linear.saturating_add(square.saturating_mul(compared))
+        let matches = self.cost.matches;
+        let one_text = matches
+            .text
+            .saturating_add(matches.text_each * weight.values);
+        let matched = one_text
+            .saturating_mul(weight.bytes.min(MAX_MATCHED_BYTES as u64))
+            .saturating_add(matches.all.saturating_mul(weight.bytes));
+        linear
+            .saturating_add(square.saturating_mul(compared))
+            .saturating_add(matched)
     }
 
     fn evaluate(&self, scope: &Context<'_, '_>) -> Result<bool, RuleFailure> {
