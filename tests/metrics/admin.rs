@@ -1,6 +1,8 @@
 //! Who may read the admin listener, and what is there.
 
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 use tollgate::testing::TestServer;
 use tollgate::transport::http::Limits;
 
@@ -89,9 +91,6 @@ async fn numbers_are_not_on_the_listener_of_the_calls() {
 
 #[tokio::test]
 async fn silent_connections_are_bounded_and_do_not_last() {
-    use tokio::io::AsyncReadExt;
-    use tokio::net::TcpStream;
-
     let server = measured(|server| server).await;
     let address = server.admin_url().unwrap().trim_start_matches("http://");
     let mut silent = Vec::new();
@@ -121,9 +120,12 @@ async fn connections_for_which_there_is_no_place_are_counted() {
         ..Limits::default()
     };
     let server = measured(|server| server.limits(limits)).await;
+    let address = server.url().trim_start_matches("http://");
     for _ in 0..3 {
-        let answer = reqwest::get(format!("{}/healthz", server.url())).await;
-        assert_eq!(answer.expect("an answer").status(), 503);
+        let mut refused = TcpStream::connect(address).await.expect("a connection");
+        let mut answer = String::new();
+        let _ = refused.read_to_string(&mut answer).await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     }
     let numbers = scrape(&server).await;
     let refused = numbers.value("tollgate_connections_refused_total", &[]);

@@ -57,6 +57,8 @@ pub enum TlsError {
 #[derive(Clone)]
 pub struct Tls {
     files: Arc<Files>,
+    /// Of the pair that was loaded first.
+    digest: Vec<u8>,
     current: Arc<Current>,
     config: Arc<ServerConfig>,
 }
@@ -74,7 +76,8 @@ impl Tls {
             certificate: certificate.into(),
             key: key.into(),
         };
-        let current = Arc::new(Current(ArcSwap::from_pointee(files.read()?.certified()?)));
+        let pair = files.read()?;
+        let current = Arc::new(Current(ArcSwap::from_pointee(pair.certified()?)));
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .map_err(|_| TlsError::Setup)?
@@ -83,6 +86,7 @@ impl Tls {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self {
             files: Arc::new(files),
+            digest: pair.digest,
             current,
             config: Arc::new(config),
         })
@@ -94,7 +98,7 @@ impl Tls {
 
     /// Looks at the files every `period`, for ever. What changed is logged once.
     pub(super) async fn keep_current(self, period: Duration, recorder: Arc<Recorder>) {
-        let mut known = None;
+        let mut known = Ok(self.digest.clone());
         loop {
             let files = Arc::clone(&self.files);
             // Reading a file may block, on a network file system for long.
@@ -105,26 +109,20 @@ impl Tls {
                 Ok(pair) => Ok(pair.digest.clone()),
                 Err(error) => Err(error.to_string()),
             };
-            if known.as_ref() != Some(&seen) {
-                // At the first look there is nothing to compare with.
-                let changed = known.replace(seen).is_some();
-                let usable = self.take(found, changed);
-                if changed || !usable {
-                    recorder.certificate_loaded(usable);
-                }
+            if known != seen {
+                known = seen;
+                recorder.certificate_loaded(self.take(found));
             }
             sleep(period).await;
         }
     }
 
     /// Whether the pair can be used and is.
-    fn take(&self, found: Result<Pair, TlsError>, changed: bool) -> bool {
+    fn take(&self, found: Result<Pair, TlsError>) -> bool {
         match found.and_then(|pair| pair.certified()) {
             Ok(certified) => {
                 self.current.0.store(Arc::new(certified));
-                if changed {
-                    tracing::info!("the TLS certificate was loaded again");
-                }
+                tracing::info!("the TLS certificate was loaded again");
                 true
             }
             Err(error) => {
