@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Bytes;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode};
 use rusqlite::Connection;
 use secrecy::ExposeSecret;
@@ -61,6 +63,7 @@ impl World {
             ),
             Canary::of("a good token", signature(&token)),
             Canary::of("tls.key", der(&certificate.key)),
+            Canary::of("tls.key as text", body(&certificate.key)),
         ]);
         let world = Self {
             collector: Collector::start().await,
@@ -214,13 +217,14 @@ pub(crate) fn signature(token: &str) -> &str {
     token.rsplit_once('.').expect("a JWT").1
 }
 
-/// The bytes in a PEM.
-fn der(pem: &str) -> Vec<u8> {
-    use base64::Engine;
+/// What is between the first and the last line of a PEM, and what it stands for.
+fn body(pem: &str) -> String {
     let lines = pem.lines().filter(|line| !line.starts_with("-----"));
-    let text: String = lines.collect();
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text);
-    bytes.expect("Base64")
+    lines.collect()
+}
+
+fn der(pem: &str) -> Vec<u8> {
+    STANDARD.decode(body(pem)).expect("Base64")
 }
 
 /// Takes spans, and says no with a text that it should not say.
