@@ -227,3 +227,29 @@ fn a_minted_token_ends_within_a_year() {
         "--ttl must be more than zero and at most 366d",
     );
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_says_that_it_refuses_every_call_where_nobody_has_a_key_and_not_elsewhere() {
+    let warning = "so every call will be refused";
+    for (auth, is_open) in [
+        ("{}\n", false),
+        ("auth: {apiKeysFile: ./api-keys.yaml}\n", true),
+    ] {
+        let folder = folder();
+        let made = new(
+            folder.path(),
+            &["--expires", "never", "--file", "api-keys.yaml"],
+        );
+        assert_eq!(made.code, Some(0), "{made:?}");
+        fs::write(folder.path().join("tollgate.yaml"), auth).expect("a file");
+        let mut server = Server::start(folder.path(), &[]);
+        // It answers, so it has said what it had to say before.
+        assert_eq!(server.get("/healthz").await.status, 200);
+        server.process.terminate();
+        assert_eq!(server.process.exit_code(), Some(0));
+        let said = server.process.stderr.all();
+        let warns = said.iter().any(|line| line.contains(warning));
+        assert_eq!(warns, !is_open, "{said:?}");
+    }
+}
