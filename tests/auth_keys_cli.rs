@@ -140,19 +140,19 @@ fn keys_that_cannot_be_trusted_are_faults_with_a_place() {
     for (entry, fault) in [
         (
             "{issuer: 'http://login.example.com/', audiences: [a]}",
-            "tollgate.yaml:13: auth.issuers[0].issuer: keys are discovered at the issuer's URL, and `issuer` is not one",
+            "tollgate.yaml:15: auth.issuers[0].issuer: keys are discovered at the issuer's URL, and `issuer` is not one",
         ),
         (
             "{issuer: x, audiences: [a], jwks: {url: 'http://login.example.com/'}}",
-            "tollgate.yaml:13: auth.issuers[0].jwks.url: the URL of the keys must be an https URL",
+            "tollgate.yaml:15: auth.issuers[0].jwks.url: the URL of the keys must be an https URL",
         ),
         (
             "{issuer: x, audiences: [a], jwks: {file: ./missing.json}}",
-            "tollgate.yaml:13: auth.issuers[0].jwks.file: the file of keys cannot be read",
+            "tollgate.yaml:15: auth.issuers[0].jwks.file: the file of keys cannot be read",
         ),
         (
             "{issuer: x, audiences: [a], jwks: {file: ./tollgate.yaml}}",
-            "tollgate.yaml:13: auth.issuers[0].jwks.file: not a JWK Set",
+            "tollgate.yaml:15: auth.issuers[0].jwks.file: not a JWK Set",
         ),
     ] {
         let folder = shop(&format!("    - {entry}\n"));

@@ -150,7 +150,7 @@ fn a_bad_or_expired_token_is_refused_on_every_call() {
     for (token, code) in [
         (&expired, json!(40101)),
         (&forged, json!(40101)),
-        (&"abc".to_owned(), json!(40101)),
+        (&"no-token".to_owned(), json!(40101)),
         (&good, Value::Null),
     ] {
         std::fs::write(folder.path().join("token"), token).expect("a file");

@@ -117,6 +117,15 @@ impl IntrospectionServer {
         enough.await.expect("the endpoint lives");
     }
 
+    /// Waits until it was asked about this token so often.
+    pub(crate) async fn was_asked_about(&self, token: &str, times: usize) {
+        let mut questions = self.endpoint.questions.subscribe();
+        let about = |question: &&Question| question.form.get("token").is_some_and(|t| t == token);
+        let enough =
+            questions.wait_for(|questions| questions.iter().filter(about).count() >= times);
+        enough.await.expect("the endpoint lives");
+    }
+
     pub(crate) fn die(&self) {
         self.serving.abort();
     }
