@@ -101,18 +101,25 @@ async fn a_connection_too_many_is_told_so_and_a_freed_place_is_taken_again() {
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_has_no_cap_of_its_own() {
-    let settings =
-        "server: {behindProxy: true, trustedProxies: [127.0.0.0/8], maxConnectionsPerAddress: 1}";
-    let config = Config::parse(settings, Path::new("tollgate.yaml"), &ProcessEnvironment);
-    let builder = ServerBuilder::from_config(config.expect("a good config")).expect("a server");
-    let server = TestServer::start(|_| builder).await;
-    let all = [
-        open(&server).await,
-        open(&server).await,
-        open(&server).await,
-    ];
-    drop(all);
+async fn a_proxy_has_no_cap_of_its_own_and_who_comes_round_it_has() {
+    for (proxies, has_cap) in [
+        ("", false),
+        (", trustedProxies: [127.0.0.0/8]", false),
+        (", trustedProxies: [10.0.0.0/8]", true),
+    ] {
+        let settings =
+            format!("server: {{behindProxy: true{proxies}, maxConnectionsPerAddress: 1}}");
+        let config = Config::parse(&settings, Path::new("tollgate.yaml"), &ProcessEnvironment);
+        let builder = ServerBuilder::from_config(config.expect("a good config")).expect("a server");
+        let server = TestServer::start(|_| builder).await;
+        let _first = open(&server).await;
+        if has_cap {
+            let mut second = Raw::connect(&server).await;
+            is_one_too_many(&second.answer().await.expect("an answer"));
+        } else {
+            let _others = [open(&server).await, open(&server).await];
+        }
+    }
 }
 
 #[tokio::test]

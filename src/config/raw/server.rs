@@ -29,7 +29,7 @@ pub(in crate::config) struct RawServer {
     /// Connections that may be open at once.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::config) max_connections: usize,
-    /// Connections that may be open at once from one address (IPv6: one /64), trusted proxies excepted.
+    /// Connections that may be open at once from one address (IPv6: one /64), proxies excepted.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::config) max_connections_per_address: usize,
     /// Largest request body, in bytes.

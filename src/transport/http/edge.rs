@@ -83,8 +83,13 @@ impl Edge {
         second.is_none() && same && host.is_some_and(|host| self.knows(host))
     }
 
-    /// Whether the peer is a proxy that speaks for others.
-    pub(super) fn is_proxy(&self, peer: IpAddr) -> bool {
+    /// Whether the peer may speak for many callers, so that no cap per address is fair to it: a
+    /// proxy that is named, or anybody where a proxy is there and none is named.
+    pub(super) fn may_be_proxy(&self, peer: IpAddr) -> bool {
+        self.proxies.as_ref().is_some_and(Vec::is_empty) || self.is_proxy(peer)
+    }
+
+    fn is_proxy(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         let mut proxies = self.proxies.iter().flatten();
         proxies.any(|proxy| proxy.contains(&peer))

@@ -126,7 +126,7 @@ impl Acceptor {
     }
 
     fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let proxy = self.shared.surface.edge.is_proxy(peer.ip());
+        let proxy = self.shared.surface.edge.may_be_proxy(peer.ip());
         let Some(place) = self.places.take((!proxy).then(|| peer.ip())) else {
             self.shared.surface.pipeline.recorder.connection_refused();
             self.refusals.note(|count| {
