@@ -2,7 +2,7 @@
 //! code 0; a second signal ends it all at once.
 //!
 //! The running call is one that this test holds: it waits for a database that the test has locked. That
-//! it has begun is known from `100 Continue`, which asks for its body and comes after authentication.
+//! it runs is known from the metrics.
 #![cfg(unix)]
 
 #[path = "support/binary.rs"]
@@ -32,12 +32,17 @@ struct Busy {
 impl Busy {
     async fn start(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        slow::write(folder.path(), settings);
+        slow::write(
+            folder.path(),
+            &format!("{settings}, adminListen: '127.0.0.1:0'"),
+        );
         let server = Server::start(folder.path(), &["--dev"]);
         let lock = slow::lock(folder.path());
         let token = server.mint("").await;
+        let running = RunningCall::start(&server, &token);
+        holds_its_place(&server).await;
         Self {
-            running: RunningCall::start(&server, &token),
+            running,
             server,
             lock,
             token,
@@ -69,6 +74,25 @@ impl Busy {
         }
         panic!("still ready");
     }
+}
+
+/// Waits until the metrics tell that the call runs: a signal that comes while the server still
+/// reads the body finds nothing to wait for.
+async fn holds_its_place(server: &Server) {
+    let line = server.process.stderr.line("metrics at ");
+    let (_, url) = line.split_once("metrics at ").expect("it was found");
+    let client = reqwest::Client::builder().no_proxy().build();
+    let client = client.expect("a client");
+    for _ in 0..10_000 {
+        let answer = client.get(url.trim()).send().await.expect("an answer");
+        let numbers = answer.text().await.expect("a text");
+        let runs =
+            |line: &str| line.starts_with("tollgate_calls_in_flight") && line.ends_with(" 1");
+        if numbers.lines().any(runs) {
+            return;
+        }
+    }
+    panic!("the call does not run");
 }
 
 /// A call of `wait` on a connection of its own.
