@@ -223,6 +223,12 @@ class Server:
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
+    def worked(self) -> float:
+        """Processor time in seconds, in steps of the kernel's tick (10 ms mostly)."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            user, system = file.read().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def harm(self) -> str:
         """Empty as long as the process lives and serves the next good request."""
         if self.process.poll() is not None:

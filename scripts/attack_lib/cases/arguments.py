@@ -133,27 +133,27 @@ def bombs(book, server) -> None:
         for name, body in shapes.items():
             assert len(body) <= MIB, (name, len(body))
             tool = "anything" if "pattern" in name else "find_orders" if b'{"query' in body[:8] or b'{"limit' in body[:8] else "get_customer"
-            book.case(f"arguments: {name}", "400 in time", quick, lambda body=body, tool=tool: server.call(body, tool=tool), on=server)
+            book.case(f"arguments: {name}", "400 in time", quick, server, lambda body=body, tool=tool: server.call(body, tool=tool), on=server)
             start = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"' + tool.encode() + b'","arguments":'
             message = start + body[: MIB - len(start) - 2] + b"}}"  # one that is cut short is malice, too
-            book.case(f"message: {name}", ("400 in time", "200 in time"), quick, lambda message=message: server.message(message), on=server)
+            book.case(f"message: {name}", ("400 in time", "200 in time"), quick, server, lambda message=message: server.message(message), on=server)
         for name, message in (("a method of 1 MiB", fill(b'{"jsonrpc":"2.0","id":1,"method":"', b"m", b'"}')), ("an id of 1 MiB", fill(b'{"jsonrpc":"2.0","method":"ping","id":"', b"i", b'"}')), ("a number of 1 MiB for an id", fill(b'{"jsonrpc":"2.0","method":"ping","id":', b"1", b"}")),
                               ("a tool's name of 1 MiB", fill(b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"', b"n", b'"}}')), ("_meta of 1 MiB", fill(b'{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"a":[', b"[],", b"[]]}}}")),
                               ("a batch of 25,000", b"[" + b",".join([b'{"jsonrpc":"2.0","id":1,"method":"ping"}'] * 25_000) + b"]"), ("params 100,000 deep", b'{"jsonrpc":"2.0","id":1,"method":"x","params":' + b"[" * 100_000)):
-            book.case(f"message: {name}", ("400 in time", "200 in time", "404 in time"), quick, lambda message=message: server.message(message), on=server)
+            book.case(f"message: {name}", ("400 in time", "200 in time", "404 in time"), quick, server, lambda message=message: server.message(message), on=server)
         book.case("64 of the widest at once", "64 of 400", many, server, shapes["60,000 keys"], on=server)
         book.case("64 of the deepest at once", "64 of 400", many, server, shapes["brackets, closed"], on=server)
         book.case("memory grown by less than 160 MiB", "yes", lambda: "yes" if server.memory() - before < 160 else f"{server.memory() - before:.0f} MiB")
 
 
-def quick(ask) -> str:
-    """Status, and whether one of five tries took less than 50 ms with all that loopback and Python add. A short answer is
-    part of it."""
+def quick(server, ask) -> str:
+    """Status, and whether one of five tries took less than 50 ms: by the clock, with all that loopback and Python add, or
+    of the server's own processor time, where the machine is busy with other things. A short answer is part of it."""
     best = 9.0
     for _ in range(5):
-        began = time.perf_counter()
+        worked, began = server.worked(), time.perf_counter()
         answer = ask()
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.perf_counter() - began, server.worked() - worked)
         if best < 0.05:
             break
     if len(answer.body) > 16_384 and b'"id":' not in answer.body[-MIB:]:

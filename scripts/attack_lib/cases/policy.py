@@ -66,7 +66,7 @@ def attack(book, world) -> None:
         for scope, expected in (("customer:admin", "200"), ("customer:write", "200"), ("customer:administrator", "403"), ("Customer:admin", "403"), ("customer", "403"), ("customer:*", "403")):
             book.case(f"scope inclusion: {scope} for customer:read", expected, call, "acme_only", scope=scope, on=server)
         for name, tool, query, expected in (("4 KB against a pattern that backtracks", "matched", "a" * 4_000 + "!", "200 in time"), ("more than a pattern may look at", "matched", "b" * 1_000_000, "403 in time"), ("1 MiB to search", "wide", "secre" * 200_000, "200 in time")):
-            book.case(f"a rule on {name} costs less than 50 ms", expected, quick, lambda tool=tool, query=query: server.call({"query": query}, tool=tool), on=server)
+            book.case(f"a rule on {name} costs less than 50 ms", expected, quick, server, lambda tool=tool, query=query: server.call({"query": query}, tool=tool), on=server)
     start(book, world, customer)
 
 
