@@ -11,12 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
-use tollgate::auth::{
-    ClaimNames, Credentials, Issuer, MintRequest, Principal, mint, random_secret,
-};
+use tollgate::auth::{ClaimNames, Credentials, Issuer, MintRequest, mint, random_secret};
 use tollgate::mcp::{Header, McpHeaders};
 use tollgate::pipeline::CallRequest;
-use tollgate::quota::{Buckets, TenantTarget};
 use tollgate::record::{Metrics, Surface};
 use tollgate::server::Server;
 use tollgate::tool::TargetRef;
@@ -158,33 +155,6 @@ fn message(c: &mut Criterion) {
     }
 }
 
-fn admit(c: &mut Criterion) {
-    let none: [&str; 0] = [];
-    let quota = Quota::per(5, Duration::from_secs(10));
-    for count in [1, 1_000_000] {
-        let buckets = Buckets::new(count + 1);
-        let key = |n| {
-            let tenant = format!("tenant-{n}");
-            let principal = Principal::configured(&tenant, "s", none).expect("a good name");
-            TenantTarget::new(principal.tenant_key(), 0)
-        };
-        let keys: Vec<_> = (0..count).map(key).collect();
-        // Every bucket is there already: making one is another, rarer cost.
-        for key in &keys {
-            assert!(buckets.take(*key, &quota, Duration::ZERO).is_ok());
-        }
-        let mut next = keys.iter().cycle();
-        let mut now = Duration::ZERO;
-        c.bench_function(&format!("admit in memory, {count} buckets"), |bencher| {
-            bencher.iter(|| {
-                now += Duration::from_micros(1);
-                let key = next.next().expect("a cycle never ends");
-                black_box(buckets.take(*key, &quota, now).is_ok())
-            });
-        });
-    }
-}
-
 /// Drives a bench's futures on a runtime of its own.
 struct Local<'r>(&'r Runtime);
 
@@ -194,5 +164,5 @@ impl AsyncExecutor for Local<'_> {
     }
 }
 
-criterion_group!(benches, pipeline, message, admit);
+criterion_group!(benches, pipeline, message);
 criterion_main!(benches);

@@ -36,7 +36,7 @@ pub use issuer::{Issuer, IssuerError};
 pub use jsonwebtoken::Algorithm;
 pub use keys::{KeySource, KeySourceError, KeyState, KeyTimes};
 pub use mint::{MintError, MintRequest, NoRandomness, mint, random_secret};
-pub use principal::{IdentityError, Principal, TenantKey};
+pub use principal::{IdentityError, IdentityKey, Principal, TenantKey};
 /// A secret that does not show itself, for [`Issuer::hs256`].
 pub use secrecy::SecretString;
 

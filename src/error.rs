@@ -16,7 +16,7 @@ pub use protocol::{LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 
 use crate::access::AccessError;
 use crate::auth::AuthError;
-use crate::quota::{QuotaError, QuotaState};
+use crate::quota::QuotaError;
 use crate::tool::{ArgumentsError, TargetRef, ToolError};
 
 /// How a call ended, for the record.
@@ -104,8 +104,6 @@ pub enum CallError {
     UnknownResource,
     /// The tenant called too often.
     QuotaExceeded {
-        /// The bucket.
-        state: QuotaState,
         /// Until one call is possible.
         retry_after: Duration,
     },
@@ -318,9 +316,7 @@ impl From<AccessError> for CallError {
 impl From<QuotaError> for CallError {
     fn from(error: QuotaError) -> Self {
         match error {
-            QuotaError::Exceeded { state, retry_after } => {
-                Self::QuotaExceeded { state, retry_after }
-            }
+            QuotaError::Exceeded { retry_after, .. } => Self::QuotaExceeded { retry_after },
             QuotaError::Full => Self::QuotaUnavailable,
         }
     }

@@ -74,4 +74,4 @@ pub mod tool;
 pub mod transport;
 
 pub use clock::Clock;
-pub use tool::{CallContext, Quota, Resource, Rule, Tool, ToolError};
+pub use tool::{CallContext, Limit, Per, Quota, Resource, Rule, Tool, ToolError};

@@ -122,7 +122,7 @@ impl Call {
         self.record.shadow(permit.would_deny().iter().copied());
         let admitted = self.pipeline.quotas.admit(permit).await;
         self.record
-            .admission(admitted.as_ref().map(|admission| admission.state()));
+            .admission(admitted.as_ref().map(|admission| admission.states()));
         let admission = admitted?;
         self.record.shadow(admission.would_deny());
         let arguments = found.uri_arguments.unwrap_or(request.arguments);

@@ -23,7 +23,7 @@ use crate::access::WouldDeny;
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
-use crate::quota::{QuotaError, QuotaState};
+use crate::quota::{QuotaError, QuotaState, QuotaStates};
 use crate::tool::{Target, TargetKind};
 
 /// Where a request came in.
@@ -124,7 +124,7 @@ impl Recorder {
             request: RequestFacts::default(),
             principal: None,
             target: None,
-            quota: None,
+            quota: QuotaStates::new(),
             would_deny: Vec::new(),
             run: None,
             closed: false,
@@ -179,7 +179,7 @@ pub struct CallRecord {
     request: RequestFacts,
     principal: Option<Arc<Principal>>,
     target: Option<Arc<Target>>,
-    quota: Option<QuotaState>,
+    quota: QuotaStates,
     would_deny: Vec<WouldDeny>,
     run: Option<RunTime>,
     closed: bool,
@@ -191,9 +191,9 @@ impl CallRecord {
         self.call_id
     }
 
-    /// The bucket, once it was looked at.
-    pub fn quota(&self) -> Option<QuotaState> {
-        self.quota
+    /// The buckets, once they were looked at.
+    pub fn quota(&self) -> &[QuotaState] {
+        &self.quota
     }
 
     /// What kind of request it is: `tools/call`, `server/discover`, …
@@ -227,11 +227,10 @@ impl CallRecord {
     }
 
     /// What the quota said.
-    pub fn admission(&mut self, admission: Result<Option<QuotaState>, &QuotaError>) {
+    pub fn admission(&mut self, admission: Result<&QuotaStates, &QuotaError>) {
         self.quota = match admission {
-            Ok(state) => state,
-            Err(QuotaError::Exceeded { state, .. }) => Some(*state),
-            Err(QuotaError::Full) => None,
+            Ok(states) | Err(QuotaError::Exceeded { states, .. }) => states.clone(),
+            Err(QuotaError::Full) => QuotaStates::new(),
         };
     }
 

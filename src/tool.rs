@@ -7,6 +7,7 @@
 mod builder;
 mod catalog;
 mod context;
+mod limit;
 mod output;
 mod policy;
 mod rule;
@@ -21,6 +22,7 @@ pub use builder::{Governed, Resource, ResourceFace, Tool, ToolFace};
 pub(crate) use catalog::argument_names;
 pub use catalog::{Catalog, CatalogFault, Found, TargetRef};
 pub use context::CallContext;
+pub use limit::{BoundLimit, BucketName, Limit, MAX_LIMITS, Per};
 pub use output::{ToolError, ToolOutput};
 pub use policy::{Access, Mode, Policy, Quota, TenantPolicy};
 pub use rule::{CompiledRule, Effect, Facts, Rule, RuleError, RuleFailure};

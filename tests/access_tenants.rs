@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate::server::Server;
 use tollgate::testing::TestServer;
-use tollgate::tool::{Access, Mode, ScopeSet, TenantPolicy};
-use tollgate::{CallContext, Quota, Resource, Rule, Tool, ToolError};
+use tollgate::tool::{Access, ScopeSet, TenantPolicy};
+use tollgate::{CallContext, Limit, Quota, Resource, Rule, Tool, ToolError};
 
 use caller::{Answer, Caller};
 
@@ -154,7 +154,7 @@ async fn what_is_not_enabled_does_not_stand_in_the_way_of_another() {
 #[tokio::test]
 async fn a_tenant_with_a_quota_of_its_own_is_told_its_own() {
     let own = TenantPolicy {
-        quota: Some((Quota::per(7, Duration::from_secs(70)), Mode::Enforce)),
+        limits: Some(vec![Limit::new(Quota::per(7, Duration::from_secs(70)))]),
         ..TenantPolicy::default()
     };
     let common = Quota::per(2, Duration::from_secs(10));

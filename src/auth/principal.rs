@@ -23,6 +23,7 @@ pub struct Principal {
     /// Sorted, without doubles.
     scopes: Box<[Arc<str>]>,
     tenant_key: TenantKey,
+    subject_key: IdentityKey,
     scopes_key: u128,
 }
 
@@ -79,6 +80,7 @@ impl Principal {
             subject: Arc::from(subject),
             tenant: Arc::from(tenant),
             tenant_key: TenantKey::of(tenant),
+            subject_key: IdentityKey::of_texts([tenant, subject]),
             scopes_key,
             scopes,
         })
@@ -123,6 +125,11 @@ impl Principal {
         self.tenant_key
     }
 
+    /// Tenant and subject in the same form.
+    pub fn subject_key(&self) -> IdentityKey {
+        self.subject_key
+    }
+
     /// Equal for callers who hold the same scopes, whoever they are: what a list of tools depends on.
     pub(crate) fn scopes_key(&self) -> u128 {
         self.scopes_key
@@ -135,18 +142,25 @@ impl fmt::Debug for Principal {
     }
 }
 
-/// The first 96 bits of the SHA-256 of a tenant's name: small enough for a million buckets, and
-/// nobody can choose a name that shares another tenant's key (2⁹⁶ tries).
+/// The first 96 bits of the SHA-256 of a tenant's name, or of a tenant's and a subject's: small enough
+/// for a million buckets, and nobody can choose a name that shares another's key (2⁹⁶ tries).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TenantKey {
+pub struct IdentityKey {
     high: u64,
     low: u32,
 }
 
-impl TenantKey {
+/// That of a tenant.
+pub type TenantKey = IdentityKey;
+
+impl IdentityKey {
     /// The key of a tenant.
     pub(crate) fn of(tenant: &str) -> Self {
-        let digest = digest_of([tenant]);
+        Self::of_texts([tenant])
+    }
+
+    fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let digest = digest_of(texts);
         Self {
             high: (digest >> 64) as u64,
             low: (digest >> 32) as u32,

@@ -12,8 +12,8 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::gcra::Verdict;
-use super::memory::{Buckets, BucketsFull};
+use super::gcra::{Steps, Verdict, decide};
+use super::memory::{Buckets, BucketsFull, Charge};
 use crate::clock::Clock;
 use crate::network::network_of;
 use crate::tool::Quota;
@@ -50,8 +50,15 @@ impl FailureLimit {
     /// Counts a failure.
     pub fn count(&self, source: IpAddr) {
         let (source, now) = (network_of(source), self.clock.monotonic());
-        match self.buckets.take(source, &self.limit, now) {
-            Ok(Verdict::Conforming { remaining, .. }) if remaining > 0 => {}
+        let charge = Charge {
+            key: source,
+            steps: self.steps(),
+            is_enforced: true,
+        };
+        let verdict = self.buckets.take(&[charge], now);
+        match verdict.as_deref() {
+            Ok([Verdict::Conforming { ahead, .. }]) if decide(*ahead, &charge.steps).conforms() => {
+            }
             Ok(_) => {
                 let until = nanos(now.saturating_add(self.limit.interval()));
                 self.watch_until.fetch_max(until, Ordering::AcqRel);
@@ -77,7 +84,8 @@ impl FailureLimit {
                     .compare_exchange(until, 0, Ordering::AcqRel, Ordering::Relaxed);
             return None;
         }
-        match self.buckets.look(&network_of(source), &self.limit, now)? {
+        let ahead = self.buckets.ahead(&network_of(source), now);
+        match decide(ahead, &self.steps()) {
             Verdict::Exceeding { retry_after, .. } => Some(retry_after),
             Verdict::Conforming { .. } => None,
         }
@@ -91,6 +99,10 @@ impl FailureLimit {
     /// Addresses with recent failures.
     pub fn sources(&self) -> usize {
         self.buckets.len()
+    }
+
+    fn steps(&self) -> Steps {
+        Steps::new(&self.limit, 1)
     }
 
     /// Failures that there was no room to count.

@@ -1,276 +1,231 @@
-//! Buckets in this process: one atomic each, in a lock-free map.
+//! Buckets in this process: one number each, in a hash table cut into shards.
 //!
-//! A decision is a compare-and-swap on the bucket's TAT, so any number of threads let exactly
-//! `burst` calls through. Only idle buckets (TAT in the past, that is full) are ever evicted, and
-//! eviction first swaps in a tombstone: a call that holds the old bucket then finds it dead and
-//! starts over, so no call is counted in a bucket that is gone.
+//! A reader would ask why there are locks where one atomic per bucket would do: a call with several
+//! limits takes from all of its buckets or from none, and a table whose entries lie side by side
+//! needs one trip to memory per bucket where a lock-free map needs three. A shard is held for some
+//! twenty instructions; with 256 of them, threads hardly ever meet. Shards are locked in the order of
+//! their numbers, so no two calls wait for each other in a circle.
 
-use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash};
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
-use papaya::HashMap;
+use smallvec::SmallVec;
 
-use super::gcra::{Verdict, decide};
-use crate::auth::TenantKey;
-use crate::tool::Quota;
+use super::gcra::{Steps, Verdict, decide};
+use super::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, RandomState};
+use crate::tool::MAX_LIMITS;
 
-/// Marks a bucket that is being removed. No TAT reaches it (584 years).
-const DEAD: u64 = u64::MAX;
-/// When the map is full, at most one sweep for idle buckets in this many nanoseconds.
+/// The most shards; small tables have fewer.
+const MAX_SHARDS: usize = 256;
+/// When there is no room, at most one sweep for idle buckets in this many nanoseconds.
 const SWEEP_PAUSE: u64 = 1_000_000_000;
 
-/// Whose calls of what a quota counts, packed into 16 bytes: the tenant's 96-bit key and the
-/// target's index.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TenantTarget {
-    tenant_high: u64,
-    tenant_low: u32,
-    target: u32,
+/// What a call takes from one bucket.
+#[derive(Clone, Copy, Debug)]
+pub struct Charge<K> {
+    /// The bucket.
+    pub key: K,
+    /// How much, and of how much.
+    pub steps: Steps,
+    /// Whether it refuses the call. What does not is counted if the call goes through and there is
+    /// enough for it.
+    pub is_enforced: bool,
 }
 
-impl TenantTarget {
-    /// The key of a tenant's calls of the target with that index.
-    pub fn new(tenant: TenantKey, target: u32) -> Self {
-        let (tenant_high, tenant_low) = tenant.parts();
-        Self {
-            tenant_high,
-            tenant_low,
-            target,
-        }
-    }
-}
+/// What became of a call in each of its buckets.
+pub type Verdicts = SmallVec<[Verdict; 1]>;
 
 /// There are as many buckets as may be, and none is idle.
 #[derive(Debug)]
 pub struct BucketsFull;
 
-/// The buckets, by what they count: [`TenantTarget`] for quotas.
+/// The buckets, by what they count. The time of all methods is monotonic.
 pub struct Buckets<K> {
-    map: HashMap<K, AtomicU64, RandomState>,
+    shards: Box<[Shard<K>]>,
+    /// Seeded per process, so that nobody can choose keys that collide.
+    hasher: RandomState,
+    len: AtomicUsize,
     max_keys: usize,
     /// When the last sweep for room began.
     swept: AtomicU64,
 }
 
+/// A cache line of its own, so that locking one does not slow down its neighbours.
+#[repr(align(64))]
+struct Shard<K>(Mutex<Table<K>>);
+
+/// TATs, in nanoseconds.
+type Table<K> = HashMap<K, u64, RandomState>;
+type Guard<'a, K> = MutexGuard<'a, Table<K>>;
+
 impl<K: Copy + Eq + Hash> Buckets<K> {
     /// No buckets yet, and never more than `max_keys`.
     pub fn new(max_keys: usize) -> Self {
+        let hasher = RandomState::default();
+        let shards = max_keys.clamp(1, MAX_SHARDS).next_power_of_two();
+        let shard = |_| Shard(Mutex::new(HashMap::with_hasher(hasher.clone())));
         Self {
-            // Seeded per process, so that nobody can choose keys that collide.
-            map: HashMap::with_hasher(RandomState::default()),
+            shards: (0..shards).map(shard).collect(),
+            hasher,
+            len: AtomicUsize::new(0),
             max_keys,
             swept: AtomicU64::new(0),
         }
     }
 
-    /// Counts one call in a bucket at `now` (monotonic).
+    /// Takes what one call costs from all of its buckets, or nothing from any: when an enforced one
+    /// has not enough. The verdicts are in the order of the charges, whose keys differ; those of a
+    /// refused call tell what would have become of it in each bucket.
     ///
     /// # Errors
-    /// [`BucketsFull`] when the bucket is new and there is no room for it.
-    pub fn take(&self, key: K, quota: &Quota, now: Duration) -> Result<Verdict, BucketsFull> {
+    /// [`BucketsFull`] when a bucket is new and there is no room for it; nothing is taken.
+    pub fn take(&self, charges: &[Charge<K>], now: Duration) -> Result<Verdicts, BucketsFull> {
         let now = nanos(now);
-        let map = self.map.pin();
-        loop {
-            let bucket = match map.get(&key) {
-                Some(bucket) => bucket,
-                None => {
-                    self.make_room(now)?;
-                    map.get_or_insert_with(key, || AtomicU64::new(0))
-                }
-            };
-            match take_from(bucket, quota, now) {
-                Some(verdict) => return Ok(verdict),
-                // Whoever evicts it may be asleep between its two steps; do the second for it.
-                None => {
-                    let _ = map.remove_if(&key, |_, bucket| bucket.load(Ordering::Acquire) == DEAD);
-                }
+        self.try_take(charges, now).or_else(|BucketsFull| {
+            // No shard is held here, so the sweep can take them one by one.
+            self.sweep_for_room(now);
+            self.try_take(charges, now)
+        })
+    }
+
+    fn try_take(&self, charges: &[Charge<K>], now: u64) -> Result<Verdicts, BucketsFull> {
+        let mut held = self.hold(charges.iter().map(|charge| &charge.key));
+        let mut added = 0;
+        let verdicts: Verdicts = charges
+            .iter()
+            .map(|charge| {
+                let tat = held.shard(self.shard_of(&charge.key)).get(&charge.key);
+                let verdict = decide(tat.map_or(0, |tat| tat.saturating_sub(now)), &charge.steps);
+                added += usize::from(tat.is_none() && verdict.conforms());
+                verdict
+            })
+            .collect();
+        if !admits(charges, &verdicts) {
+            return Ok(verdicts);
+        }
+        self.reserve(added)?;
+        for (charge, verdict) in charges.iter().zip(&verdicts) {
+            if let Verdict::Conforming { ahead, .. } = verdict {
+                let shard = held.shard(self.shard_of(&charge.key));
+                shard.insert(charge.key, now.saturating_add(*ahead));
             }
+        }
+        Ok(verdicts)
+    }
+
+    /// How many nanoseconds the bucket is from full.
+    pub fn ahead(&self, key: &K, now: Duration) -> u64 {
+        let shard = lock(&self.shards[self.shard_of(key)]);
+        let tat = shard.get(key);
+        tat.map_or(0, |tat| tat.saturating_sub(nanos(now)))
+    }
+
+    /// Empties the bucket until it is at least `ahead` nanoseconds from full: somebody else counted
+    /// what this table did not see. Never fills it. What there is no room for is forgotten.
+    pub fn raise(&self, key: K, ahead: u64, now: Duration) {
+        let tat = nanos(now).saturating_add(ahead);
+        let mut shard = lock(&self.shards[self.shard_of(&key)]);
+        match shard.get_mut(&key) {
+            Some(held) => *held = tat.max(*held),
+            None if ahead == 0 || self.reserve(1).is_err() => {}
+            None => drop(shard.insert(key, tat)),
         }
     }
 
-    /// What [`take`](Self::take) would answer at `now`, without counting; `None` where the bucket
-    /// is full.
-    pub fn look(&self, key: &K, quota: &Quota, now: Duration) -> Option<Verdict> {
-        let map = self.map.pin();
-        let tat = map.get(key)?.load(Ordering::Acquire);
-        // One that is being removed was full.
-        (tat != DEAD).then(|| decide(tat, nanos(now), quota).1)
-    }
-
-    /// Removes every bucket that is full again at `now`.
+    /// Removes every bucket that is full again at `now`, which gives nothing to anybody.
     pub fn evict_idle(&self, now: Duration) {
         let now = nanos(now);
-        let map = self.map.pin();
-        for (key, bucket) in map.iter() {
-            let tat = bucket.load(Ordering::Acquire);
-            if tat > now {
-                continue;
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            let before = shard.len();
+            shard.retain(|_, tat| *tat > now);
+            // Room for twice as many may stay, so that a steady load does not allocate again.
+            if shard.len() < shard.capacity() / 4 {
+                let room = 2 * shard.len();
+                shard.shrink_to(room);
             }
-            let died = bucket.compare_exchange(tat, DEAD, Ordering::AcqRel, Ordering::Relaxed);
-            if died.is_ok() {
-                let _ = map.remove_if(key, |_, bucket| bucket.load(Ordering::Acquire) == DEAD);
-            }
+            self.len.fetch_sub(before - shard.len(), Ordering::Relaxed);
         }
     }
 
     /// How many buckets there are.
     pub fn len(&self) -> usize {
-        self.map.len()
+        self.len.load(Ordering::Relaxed)
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.map.is_empty()
+        self.len() == 0
     }
 
-    /// The cap is soft by as many threads as insert at the same moment.
-    fn make_room(&self, now: u64) -> Result<(), BucketsFull> {
-        if self.map.len() < self.max_keys {
+    /// Counts new buckets against the cap before they exist, so that it holds exactly.
+    fn reserve(&self, added: usize) -> Result<(), BucketsFull> {
+        if added == 0 {
             return Ok(());
         }
+        if self.len.fetch_add(added, Ordering::Relaxed) + added > self.max_keys {
+            self.len.fetch_sub(added, Ordering::Relaxed);
+            return Err(BucketsFull);
+        }
+        Ok(())
+    }
+
+    fn sweep_for_room(&self, now: u64) {
         let swept = self.swept.load(Ordering::Acquire);
-        if swept == 0 || now.saturating_sub(swept) >= SWEEP_PAUSE {
-            let ours =
-                self.swept
-                    .compare_exchange(swept, now.max(1), Ordering::AcqRel, Ordering::Relaxed);
-            if ours.is_ok() {
-                self.evict_idle(Duration::from_nanos(now));
-            }
+        if swept != 0 && now.saturating_sub(swept) < SWEEP_PAUSE {
+            return;
         }
-        if self.map.len() < self.max_keys {
-            Ok(())
-        } else {
-            Err(BucketsFull)
+        let (before, after) = (Ordering::AcqRel, Ordering::Relaxed);
+        let ours = self
+            .swept
+            .compare_exchange(swept, now.max(1), before, after);
+        if ours.is_ok() {
+            self.evict_idle(Duration::from_nanos(now));
         }
+    }
+
+    fn shard_of(&self, key: &K) -> usize {
+        // Bits that a table does not use: it takes the lowest for the place and the highest seven
+        // for the tag.
+        (self.hasher.hash_one(key) >> 32) as usize & (self.shards.len() - 1)
+    }
+
+    fn hold<'a>(&self, keys: impl Iterator<Item = &'a K>) -> Held<'_, K>
+    where
+        K: 'a,
+    {
+        let mut wanted: SmallVec<[usize; MAX_LIMITS]> =
+            keys.map(|key| self.shard_of(key)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let hold = |index| (index, lock(&self.shards[index]));
+        Held(wanted.into_iter().map(hold).collect())
     }
 }
 
-/// `None` if the bucket is dead.
-fn take_from(bucket: &AtomicU64, quota: &Quota, now: u64) -> Option<Verdict> {
-    let mut tat = bucket.load(Ordering::Acquire);
-    loop {
-        if tat == DEAD {
-            return None;
-        }
-        let (next, verdict) = decide(tat, now, quota);
-        let Some(next) = next else {
-            return Some(verdict);
-        };
-        match bucket.compare_exchange_weak(tat, next, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => return Some(verdict),
-            Err(current) => tat = current,
-        }
+/// Whether all that are enforced conform.
+pub fn admits<K>(charges: &[Charge<K>], verdicts: &[Verdict]) -> bool {
+    let mut both = charges.iter().zip(verdicts);
+    both.all(|(charge, verdict)| verdict.conforms() || !charge.is_enforced)
+}
+
+/// Shards that are locked, by their numbers; one or a few.
+struct Held<'a, K>(SmallVec<[(usize, Guard<'a, K>); 1]>);
+
+impl<K> Held<'_, K> {
+    fn shard(&mut self, index: usize) -> &mut Table<K> {
+        let place = self.0.iter().position(|(held, _)| *held == index);
+        // Those of all charges are held.
+        &mut self.0[place.unwrap_or_default()].1
     }
 }
 
-/// A TAT is never the tombstone.
+/// A panic elsewhere leaves a shard as it was after the last whole step.
+fn lock<K>(shard: &Shard<K>) -> Guard<'_, K> {
+    shard.0.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(DEAD).min(DEAD - 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::auth::Principal;
-
-    const QUOTA: Quota = Quota::per(5, Duration::from_secs(10));
-
-    fn key(name: &str, target: u32) -> TenantTarget {
-        let none: [&str; 0] = [];
-        let tenant = Principal::configured(name, "s", none)
-            .expect("a good name")
-            .tenant_key();
-        TenantTarget::new(tenant, target)
-    }
-
-    fn conforms(buckets: &Buckets<TenantTarget>, key: TenantTarget, now: Duration) -> bool {
-        matches!(
-            buckets.take(key, &QUOTA, now),
-            Ok(Verdict::Conforming { .. })
-        )
-    }
-
-    #[test]
-    fn two_hundred_calls_at_once_on_a_limit_of_five_give_five() {
-        let buckets = Buckets::new(10);
-        let key = key("acme", 0);
-        let admitted: usize = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8)
-                .map(|_| {
-                    scope.spawn(|| {
-                        (0..25)
-                            .filter(|_| conforms(&buckets, key, Duration::ZERO))
-                            .count()
-                    })
-                })
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().expect("no panic"))
-                .sum()
-        });
-        assert_eq!(admitted, 5);
-    }
-
-    #[test]
-    fn evicting_while_calls_run_never_gives_tokens_back() {
-        let buckets = Buckets::new(1_000);
-        let key = key("acme", 0);
-        let admitted: usize = std::thread::scope(|scope| {
-            let evictor = scope
-                .spawn(|| (0..20_000).for_each(|_| buckets.evict_idle(Duration::from_nanos(1))));
-            let threads: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        (0..5_000)
-                            .filter(|_| conforms(&buckets, key, Duration::from_nanos(1)))
-                            .count()
-                    })
-                })
-                .collect();
-            evictor.join().expect("no panic");
-            threads
-                .into_iter()
-                .map(|thread| thread.join().expect("no panic"))
-                .sum()
-        });
-        assert_eq!(admitted, 5);
-    }
-
-    #[test]
-    fn a_spent_bucket_is_never_evicted_and_an_idle_one_is() {
-        let buckets = Buckets::new(10);
-        let key = key("acme", 0);
-        assert!(conforms(&buckets, key, Duration::ZERO));
-        buckets.evict_idle(Duration::from_secs(1));
-        assert_eq!(buckets.len(), 1);
-        buckets.evict_idle(Duration::from_secs(2));
-        assert_eq!(buckets.len(), 0);
-    }
-
-    #[test]
-    fn a_full_map_refuses_new_tenants_until_others_are_idle() {
-        let buckets = Buckets::new(2);
-        assert!(conforms(&buckets, key("a", 0), Duration::ZERO));
-        assert!(conforms(&buckets, key("b", 0), Duration::ZERO));
-        assert!(buckets.take(key("c", 0), &QUOTA, Duration::ZERO).is_err());
-        assert!(
-            conforms(&buckets, key("a", 0), Duration::ZERO),
-            "known tenants go on"
-        );
-        assert!(conforms(&buckets, key("c", 0), Duration::from_secs(60)));
-    }
-
-    #[test]
-    fn tenants_and_targets_do_not_share_a_bucket() {
-        let buckets = Buckets::new(10);
-        for key in [key("a", 0), key("a", 1), key("b", 0)] {
-            for _ in 0..5 {
-                assert!(conforms(&buckets, key, Duration::ZERO));
-            }
-            assert!(!conforms(&buckets, key, Duration::ZERO));
-        }
-    }
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

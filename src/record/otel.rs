@@ -24,6 +24,7 @@ use opentelemetry_sdk::trace::{
 use super::console::ConsoleExporter;
 use super::{CallRecord, RequestFacts, Surface, names};
 use crate::error::{Outcome, Row};
+use crate::quota::QuotaState;
 
 /// How long a span may wait for others before its line is written.
 const CONSOLE_DELAY: Duration = Duration::from_millis(100);
@@ -219,7 +220,7 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
             ));
         }
     }
-    if let Some(state) = &record.quota {
+    if let Some(state) = tightest(&record.quota) {
         let exceeded = error.is_some_and(|row| row.kind == "quota-exceeded");
         all.push(KeyValue::new(
             names::QUOTA,
@@ -227,7 +228,7 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
         ));
         all.push(KeyValue::new(
             names::QUOTA_LIMIT,
-            i64::from(state.quota.burst_size()),
+            i64::from(state.limit.quota().burst_size()),
         ));
         all.push(KeyValue::new(
             names::QUOTA_REMAINING,
@@ -263,4 +264,10 @@ fn transport(surface: Surface) -> &'static str {
         Surface::Rest | Surface::McpHttp => "tcp",
         Surface::McpStdio | Surface::Cli => "pipe",
     }
+}
+
+/// The limit that leaves the caller least.
+fn tightest(states: &[QuotaState]) -> Option<&QuotaState> {
+    let calls_left = |state: &&QuotaState| state.remaining / state.limit.taken_by_a_call();
+    states.iter().min_by_key(calls_left)
 }

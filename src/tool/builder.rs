@@ -17,8 +17,8 @@ use serde_json::Value;
 use super::schema::{input_schema_of, output_schema_of};
 use super::typed::Typed;
 use super::{
-    Access, Arguments, CallContext, Handler, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy,
-    ToolError,
+    Access, Arguments, CallContext, Handler, Limit, Mode, Policy, Quota, Rule, ScopeSet,
+    TenantPolicy, ToolError,
 };
 
 /// A tool: what it is called, what governs it, what runs.
@@ -229,17 +229,19 @@ impl<Face> Governed<Face> {
         self
     }
 
-    /// How often each tenant may call.
-    pub fn quota(mut self, quota: Quota) -> Self {
-        self.policy.quota_mode = Mode::Enforce;
-        self.policy.quota = Some(quota);
-        self
+    /// How often each tenant may call, besides what other limits say.
+    pub fn quota(self, quota: Quota) -> Self {
+        self.limit(Limit::new(quota))
     }
 
     /// Records which calls a quota would refuse; refuses none.
-    pub fn shadow_quota(mut self, quota: Quota) -> Self {
-        self.policy.quota_mode = Mode::Shadow;
-        self.policy.quota = Some(quota);
+    pub fn shadow_quota(self, quota: Quota) -> Self {
+        self.limit(Limit::new(quota).mode(Mode::Shadow))
+    }
+
+    /// Adds a limit: a call goes through if all limits let it, and else takes nothing from any.
+    pub fn limit(mut self, limit: Limit) -> Self {
+        self.policy.limits.push(limit);
         self
     }
 

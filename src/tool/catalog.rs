@@ -185,10 +185,10 @@ impl Catalog {
             return Err("its arguments must be an object".to_owned());
         }
         let arguments = argument_names(&governed.input);
-        let terms = Terms::compile(&governed.policy, arguments.as_deref())?;
+        let terms = Terms::compile(&name, &governed.policy, arguments.as_deref())?;
         let mut tenants = HashMap::new();
         for (tenant, own) in &governed.tenants {
-            let terms = Terms::compile(&own.over(&governed.policy), arguments.as_deref())
+            let terms = Terms::compile(&name, &own.over(&governed.policy), arguments.as_deref())
                 .map_err(|fault| format!("for tenant `{tenant}`: {fault}"))?;
             let named = (Arc::from(tenant.as_str()), terms);
             if tenants.insert(TenantKey::of(tenant), named).is_some() {

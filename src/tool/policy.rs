@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Rule, ScopeSet};
+use super::{Limit, Rule, ScopeSet};
 
 /// What governs one tool or resource.
 #[derive(Clone, Debug)]
@@ -16,10 +16,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// Whether it is there at all. Default true.
     pub enabled: bool,
-    /// How often, per tenant. `None`: unlimited.
-    pub quota: Option<Quota>,
-    /// Whether the quota refuses, or only records that it would.
-    pub quota_mode: Mode,
+    /// How often: a call goes through if all of these let it. None: unlimited.
+    pub limits: Vec<Limit>,
     /// How long one call may run. Default 30 s.
     pub timeout: Duration,
     /// How many calls may run at once in this process, over all tenants. `None`: unlimited.
@@ -33,8 +31,7 @@ impl Default for Policy {
             shadow_scopes: ScopeSet::default(),
             rules: Vec::new(),
             enabled: true,
-            quota: None,
-            quota_mode: Mode::Enforce,
+            limits: Vec::new(),
             timeout: Duration::from_secs(30),
             max_concurrent: None,
         }
@@ -70,8 +67,8 @@ pub struct TenantPolicy {
     pub rules: Option<Vec<Rule>>,
     /// Whether it is there.
     pub enabled: Option<bool>,
-    /// How often.
-    pub quota: Option<(Quota, Mode)>,
+    /// How often. An empty list takes the limits away.
+    pub limits: Option<Vec<Limit>>,
 }
 
 impl TenantPolicy {
@@ -85,9 +82,8 @@ impl TenantPolicy {
         if let Some(rules) = self.rules.clone() {
             policy.rules = rules;
         }
-        if let Some((quota, mode)) = self.quota {
-            policy.quota = Some(quota);
-            policy.quota_mode = mode;
+        if let Some(limits) = self.limits.clone() {
+            policy.limits = limits;
         }
         policy.enabled = self.enabled.unwrap_or(policy.enabled);
         policy

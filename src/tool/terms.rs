@@ -1,6 +1,6 @@
 //! A policy compiled: what governs the calls of one tenant, or of all without terms of their own.
 
-use super::{Access, CompiledRule, Mode, Policy, Quota, ScopeSet};
+use super::{Access, BoundLimit, CompiledRule, Policy, ScopeSet};
 
 /// Who may call a target and how often, ready to be asked.
 pub struct Terms {
@@ -8,13 +8,17 @@ pub struct Terms {
     access: Access,
     shadow_scopes: ScopeSet,
     rules: Vec<CompiledRule>,
-    quota: Option<(Quota, Mode)>,
+    limits: Vec<BoundLimit>,
 }
 
 impl Terms {
     /// # Errors
-    /// A sentence: the policy says not who may call, or which rule is wrong.
-    pub(super) fn compile(policy: &Policy, arguments: Option<&[&str]>) -> Result<Self, String> {
+    /// A sentence: the policy says not who may call, or which rule or limit is wrong.
+    pub(super) fn compile(
+        target: &str,
+        policy: &Policy,
+        arguments: Option<&[&str]>,
+    ) -> Result<Self, String> {
         let access = match &policy.access {
             Some(Access::Scopes(scopes)) if scopes.is_empty() => None,
             access => access.clone(),
@@ -29,7 +33,7 @@ impl Terms {
             access,
             shadow_scopes: policy.shadow_scopes.clone(),
             rules: rules.collect::<Result<_, _>>()?,
-            quota: policy.quota.map(|quota| (quota, policy.quota_mode)),
+            limits: BoundLimit::all(&policy.limits, target)?,
         })
     }
 
@@ -53,8 +57,8 @@ impl Terms {
         &self.rules
     }
 
-    /// How often the tenant may call.
-    pub fn quota(&self) -> Option<&(Quota, Mode)> {
-        self.quota.as_ref()
+    /// How often the tenant may call. A call goes through if all let it.
+    pub fn limits(&self) -> &[BoundLimit] {
+        &self.limits
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::format_duration;
-use crate::tool::{Access, CompiledRule, Effect, Mode, Quota, Target, Terms};
+use crate::tool::{Access, BoundLimit, CompiledRule, Effect, Mode, Target, Terms};
 
 const HEADER: [&str; 7] = [
     "TOOL OR RESOURCE",
@@ -47,7 +47,7 @@ fn row(target: &Target, tenant: &str, terms: &Terms) -> [String; 7] {
         inert(tenant),
         scopes(terms),
         count(terms.rules()),
-        terms.quota().map_or_else(unlimited, quota),
+        limits(terms),
         format_duration(policy.timeout),
         at_once.map_or_else(unlimited, |calls| calls.to_string()),
     ]
@@ -83,14 +83,25 @@ fn count(rules: &[CompiledRule]) -> String {
     }
 }
 
-fn quota((quota, mode): &(Quota, Mode)) -> String {
+fn limits(terms: &Terms) -> String {
+    let all: Vec<String> = terms.limits().iter().map(limit).collect();
+    if all.is_empty() {
+        "unlimited".to_owned()
+    } else {
+        all.join(", ")
+    }
+}
+
+fn limit(bound: &BoundLimit) -> String {
+    let quota = bound.limit().quota();
     let mut text = format!("{}/{}", quota.count(), format_duration(quota.period()));
     if quota.burst_size() != quota.count() {
         text.push_str(&format!(" burst {}", quota.burst_size()));
     }
-    match mode {
-        Mode::Enforce => text,
-        Mode::Shadow => format!("shadow: {text}"),
+    if bound.limit().is_enforced() {
+        text
+    } else {
+        format!("shadow: {text}")
     }
 }
 

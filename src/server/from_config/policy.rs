@@ -4,7 +4,7 @@
 //! written.
 
 use crate::config::{self, Faults};
-use crate::tool::{Access, Governed, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy};
+use crate::tool::{Access, Governed, Limit, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy};
 
 /// Puts something declared under its policy and those of single tenants. The policies are checked
 /// even where there is nothing to put under them, so that all faults show at once.
@@ -24,10 +24,7 @@ pub(super) fn govern<'c, Face>(
         shadow_scopes: scopes(&common.shadow_scopes),
         rules: rules(&common.rules, faults),
         enabled: common.enabled,
-        quota: common.rate.map(|(rate, _)| quota(rate)),
-        quota_mode: common
-            .rate
-            .map_or_else(Mode::default, |(_, moded)| mode(moded)),
+        limits: common.rate.into_iter().map(limit).collect(),
         timeout: common.timeout,
         max_concurrent: common.max_concurrent,
     };
@@ -40,7 +37,7 @@ pub(super) fn govern<'c, Face>(
                 .map(|(who, shadow)| (access(who), scopes(shadow))),
             rules: own.rules.as_ref().map(|listed| rules(listed, faults)),
             enabled: own.enabled,
-            quota: own.rate.map(|(rate, moded)| (quota(rate), mode(moded))),
+            limits: own.rate.map(|rate| vec![limit(rate)]),
         };
         built.map(|built| built.for_tenant(name, policy))
     })
@@ -62,6 +59,10 @@ fn mode(mode: config::Mode) -> Mode {
         config::Mode::Enforce => Mode::Enforce,
         config::Mode::Shadow => Mode::Shadow,
     }
+}
+
+fn limit((rate, moded): (config::Rate, config::Mode)) -> Limit {
+    Limit::new(quota(rate)).mode(mode(moded))
 }
 
 pub(super) fn quota(rate: config::Rate) -> Quota {

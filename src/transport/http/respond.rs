@@ -89,10 +89,10 @@ impl Reply {
 
     /// What the call's bucket looks like (draft-ietf-httpapi-ratelimit-headers-10).
     pub(super) fn quota(mut self, record: &CallRecord, policies: &QuotaPolicies) -> Self {
-        let (Some(state), Some(target)) = (record.quota(), record.called()) else {
+        let (Some(state), Some(target)) = (record.quota().first(), record.called()) else {
             return self;
         };
-        if let Some(policy) = policies.of(target, &state.quota) {
+        if let Some(policy) = policies.of(target, state.limit.quota()) {
             self.0
                 .headers_mut()
                 .insert(RATE_LIMIT_POLICY.clone(), policy.clone());
@@ -140,8 +140,9 @@ impl QuotaPolicies {
             Some((*quota, HeaderValue::from_str(&text).ok()?))
         };
         let of_target = |target: &Arc<Target>| {
-            let quotas = target.all_terms().filter_map(Terms::quota);
-            quotas.filter_map(|(quota, _)| policy(quota)).collect()
+            let limits = target.all_terms().flat_map(Terms::limits);
+            let quotas = limits.map(|bound| bound.limit().quota());
+            quotas.filter_map(policy).collect()
         };
         Self(catalog.targets().iter().map(of_target).collect())
     }

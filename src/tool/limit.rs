@@ -1,0 +1,193 @@
+//! A limit: a quota, whose calls it counts together, and what one call takes from it.
+//!
+//! Every limit has a bucket name that tells whose calls share its buckets, and that leaves out how
+//! much the limit lets through: a limit that is changed while the server runs finds what was spent
+//! before.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use super::{Mode, Quota};
+
+/// The most limits that one target may have.
+pub const MAX_LIMITS: usize = 8;
+
+/// Whose calls a limit counts together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Per {
+    /// Those of one tenant to one target.
+    #[default]
+    TenantTarget,
+    /// Those of one tenant, over all targets with a limit like this.
+    Tenant,
+    /// Those of one subject of one tenant to one target.
+    SubjectTarget,
+    /// Those of everybody to one target.
+    Target,
+}
+
+/// One limit of a target. With several, a call goes through if all let it, and else takes nothing
+/// from any.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::{Limit, Per, Quota};
+///
+/// // A thousand units a day for all that a tenant does; one call of this tool takes ten.
+/// let limit = Limit::new(Quota::per(1_000, Duration::from_secs(86_400))).per(Per::Tenant).cost(10);
+/// assert_eq!(limit.taken_by_a_call(), 10);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    quota: Quota,
+    per: Per,
+    cost: NonZeroU32,
+    mode: Mode,
+}
+
+impl Limit {
+    /// A limit on each tenant's calls to the target, which counts each call as one.
+    pub const fn new(quota: Quota) -> Self {
+        Self {
+            quota,
+            per: Per::TenantTarget,
+            cost: NonZeroU32::MIN,
+            mode: Mode::Enforce,
+        }
+    }
+
+    /// Counts the calls of others together.
+    pub const fn per(mut self, per: Per) -> Self {
+        self.per = per;
+        self
+    }
+
+    /// Counts each call as so many. Zero counts as one; more than the quota's burst is refused when
+    /// the catalogue is built, since no call could ever go through.
+    pub const fn cost(mut self, cost: u32) -> Self {
+        self.cost = match NonZeroU32::new(cost) {
+            Some(cost) => cost,
+            None => NonZeroU32::MIN,
+        };
+        self
+    }
+
+    /// Whether it refuses, or only records that it would.
+    pub const fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// How much it lets through.
+    pub const fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    /// Whose calls it counts together.
+    pub const fn counts_per(&self) -> Per {
+        self.per
+    }
+
+    /// What one call takes.
+    pub const fn taken_by_a_call(&self) -> u32 {
+        self.cost.get()
+    }
+
+    /// Whether it refuses calls.
+    pub const fn is_enforced(&self) -> bool {
+        matches!(self.mode, Mode::Enforce)
+    }
+}
+
+/// Names the buckets of a limit: whose calls they count together, over which period, and, where it
+/// matters, of which target. With the caller's identity it makes one bucket's key.
+///
+/// Equal texts have equal numbers as long as the process lives, so that a configuration that is
+/// loaded again finds its buckets.
+#[derive(Clone, Debug)]
+pub struct BucketName {
+    number: u32,
+    text: Arc<str>,
+}
+
+impl BucketName {
+    pub(super) fn of(limit: &Limit, target: &str) -> Self {
+        let period = limit.quota.period().as_millis();
+        // A period is digits, so the text tells apart whatever a target is called.
+        Self::new(match limit.per {
+            Per::TenantTarget => format!("tenant-target:{period}:{target}"),
+            Per::Tenant => format!("tenant:{period}"),
+            Per::SubjectTarget => format!("subject-target:{period}:{target}"),
+            Per::Target => format!("target:{period}:{target}"),
+        })
+    }
+
+    fn new(text: String) -> Self {
+        static NUMBERS: LazyLock<Mutex<HashMap<Arc<str>, u32>>> = LazyLock::new(Mutex::default);
+        let mut numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = Arc::from(text);
+        // More than 2³² names do not fit into memory.
+        let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+        let number = *numbers.entry(Arc::clone(&text)).or_insert(next);
+        Self { number, text }
+    }
+
+    /// Its number in this process.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+}
+
+/// A limit on a target, with the name of its buckets.
+#[derive(Clone, Debug)]
+pub struct BoundLimit {
+    limit: Limit,
+    name: BucketName,
+}
+
+impl BoundLimit {
+    /// # Errors
+    /// A sentence: the limits contradict one another or themselves.
+    pub(super) fn all(limits: &[Limit], target: &str) -> Result<Vec<Self>, String> {
+        if limits.len() > MAX_LIMITS {
+            return Err(format!("has more than {MAX_LIMITS} limits"));
+        }
+        let mut bound: Vec<Self> = Vec::new();
+        for limit in limits {
+            if limit.cost.get() > limit.quota.burst_size() {
+                return Err(format!(
+                    "a call costs {}, more than the burst of {}: no call could go through",
+                    limit.cost,
+                    limit.quota.burst_size()
+                ));
+            }
+            let name = BucketName::of(limit, target);
+            if bound.iter().any(|other| other.name.number == name.number) {
+                return Err("has two limits over the same period for the same callers".to_owned());
+            }
+            bound.push(Self {
+                limit: *limit,
+                name,
+            });
+        }
+        Ok(bound)
+    }
+
+    /// The limit.
+    pub fn limit(&self) -> &Limit {
+        &self.limit
+    }
+
+    /// The name of its buckets.
+    pub fn name(&self) -> &BucketName {
+        &self.name
+    }
+}
+
+impl fmt::Display for BucketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
