@@ -6,11 +6,11 @@
 //! twenty instructions; with 256 of them, threads hardly ever meet. Shards are locked in the order of
 //! their numbers, so no two calls wait for each other in a circle.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
 use std::time::Duration;
 
-use smallvec::SmallVec;
+use hashbrown::HashTable;
+use smallvec::{SmallVec, smallvec};
 
 use super::gcra::{Steps, Verdict, decide};
 use super::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, RandomState};
@@ -55,19 +55,19 @@ pub struct Buckets<K> {
 #[repr(align(64))]
 struct Shard<K>(Mutex<Table<K>>);
 
-/// TATs, in nanoseconds.
-type Table<K> = HashMap<K, u64, RandomState>;
+/// Keys and TATs, in nanoseconds. A bare table and not a map, so that a key is hashed once for both its
+/// shard and its place.
+type Table<K> = HashTable<(K, u64)>;
 type Guard<'a, K> = MutexGuard<'a, Table<K>>;
 
 impl<K: Copy + Eq + Hash> Buckets<K> {
     /// No buckets yet, and never more than `max_keys`.
     pub fn new(max_keys: usize) -> Self {
-        let hasher = RandomState::default();
         let shards = max_keys.clamp(1, MAX_SHARDS).next_power_of_two();
-        let shard = |_| Shard(Mutex::new(HashMap::with_hasher(hasher.clone())));
+        let shard = |_| Shard(Mutex::new(Table::new()));
         Self {
             shards: (0..shards).map(shard).collect(),
-            hasher,
+            hasher: RandomState::default(),
             len: AtomicUsize::new(0),
             max_keys,
             swept: AtomicU64::new(0),
@@ -90,25 +90,57 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     }
 
     fn try_take(&self, charges: &[Charge<K>], now: u64) -> Result<Verdicts, BucketsFull> {
-        let mut held = self.hold(charges.iter().map(|charge| &charge.key));
+        match charges {
+            [charge] => Ok(smallvec![self.take_one(charge, now)?]),
+            charges => self.take_all(charges, now),
+        }
+    }
+
+    /// What most calls need, in one look at one bucket.
+    fn take_one(&self, charge: &Charge<K>, now: u64) -> Result<Verdict, BucketsFull> {
+        let hash = self.hasher.hash_one(charge.key);
+        let mut shard = self.shard(self.shard_of(hash));
+        let Some((_, tat)) = shard.find_mut(hash, |(key, _)| *key == charge.key) else {
+            let verdict = decide(0, &charge.steps);
+            if let Verdict::Conforming { ahead, .. } = verdict {
+                self.reserve(1)?;
+                self.add(&mut shard, hash, charge.key, now.saturating_add(ahead));
+            }
+            return Ok(verdict);
+        };
+        let verdict = decide(tat.saturating_sub(now), &charge.steps);
+        if let Verdict::Conforming { ahead, .. } = verdict {
+            *tat = now.saturating_add(ahead);
+        }
+        Ok(verdict)
+    }
+
+    fn take_all(&self, charges: &[Charge<K>], now: u64) -> Result<Verdicts, BucketsFull> {
+        let hash = |charge: &Charge<K>| self.hasher.hash_one(charge.key);
+        let hashes: SmallVec<[u64; MAX_LIMITS]> = charges.iter().map(hash).collect();
+        let mut held = self.hold(&hashes);
         let mut added = 0;
-        let verdicts: Verdicts = charges
-            .iter()
-            .map(|charge| {
-                let tat = held.shard(self.shard_of(&charge.key)).get(&charge.key);
-                let verdict = decide(tat.map_or(0, |tat| tat.saturating_sub(now)), &charge.steps);
-                added += usize::from(tat.is_none() && verdict.conforms());
-                verdict
-            })
-            .collect();
+        let mut verdicts = Verdicts::new();
+        for (charge, hash) in charges.iter().zip(&hashes) {
+            let shard = held.shard(self.shard_of(*hash));
+            let bucket = shard.find(*hash, |(key, _)| *key == charge.key);
+            let ahead = bucket.map_or(0, |(_, tat)| tat.saturating_sub(now));
+            let verdict = decide(ahead, &charge.steps);
+            added += usize::from(bucket.is_none() && verdict.conforms());
+            verdicts.push(verdict);
+        }
         if !admits(charges, &verdicts) {
             return Ok(verdicts);
         }
         self.reserve(added)?;
-        for (charge, verdict) in charges.iter().zip(&verdicts) {
-            if let Verdict::Conforming { ahead, .. } = verdict {
-                let shard = held.shard(self.shard_of(&charge.key));
-                shard.insert(charge.key, now.saturating_add(*ahead));
+        for ((charge, hash), verdict) in charges.iter().zip(hashes).zip(&verdicts) {
+            let Verdict::Conforming { ahead, .. } = verdict else {
+                continue;
+            };
+            let (shard, next) = (held.shard(self.shard_of(hash)), now.saturating_add(*ahead));
+            match shard.find_mut(hash, |(key, _)| *key == charge.key) {
+                Some((_, tat)) => *tat = next,
+                None => self.add(shard, hash, charge.key, next),
             }
         }
         Ok(verdicts)
@@ -116,36 +148,38 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
 
     /// How many nanoseconds the bucket is from full.
     pub fn ahead(&self, key: &K, now: Duration) -> u64 {
-        let shard = lock(&self.shards[self.shard_of(key)]);
-        let tat = shard.get(key);
-        tat.map_or(0, |tat| tat.saturating_sub(nanos(now)))
+        let hash = self.hasher.hash_one(key);
+        let shard = self.shard(self.shard_of(hash));
+        let bucket = shard.find(hash, |(held, _)| held == key);
+        bucket.map_or(0, |(_, tat)| tat.saturating_sub(nanos(now)))
     }
 
     /// Empties the bucket until it is at least `ahead` nanoseconds from full: somebody else counted
     /// what this table did not see. Never fills it. What there is no room for is forgotten.
     pub fn raise(&self, key: K, ahead: u64, now: Duration) {
         let tat = nanos(now).saturating_add(ahead);
-        let mut shard = lock(&self.shards[self.shard_of(&key)]);
-        match shard.get_mut(&key) {
-            Some(held) => *held = tat.max(*held),
+        let hash = self.hasher.hash_one(key);
+        let mut shard = self.shard(self.shard_of(hash));
+        match shard.find_mut(hash, |(held, _)| *held == key) {
+            Some((_, held)) => *held = tat.max(*held),
             None if ahead == 0 || self.reserve(1).is_err() => {}
-            None => drop(shard.insert(key, tat)),
+            None => self.add(&mut shard, hash, key, tat),
         }
     }
 
     /// Removes every bucket that is full again at `now`, which gives nothing to anybody.
     pub fn evict_idle(&self, now: Duration) {
         let now = nanos(now);
-        for shard in &self.shards {
-            let mut shard = lock(shard);
+        for index in 0..self.shards.len() {
+            let mut shard = self.shard(index);
             let before = shard.len();
-            shard.retain(|_, tat| *tat > now);
+            shard.retain(|(_, tat)| *tat > now);
+            self.len.fetch_sub(before - shard.len(), Ordering::Relaxed);
             // Room for twice as many may stay, so that a steady load does not allocate again.
             if shard.len() < shard.capacity() / 4 {
                 let room = 2 * shard.len();
-                shard.shrink_to(room);
+                shard.shrink_to(room, |(key, _)| self.hasher.hash_one(key));
             }
-            self.len.fetch_sub(before - shard.len(), Ordering::Relaxed);
         }
     }
 
@@ -185,21 +219,29 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         }
     }
 
-    fn shard_of(&self, key: &K) -> usize {
-        // Bits that a table does not use: it takes the lowest for the place and the highest seven
-        // for the tag.
-        (self.hasher.hash_one(key) >> 32) as usize & (self.shards.len() - 1)
+    /// Into a table that does not have it, once there is room.
+    fn add(&self, shard: &mut Table<K>, hash: u64, key: K, tat: u64) {
+        shard.insert_unique(hash, (key, tat), |(key, _)| self.hasher.hash_one(key));
     }
 
-    fn hold<'a>(&self, keys: impl Iterator<Item = &'a K>) -> Held<'_, K>
-    where
-        K: 'a,
-    {
-        let mut wanted: SmallVec<[usize; MAX_LIMITS]> =
-            keys.map(|key| self.shard_of(key)).collect();
+    fn shard_of(&self, hash: u64) -> usize {
+        // Bits that a table does not use: it takes the lowest for the place and the highest seven
+        // for the tag.
+        (hash >> 32) as usize & (self.shards.len() - 1)
+    }
+
+    /// A panic elsewhere leaves a shard as it was after the last whole step.
+    fn shard(&self, index: usize) -> Guard<'_, K> {
+        let shard = &self.shards[index];
+        shard.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hold(&self, hashes: &[u64]) -> Held<'_, K> {
+        let shards = hashes.iter().map(|hash| self.shard_of(*hash));
+        let mut wanted: SmallVec<[usize; MAX_LIMITS]> = shards.collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let hold = |index| (index, lock(&self.shards[index]));
+        let hold = |index| (index, self.shard(index));
         Held(wanted.into_iter().map(hold).collect())
     }
 }
@@ -211,7 +253,7 @@ pub fn admits<K>(charges: &[Charge<K>], verdicts: &[Verdict]) -> bool {
 }
 
 /// Shards that are locked, by their numbers; one or a few.
-struct Held<'a, K>(SmallVec<[(usize, Guard<'a, K>); 1]>);
+struct Held<'a, K>(SmallVec<[(usize, Guard<'a, K>); 2]>);
 
 impl<K> Held<'_, K> {
     fn shard(&mut self, index: usize) -> &mut Table<K> {
@@ -219,11 +261,6 @@ impl<K> Held<'_, K> {
         // Those of all charges are held.
         &mut self.0[place.unwrap_or_default()].1
     }
-}
-
-/// A panic elsewhere leaves a shard as it was after the last whole step.
-fn lock<K>(shard: &Shard<K>) -> Guard<'_, K> {
-    shard.0.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn nanos(time: Duration) -> u64 {
