@@ -22,6 +22,7 @@ mod admin;
 mod api_key;
 mod api_keys_file;
 mod auth;
+mod concurrency;
 mod document;
 mod duration;
 mod environment;
@@ -61,6 +62,7 @@ pub(crate) use api_key::{BAD_ID as BAD_API_KEY_ID, is_id as is_api_key_id, parse
 pub(crate) use api_keys_file::{load_api_keys, parse_api_keys};
 pub use auth::{Auth, Claims};
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
+pub use concurrency::Concurrency;
 pub use environment::{Environment, ProcessEnvironment};
 pub(crate) use environment::{names_otlp_endpoint, otel_service_name, user_data_folder};
 pub use faults::{Fault, Faults, Origin};

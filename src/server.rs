@@ -36,6 +36,7 @@ pub struct Server {
     http: HttpSettings,
     admin: Option<AdminAddress>,
     service: String,
+    shutdown_delay: Duration,
     shutdown_grace: Duration,
     serves_stdio: bool,
     dev: Option<DevMint>,

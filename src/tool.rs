@@ -22,7 +22,7 @@ pub(crate) use catalog::argument_names;
 pub use catalog::{Catalog, CatalogFault, Found, TargetRef};
 pub use context::CallContext;
 pub use output::{ToolError, ToolOutput};
-pub use policy::{Access, Mode, Policy, Quota, TenantPolicy};
+pub use policy::{Access, Concurrency, Mode, Policy, Quota, TenantPolicy};
 pub use rule::{CompiledRule, Effect, Facts, Rule, RuleError, RuleFailure};
 pub use schema::{ArgumentsError, Schema};
 pub(crate) use schema::{is_wrapped, object_schema};

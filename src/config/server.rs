@@ -46,6 +46,10 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// Calls running at once in this process, 1 to 1,000,000, default 1024.
     pub max_in_flight: usize,
+    /// Calls of one tenant among them, at most `max_in_flight`; `None`: half of them.
+    pub max_in_flight_per_tenant: Option<usize>,
+    /// How long calls are still taken after the server said that it is not ready, at most 1 h, default 0.
+    pub shutdown_delay: Duration,
     /// How long running calls may take to finish at shutdown, at most 1 h, default 10 s.
     pub shutdown_grace: Duration,
 }
@@ -73,6 +77,9 @@ pub(super) fn check(raw: RawServer, file: &Path, at: &At<'_>, faults: &mut Fault
         }
         url
     });
+    if raw.max_in_flight_per_tenant.is_some_and(|calls| calls > raw.max_in_flight) {
+        at.key("maxInFlightPerTenant").fault(faults, "must be at most `maxInFlight`");
+    }
     let is_protected = raw.behind_proxy || raw.tls.is_some();
     let listen = listen(&raw.listen, is_protected, &at.key("listen"), faults);
     if public_url.is_none() && !listen.ip().is_loopback() {
@@ -98,6 +105,13 @@ pub(super) fn check(raw: RawServer, file: &Path, at: &At<'_>, faults: &mut Fault
         max_connections_per_address: raw.max_connections_per_address,
         max_body_bytes: raw.max_body_bytes,
         max_in_flight: raw.max_in_flight,
+        max_in_flight_per_tenant: raw.max_in_flight_per_tenant,
+        shutdown_delay: duration::read(
+            &raw.shutdown_delay,
+            Duration::ZERO,
+            &at.key("shutdownDelay"),
+            faults,
+        ),
         shutdown_grace: duration::read(
             &raw.shutdown_grace,
             Duration::ZERO,

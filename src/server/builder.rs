@@ -18,6 +18,7 @@ use crate::mcp::{Mcp, ServerInfo};
 use crate::pipeline::{Load, Pipeline};
 use crate::quota::{FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing};
+use crate::run::Places;
 use crate::tool::{Catalog, Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
 
@@ -42,8 +43,10 @@ pub struct ServerBuilder {
     pub(super) http: HttpSettings,
     pub(super) admin: Option<AdminAddress>,
     pub(super) max_in_flight: usize,
+    pub(super) max_in_flight_per_tenant: Option<usize>,
     pub(super) max_quota_keys: usize,
     pub(super) failure_limit: Quota,
+    pub(super) shutdown_delay: Duration,
     pub(super) shutdown_grace: Duration,
     pub(super) service: String,
     pub(super) exporters: Vec<Exporter>,
@@ -69,8 +72,10 @@ impl Default for ServerBuilder {
             http: HttpSettings::default(),
             admin: None,
             max_in_flight: 1_024,
+            max_in_flight_per_tenant: None,
             max_quota_keys: 1_000_000,
             failure_limit: FAILURE_LIMIT,
+            shutdown_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(10),
             service: "tollgate".to_owned(),
             exporters: Vec::new(),
@@ -155,6 +160,19 @@ impl ServerBuilder {
     /// as one) before its unknown credentials are refused unread. Default 100 a second, 500 at once.
     pub fn failure_limit(mut self, limit: Quota) -> Self {
         self.failure_limit = limit;
+        self
+    }
+
+    /// Calls that may run at once, over all tools and tenants. Default 1024. A tool without a limit
+    /// of its own gets half of them.
+    pub fn max_in_flight(mut self, calls: usize) -> Self {
+        self.max_in_flight = calls;
+        self
+    }
+
+    /// How many of them may be one tenant's. Default half.
+    pub fn max_in_flight_per_tenant(mut self, calls: usize) -> Self {
+        self.max_in_flight_per_tenant = Some(calls);
         self
     }
 
@@ -253,12 +271,19 @@ impl ServerBuilder {
             None if self.exporters.is_empty() => None,
             None => Some(Tracing::new(&self.service, &self.exporters)?),
         };
+        let half = self.max_in_flight.div_ceil(2).max(1);
+        let load = Load::new(
+            self.max_in_flight,
+            self.max_in_flight_per_tenant.unwrap_or(half),
+            self.http.limits.max_unsent_bytes,
+        );
         let pipeline = Arc::new(Pipeline {
+            places: Places::new(&catalog, half),
             authenticator,
             catalog,
             failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
             quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
-            load: Load::new(self.max_in_flight, self.http.limits.max_unsent_bytes),
+            load,
             recorder: Arc::new(Recorder::new(self.clock, tracing)),
         });
         Ok(Server {
@@ -267,6 +292,7 @@ impl ServerBuilder {
             http: self.http,
             admin: self.admin,
             service: self.service,
+            shutdown_delay: self.shutdown_delay,
             shutdown_grace: self.shutdown_grace,
             serves_stdio,
             dev,

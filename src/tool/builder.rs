@@ -249,9 +249,21 @@ impl<Face> Governed<Face> {
         self
     }
 
-    /// How many calls may run at once in this process.
+    /// How many calls may run at once in this process. Default: half of all that it runs.
     pub fn max_concurrent(mut self, calls: NonZeroU32) -> Self {
-        self.policy.max_concurrent = Some(calls);
+        self.policy.concurrency.calls = Some(calls);
+        self
+    }
+
+    /// How many calls of one tenant may run at once in this process.
+    pub fn max_concurrent_per_tenant(mut self, calls: NonZeroU32) -> Self {
+        self.policy.concurrency.per_tenant = Some(calls);
+        self
+    }
+
+    /// How long a call may wait for one of those places before it is refused. Default: not at all.
+    pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.policy.concurrency.wait = wait;
         self
     }
 

@@ -22,8 +22,8 @@ pub struct Policy {
     pub quota_mode: Mode,
     /// How long one call may run. Default 30 s.
     pub timeout: Duration,
-    /// How many calls may run at once in this process, over all tenants. `None`: unlimited.
-    pub max_concurrent: Option<NonZeroU32>,
+    /// How many calls may run at once.
+    pub concurrency: Concurrency,
 }
 
 impl Default for Policy {
@@ -36,9 +36,21 @@ impl Default for Policy {
             quota: None,
             quota_mode: Mode::Enforce,
             timeout: Duration::from_secs(30),
-            max_concurrent: None,
+            concurrency: Concurrency::default(),
         }
     }
+}
+
+/// How many calls may run at once in this process, and what becomes of one more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Concurrency {
+    /// Calls over all tenants. `None`: half of all that the process runs.
+    pub calls: Option<NonZeroU32>,
+    /// How long a call may wait for a place; part of its time. Zero: it is refused at once. At most
+    /// four calls wait for each place.
+    pub wait: Duration,
+    /// Calls of one tenant among them. `None`: as many as of all.
+    pub per_tenant: Option<NonZeroU32>,
 }
 
 /// Who may call.
@@ -72,6 +84,8 @@ pub struct TenantPolicy {
     pub enabled: Option<bool>,
     /// How often.
     pub quota: Option<(Quota, Mode)>,
+    /// How many of the tenant's calls may run at once; still within those of all tenants.
+    pub per_tenant: Option<NonZeroU32>,
 }
 
 impl TenantPolicy {
@@ -90,6 +104,7 @@ impl TenantPolicy {
             policy.quota_mode = mode;
         }
         policy.enabled = self.enabled.unwrap_or(policy.enabled);
+        policy.concurrency.per_tenant = self.per_tenant.or(policy.concurrency.per_tenant);
         policy
     }
 }

@@ -1,5 +1,7 @@
 //! A policy compiled: what governs the calls of one tenant, or of all without terms of their own.
 
+use std::num::NonZeroU32;
+
 use super::{Access, CompiledRule, Mode, Policy, Quota, ScopeSet};
 
 /// Who may call a target and how often, ready to be asked.
@@ -9,6 +11,7 @@ pub struct Terms {
     shadow_scopes: ScopeSet,
     rules: Vec<CompiledRule>,
     quota: Option<(Quota, Mode)>,
+    per_tenant: Option<NonZeroU32>,
 }
 
 impl Terms {
@@ -30,6 +33,7 @@ impl Terms {
             shadow_scopes: policy.shadow_scopes.clone(),
             rules: rules.collect::<Result<_, _>>()?,
             quota: policy.quota.map(|quota| (quota, policy.quota_mode)),
+            per_tenant: policy.concurrency.per_tenant,
         })
     }
 
@@ -56,5 +60,10 @@ impl Terms {
     /// How often the tenant may call.
     pub fn quota(&self) -> Option<&(Quota, Mode)> {
         self.quota.as_ref()
+    }
+
+    /// How many calls of one tenant may run at once.
+    pub fn per_tenant(&self) -> Option<NonZeroU32> {
+        self.per_tenant
     }
 }
