@@ -19,8 +19,8 @@ use crate::quota::{FailureLimit, Quotas};
 use crate::record::{CallRecord, Recorder, Surface};
 use crate::run::{Places, run};
 use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
-pub use load::{Life, Load};
 use load::Place;
+pub use load::{Life, Load};
 
 /// What a caller asks for.
 pub struct CallRequest<'a> {

@@ -4,6 +4,7 @@
 //! [`Catalog`] checks them once at start and turns each into a [`Target`], the governed unit that
 //! every later stage handles alike, whether its code is Rust or a SQL statement from a file.
 
+mod blocking;
 mod builder;
 mod catalog;
 mod context;

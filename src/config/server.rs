@@ -77,8 +77,12 @@ pub(super) fn check(raw: RawServer, file: &Path, at: &At<'_>, faults: &mut Fault
         }
         url
     });
-    if raw.max_in_flight_per_tenant.is_some_and(|calls| calls > raw.max_in_flight) {
-        at.key("maxInFlightPerTenant").fault(faults, "must be at most `maxInFlight`");
+    if raw
+        .max_in_flight_per_tenant
+        .is_some_and(|calls| calls > raw.max_in_flight)
+    {
+        at.key("maxInFlightPerTenant")
+            .fault(faults, "must be at most `maxInFlight`");
     }
     let is_protected = raw.behind_proxy || raw.tls.is_some();
     let listen = listen(&raw.listen, is_protected, &at.key("listen"), faults);

@@ -192,7 +192,10 @@ mod tests {
     fn no_more_calls_of_one_tenant_than_its_share_and_nothing_is_left_of_it() {
         let load = Load::new(3, 1, 0);
         let first = load.enter(acme());
-        assert!(matches!(load.enter(acme()), Err(CallError::TooManyOfTenant)));
+        assert!(matches!(
+            load.enter(acme()),
+            Err(CallError::TooManyOfTenant)
+        ));
         let other = load.enter(TenantKey::of("globex"));
         assert!(first.is_ok() && other.is_ok());
         assert_eq!((load.running(), load.tenants()), (2, 2));

@@ -136,7 +136,10 @@ impl Bulkhead {
     }
 
     fn waiting(&self) -> usize {
-        let of_tenants: usize = lock(&self.tenants).values().map(|gate| gate.waiting()).sum();
+        let of_tenants: usize = lock(&self.tenants)
+            .values()
+            .map(|gate| gate.waiting())
+            .sum();
         self.gate.waiting() + of_tenants
     }
 }

@@ -4,7 +4,9 @@
 //! written.
 
 use crate::config::{self, Faults};
-use crate::tool::{Access, Concurrency, Governed, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy};
+use crate::tool::{
+    Access, Concurrency, Governed, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy,
+};
 
 /// Puts something declared under its policy and those of single tenants. The policies are checked
 /// even where there is nothing to put under them, so that all faults show at once.
