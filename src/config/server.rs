@@ -331,6 +331,13 @@ mod tests {
             ["tollgate.yaml:1: server.maxBodyBytes: must be at most 67108864"]
         );
         assert_eq!(
+            faults("server:\n  maxInFlight: 4\n  maxInFlightPerTenant: 5\n  shutdownDelay: 2h\n"),
+            [
+                "tollgate.yaml:3: server.maxInFlightPerTenant: must be at most `maxInFlight`",
+                "tollgate.yaml:4: server.shutdownDelay: must be at most 1h",
+            ]
+        );
+        assert_eq!(
             faults("server: {shutdownGrace: 2h}"),
             ["tollgate.yaml:1: server.shutdownGrace: must be at most 1h"]
         );
