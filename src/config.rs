@@ -65,6 +65,7 @@ pub use concurrency::Concurrency;
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub use environment::{Environment, ProcessEnvironment};
 pub(crate) use environment::{names_otlp_endpoint, otel_service_name, user_data_folder};
+pub(crate) use environment::{notify_socket, watchdog_period};
 pub use faults::{Fault, Faults, Origin};
 pub use introspection::Introspection;
 pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};

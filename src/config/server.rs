@@ -55,20 +55,10 @@ pub struct Server {
 }
 
 pub(super) fn check(raw: RawServer, file: &Path, at: &At<'_>, faults: &mut Faults) -> Server {
-    let origins_at = at.key("allowedOrigins");
-    for (index, origin) in raw.allowed_origins.iter().enumerate() {
-        if let Err(message) = check_origin(origin) {
-            origins_at.index(index).fault(faults, message);
-        }
-    }
-    let hosts_at = at.key("allowedHosts");
-    for (index, host) in raw.allowed_hosts.iter().enumerate() {
-        if host.parse::<Authority>().is_err() || host.contains('@') {
-            let message =
-                "must be a host name with or without a port, such as tollgate.internal:8080";
-            hosts_at.index(index).fault(faults, message);
-        }
-    }
+    check_names(&raw, at, faults);
+    let pause = |text: &str, key, faults: &mut Faults| {
+        duration::read(text, Duration::ZERO, &at.key(key), faults)
+    };
     let public_url = raw.public_url.map(|url| {
         let url = url.trim_end_matches('/').to_owned();
         if !is_public_url(&url) {
@@ -110,18 +100,26 @@ pub(super) fn check(raw: RawServer, file: &Path, at: &At<'_>, faults: &mut Fault
         max_body_bytes: raw.max_body_bytes,
         max_in_flight: raw.max_in_flight,
         max_in_flight_per_tenant: raw.max_in_flight_per_tenant,
-        shutdown_delay: duration::read(
-            &raw.shutdown_delay,
-            Duration::ZERO,
-            &at.key("shutdownDelay"),
-            faults,
-        ),
-        shutdown_grace: duration::read(
-            &raw.shutdown_grace,
-            Duration::ZERO,
-            &at.key("shutdownGrace"),
-            faults,
-        ),
+        shutdown_delay: pause(&raw.shutdown_delay, "shutdownDelay", faults),
+        shutdown_grace: pause(&raw.shutdown_grace, "shutdownGrace", faults),
+    }
+}
+
+/// The names that requests may carry.
+fn check_names(raw: &RawServer, at: &At<'_>, faults: &mut Faults) {
+    let origins_at = at.key("allowedOrigins");
+    for (index, origin) in raw.allowed_origins.iter().enumerate() {
+        if let Err(message) = check_origin(origin) {
+            origins_at.index(index).fault(faults, message);
+        }
+    }
+    let hosts_at = at.key("allowedHosts");
+    for (index, host) in raw.allowed_hosts.iter().enumerate() {
+        if host.parse::<Authority>().is_err() || host.contains('@') {
+            let message =
+                "must be a host name with or without a port, such as tollgate.internal:8080";
+            hosts_at.index(index).fault(faults, message);
+        }
     }
 }
 

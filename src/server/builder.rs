@@ -233,11 +233,19 @@ impl ServerBuilder {
         self.trace(Exporter::Console)
     }
 
+    fn load(&self) -> Arc<Load> {
+        let per_tenant = self.max_in_flight_per_tenant;
+        let per_tenant = per_tenant.unwrap_or_else(|| half_of(self.max_in_flight));
+        let max_unsent = self.http.limits.max_unsent_bytes;
+        Load::new(self.max_in_flight, per_tenant, max_unsent)
+    }
+
     /// Checks everything.
     ///
     /// # Errors
     /// [`StartError`]: every fault of every tool at once, or tracing that cannot be set up.
     pub fn build(mut self) -> Result<Server, StartError> {
+        let load = self.load();
         let catalog = Catalog::build(self.tools, self.resources).map_err(StartError::Catalog)?;
         let dev = if self.dev {
             let dev = dev_mint(&self.clock)?;
@@ -271,14 +279,8 @@ impl ServerBuilder {
             None if self.exporters.is_empty() => None,
             None => Some(Tracing::new(&self.service, &self.exporters)?),
         };
-        let half = self.max_in_flight.div_ceil(2).max(1);
-        let load = Load::new(
-            self.max_in_flight,
-            self.max_in_flight_per_tenant.unwrap_or(half),
-            self.http.limits.max_unsent_bytes,
-        );
         let pipeline = Arc::new(Pipeline {
-            places: Places::new(&catalog, half),
+            places: Places::new(&catalog, half_of(self.max_in_flight)),
             authenticator,
             catalog,
             failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
@@ -298,6 +300,11 @@ impl ServerBuilder {
             dev,
         })
     }
+}
+
+/// What a single tool or tenant may have of all places, unless told otherwise.
+fn half_of(places: usize) -> usize {
+    places.div_ceil(2).max(1)
 }
 
 /// A secret that no other process knows, so that a token minted by one demo is no key to another.
