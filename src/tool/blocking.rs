@@ -67,7 +67,12 @@ where
         let work = move || {
             let arguments = serde_json::from_value(Value::Object(arguments))
                 .map_err(|error| ToolError::InvalidArguments(error.to_string()))?;
-            let answer = serde_json::to_value(function(context, arguments)?)
+            let answer = function(context.clone(), arguments)?;
+            if context.is_over() {
+                // What was broken off half-way is not an answer.
+                return Err(ToolError::DeadlineExceeded);
+            }
+            let answer = serde_json::to_value(answer)
                 .map_err(|error| ToolError::Defect(error.to_string()))?;
             Ok(ToolOutput::json(answer))
         };

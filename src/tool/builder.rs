@@ -303,7 +303,8 @@ impl<Face> Governed<Face> {
     /// own, at most 32 at once for this tool; more calls wait for one within their time.
     ///
     /// At its deadline, or when its caller leaves, a call ends for the caller at once; the function
-    /// goes on until it returns, which it should when [`CallContext::is_over`] says so.
+    /// goes on until it returns, which it should when [`CallContext::is_over`] says so; what it
+    /// returns then is not served.
     ///
     /// ```
     /// use schemars::JsonSchema;
