@@ -55,11 +55,6 @@ impl Supervisor {
         ));
     }
 
-    /// One line on what the server does, for `systemctl status`.
-    pub fn status(&self, status: &str) {
-        self.tell(&format!("STATUS={}\n", one_line(status)));
-    }
-
     /// Says that the server lives, twice as often as it must. To be spawned on the runtime that
     /// serves calls: when that is stuck, this falls silent, and the supervisor restarts the process.
     pub async fn keep_watch(&self) {
