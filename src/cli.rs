@@ -7,6 +7,7 @@ mod apikey;
 mod call;
 mod caller;
 mod check;
+mod healthcheck;
 mod init;
 mod schema;
 mod serve;
@@ -57,6 +58,8 @@ enum Command {
     Token(token::TokenArgs),
     /// Make an API key for a caller without an identity provider.
     Apikey(apikey::ApikeyArgs),
+    /// Ask a running server how it is.
+    Healthcheck(healthcheck::HealthcheckArgs),
     /// Make one call, here through the same pipeline, or to a running server.
     Call(call::CallArgs),
     /// Print the JSON Schema of the configuration file.
@@ -99,6 +102,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Token(args) => token::run(&args),
             Command::Apikey(args) => apikey::run(args),
+            Command::Healthcheck(args) => healthcheck::run(&args),
             Command::Call(args) => call::run(&args),
             Command::Schema => schema::run(),
         }

@@ -109,6 +109,8 @@ pub enum CallError {
     },
     /// The tool runs as often at once as it may.
     TooManyAtOnce,
+    /// As many calls of the caller's tenant run as may, of this tool or in all.
+    TooManyOfTenant,
     /// Calls cannot be counted, so they are not let through.
     QuotaUnavailable,
     /// The process runs as many calls as it may.
@@ -164,6 +166,7 @@ impl CallError {
             Self::UnknownResource => row("unknown-resource", "Not Found", 404, 200, -32602, false, Invalid),
             Self::QuotaExceeded { .. } => row("quota-exceeded", "Too Many Requests", 429, 200, 42901, false, Denied),
             Self::TooManyAtOnce => row("too-many-at-once", "Too Many Requests", 429, 200, 42902, false, Denied),
+            Self::TooManyOfTenant => row("too-many-of-tenant", "Too Many Requests", 429, 200, 42902, false, Denied),
             Self::QuotaUnavailable => row("quota-unavailable", "Service Unavailable", 503, 503, 50301, false, Failed),
             Self::Overloaded => row("overloaded", "Service Unavailable", 503, 503, 50303, false, Failed),
             Self::Draining => row("draining", "Service Unavailable", 503, 503, 50303, false, Failed),
@@ -202,6 +205,9 @@ impl CallError {
             )
             .into(),
             Self::TooManyAtOnce => "Too many calls of this tool are running; retry shortly".into(),
+            Self::TooManyOfTenant => {
+                "Too many calls of your tenant are running; retry shortly".into()
+            }
             Self::QuotaUnavailable => "Calls cannot be counted right now; retry shortly".into(),
             Self::Overloaded => "The server is busy; retry shortly".into(),
             Self::Draining => "The server is shutting down; retry elsewhere".into(),
@@ -243,6 +249,7 @@ impl CallError {
                 Some(*retry_after)
             }
             Self::TooManyAtOnce
+            | Self::TooManyOfTenant
             | Self::KeysUnavailable
             | Self::QuotaUnavailable
             | Self::Overloaded
@@ -361,6 +368,7 @@ mod tests {
                 cause: text(),
             },
             CallError::TooManyAtOnce,
+            CallError::TooManyOfTenant,
             CallError::QuotaUnavailable,
             CallError::Overloaded,
             CallError::InvalidArguments(ArgumentsError(text())),

@@ -7,6 +7,7 @@
 
 mod identify;
 mod load;
+mod tenants;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,10 +17,10 @@ use crate::auth::{Authenticator, Credentials, Principal};
 use crate::error::CallError;
 use crate::quota::{FailureLimit, Quotas};
 use crate::record::{CallRecord, Recorder, Surface};
-use crate::run::run;
+use crate::run::{Places, run};
 use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
-pub use load::Load;
 use load::Place;
+pub use load::{Life, Load};
 
 /// What a caller asks for.
 pub struct CallRequest<'a> {
@@ -41,6 +42,8 @@ pub struct Pipeline {
     pub quotas: Quotas,
     /// How many at once, and whether still.
     pub load: Arc<Load>,
+    /// How many of each tool and resource at once.
+    pub places: Places,
     /// What becomes known of it.
     pub recorder: Arc<Recorder>,
 }
@@ -113,7 +116,7 @@ impl Call {
         request: CallRequest<'_>,
     ) -> Result<ToolOutput, CallError> {
         // Only now: a body that trickles in must not take a place from calls that are ready to run.
-        self.place = Some(self.pipeline.load.enter()?);
+        self.place = Some(self.pipeline.load.enter(principal.tenant_key())?);
         let (catalog, tenant) = (&self.pipeline.catalog, principal.tenant_key());
         let found = catalog.find(&request.target, tenant);
         let found = found.ok_or_else(|| CallError::unknown(&request.target))?;
@@ -130,7 +133,13 @@ impl Call {
         let arguments = admission.permit().allow(arguments)?;
         self.record.shadow(arguments.would_deny().iter().copied());
         self.record.run_started();
-        let output = run(admission, arguments, self.record.call_id()).await;
+        let output = run(
+            admission,
+            arguments,
+            self.record.call_id(),
+            &self.pipeline.places,
+        )
+        .await;
         self.record.run_ended();
         output
     }

@@ -1,7 +1,10 @@
-//! Runs an admitted call: its place among the running, its deadline, its panics, its answer.
+//! Runs an admitted call: its place at the target, its deadline, its panics, its answer.
 //!
 //! A room of its own, because it demands evidence from both the quota and the access rules. Cancellation is
 //! by dropping the future: the deadline does it, and so does a transport whose client left.
+
+mod gate;
+mod places;
 
 use std::panic::AssertUnwindSafe;
 
@@ -14,26 +17,31 @@ use crate::clock::deadline_in;
 use crate::error::CallError;
 use crate::quota::Admission;
 use crate::tool::{CallContext, ToolOutput};
+pub use places::{Places, PlacesState};
 
-/// Runs the admitted tool.
+/// Runs the admitted tool. The call's time begins here, and a wait for a place is part of it.
 ///
 /// # Errors
-/// [`CallError::TooManyAtOnce`] when the tool's places are taken, [`CallError::DeadlineExceeded`]
+/// [`CallError::TooManyAtOnce`] when the tool's places are taken, [`CallError::TooManyOfTenant`]
+/// when those of the caller's tenant are, [`CallError::DeadlineExceeded`]
 /// when its time is up, [`CallError::Internal`] when it panics or answers off its own schema, and
 /// whatever the tool itself says.
 pub async fn run(
     admission: Admission,
     arguments: AllowedArguments,
     call_id: Uuid,
+    places: &Places,
 ) -> Result<ToolOutput, CallError> {
     let target = admission.target();
     let principal = admission.permit().principal();
     let arguments = arguments
         .for_call(target, principal)
         .ok_or_else(|| CallError::Internal("arguments of another call".to_owned()))?;
-    let _place = target.try_enter().ok_or(CallError::TooManyAtOnce)?;
-
     let deadline = deadline_in(target.policy().timeout);
+    let _held = places
+        .enter(target, principal.tenant_key(), deadline)
+        .await?;
+
     let context = CallContext::new(principal.clone(), call_id, deadline);
     // The deadline is inside, so that a panic while it drops the tool's future is caught as well.
     let work = AssertUnwindSafe(async {

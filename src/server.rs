@@ -9,6 +9,7 @@ mod bound;
 mod builder;
 mod from_config;
 mod start_error;
+mod supervisor;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ pub use bound::BoundServer;
 pub use builder::ServerBuilder;
 pub(crate) use from_config::{claim_names, jws_algorithm};
 pub use start_error::StartError;
+pub use supervisor::Supervisor;
 
 use crate::mcp::Mcp;
 use crate::pipeline::Pipeline;
@@ -36,6 +38,7 @@ pub struct Server {
     http: HttpSettings,
     admin: Option<AdminAddress>,
     service: String,
+    shutdown_delay: Duration,
     shutdown_grace: Duration,
     serves_stdio: bool,
     dev: Option<DevMint>,

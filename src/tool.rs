@@ -4,6 +4,7 @@
 //! [`Catalog`] checks them once at start and turns each into a [`Target`], the governed unit that
 //! every later stage handles alike, whether its code is Rust or a SQL statement from a file.
 
+mod blocking;
 mod builder;
 mod catalog;
 mod context;
@@ -24,7 +25,7 @@ pub use catalog::{Catalog, CatalogFault, Found, TargetRef};
 pub use context::CallContext;
 pub use limit::{BoundLimit, BucketName, Limit, MAX_LIMITS, Per};
 pub use output::{ToolError, ToolOutput};
-pub use policy::{Access, Mode, Policy, Quota, TenantPolicy};
+pub use policy::{Access, Concurrency, Mode, Policy, Quota, TenantPolicy};
 pub use rule::{CompiledRule, Effect, Facts, Rule, RuleError, RuleFailure};
 pub use schema::{ArgumentsError, Schema};
 pub(crate) use schema::{is_wrapped, object_schema};

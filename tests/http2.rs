@@ -365,6 +365,9 @@ async fn at_shutdown_the_running_call_is_answered_and_the_connection_closed() {
     assert_eq!(answer.stream, 3);
     let Secure { server, gate, .. } = secure;
     let stopping = tokio::spawn(server.stop());
+    // While the call still runs, the client learns to go elsewhere with the next one.
+    let goaway = frames.next_of(GOAWAY).await.expect("a word");
+    assert_eq!(goaway.number(4), 0, "no error");
     gate.add_permits(1);
     let answer = frames.next_of(HEADERS).await.expect("an answer");
     assert_eq!((answer.stream, answer.status()), (1, 200));

@@ -165,6 +165,7 @@ async fn a_draining_server_finishes_the_running_call_and_takes_no_other() {
     let rest = busy.server.post("/mcp/tool/hello", token, &json!({})).await;
     assert_eq!(rest.status, 503);
     assert_eq!(rest.header("retry-after"), "1");
+    assert_eq!(rest.header("connection"), "close");
     assert_eq!(rest.header("content-type"), "application/problem+json");
     assert_eq!(
         rest.body["detail"],
@@ -188,6 +189,45 @@ async fn a_draining_server_finishes_the_running_call_and_takes_no_other() {
     let (status, body) = busy.running.answer();
     assert_eq!(status, "HTTP/1.1 200 OK");
     assert_eq!(body, json!({"ok": true, "result": {"notes": 0}}));
+    assert_eq!(busy.server.process.exit_code(), Some(0));
+}
+
+#[tokio::test]
+async fn during_the_delay_calls_are_served_while_readyz_sends_callers_elsewhere() {
+    let mut busy = Busy::start("shutdownDelay: 10m, shutdownGrace: 10m").await;
+    let before = busy.server.get("/healthz").await;
+    assert_eq!(before.header("connection"), "(absent)");
+    busy.terminate();
+    busy.drains().await;
+
+    let token = Some(busy.token.as_str());
+    for _ in 0..10 {
+        let hello = busy.server.post("/mcp/tool/hello", token, &json!({})).await;
+        assert_eq!(hello.status, 200);
+        assert_eq!(hello.header("connection"), "close");
+    }
+    drop(busy.lock);
+    let (status, _) = busy.running.answer();
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    assert_eq!(busy.server.get("/healthz").await.status, 200, "it lives");
+    busy.server.process.terminate();
+    assert_eq!(busy.server.process.exit_code(), Some(1));
+}
+
+#[tokio::test]
+async fn after_the_delay_the_server_drains_and_ends_cleanly() {
+    let mut busy = Busy::start("shutdownDelay: 50ms, shutdownGrace: 10m").await;
+    busy.terminate();
+    let token = Some(busy.token.as_str());
+    for tries in 0.. {
+        let hello = busy.server.post("/mcp/tool/hello", token, &json!({})).await;
+        if hello.status == 503 {
+            break;
+        }
+        assert!(hello.status == 200 && tries < 10_000, "{hello:?}");
+    }
+    drop(busy.lock);
+    assert_eq!(busy.running.answer().0, "HTTP/1.1 200 OK");
     assert_eq!(busy.server.process.exit_code(), Some(0));
 }
 

@@ -12,13 +12,15 @@ use tokio::sync::oneshot;
 use super::signals::Signals;
 use super::{CliError, ConfigArgs, say};
 use crate::config::Config;
-use crate::server::FLUSH_TIMEOUT;
+use crate::server::{FLUSH_TIMEOUT, Supervisor};
 
 /// After the input of stdio ended: how long running calls may take to finish. Clients wait some two
 /// seconds before they kill.
 const END_GRACE: Duration = Duration::from_millis(1_200);
 /// And then the last spans.
 const END_FLUSH: Duration = Duration::from_millis(500);
+/// What a server needs after its grace, at most.
+const END_PATIENCE: Duration = Duration::from_secs(10);
 /// How long threads that wait for the client to read may take to end.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -60,6 +62,8 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
     if let Some(port) = args.port {
         address.set_port(port);
     }
+    // Closing connections and sending the last spans come after the grace.
+    let patience = config.server.shutdown_delay + config.server.shutdown_grace + END_PATIENCE;
     let accepts_nobody = config.auth.accepts_nobody();
     let server = args.config.builder(config)?.build()?;
     runtime.block_on(async {
@@ -78,7 +82,16 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
         if args.config.dev {
             say("DEV MODE: anybody on this machine gets a token from GET /mint-demo-jwt; do not expose this port");
         }
-        bound.serve(stop.asked()).await;
+        let supervisor = Arc::new(Supervisor::of_process());
+        supervisor.ready(&format!("listening on {}", bound.url()));
+        let watched = Arc::clone(&supervisor);
+        tokio::spawn(async move { watched.keep_watch().await });
+        bound
+            .serve(async {
+                stop.asked().await;
+                supervisor.stopping(patience);
+            })
+            .await;
         Ok(ExitCode::SUCCESS)
     })
 }

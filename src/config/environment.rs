@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What `${…}` in the config file reads. Tests bring their own; the server uses [`ProcessEnvironment`].
 pub trait Environment {
@@ -70,6 +71,25 @@ pub(crate) fn otel_service_name(environment: &dyn Environment) -> Option<String>
     environment
         .variable("OTEL_SERVICE_NAME")
         .filter(|name| !name.is_empty())
+}
+
+/// The socket on which a supervisor wants to hear how it goes: `NOTIFY_SOCKET` (sd_notify(3)).
+pub(crate) fn notify_socket(environment: &dyn Environment) -> Option<String> {
+    environment
+        .variable("NOTIFY_SOCKET")
+        .filter(|name| !name.is_empty())
+}
+
+/// How often a supervisor must hear from process `pid`, lest it restarts it: `WATCHDOG_USEC`, unless
+/// `WATCHDOG_PID` is another process (sd_watchdog_enabled(3)).
+pub(crate) fn watchdog_period(environment: &dyn Environment, pid: u32) -> Option<Duration> {
+    let number = |name| environment.variable(name)?.parse::<u64>().ok();
+    let is_for_us = match environment.variable("WATCHDOG_PID") {
+        Some(named) => named.parse() == Ok(pid),
+        None => true,
+    };
+    let period = number("WATCHDOG_USEC").filter(|micros| is_for_us && *micros > 0);
+    period.map(Duration::from_micros)
 }
 
 /// Whether the operator named an OTLP endpoint the standard way (OpenTelemetry protocol exporter, "Configuration Options").

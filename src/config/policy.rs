@@ -3,14 +3,14 @@
 //! A reader would ask why no policy is not "nobody may call": it is nearly always a forgotten line, so the
 //! file is refused until someone decides.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::concurrency::{self, Concurrency};
 use super::document::At;
 use super::duration;
 use super::faults::Faults;
 use super::quota::Rate;
-use super::raw::{RawMode, RawRateLimit, RawRule, RawScopes};
+use super::raw::{RawConcurrency, RawMode, RawRateLimit, RawRule, RawScopes};
 use super::rule::{self, Rule};
 use super::scope_set::{self, ScopeSet};
 
@@ -29,8 +29,8 @@ pub struct Policy {
     pub rate: Option<(Rate, Mode)>,
     /// How long one call may take; more than 0, at most 1 h, default 30 s.
     pub timeout: Duration,
-    /// Calls that may run at once, at most 1,000,000; `None` is no limit of its own.
-    pub max_concurrent: Option<NonZeroU32>,
+    /// Calls that may run at once.
+    pub concurrency: Concurrency,
 }
 
 /// Who may call a tool or read a resource.
@@ -68,7 +68,7 @@ pub(super) struct RawPolicy {
     pub(super) enabled: bool,
     pub(super) rate_limit: Option<RawRateLimit>,
     pub(super) timeout: String,
-    pub(super) max_concurrent: Option<u32>,
+    pub(super) max_concurrent: Option<RawConcurrency>,
 }
 
 pub(super) fn check(raw: RawPolicy, at: &At<'_>, faults: &mut Faults) -> Policy {
@@ -77,6 +77,8 @@ pub(super) fn check(raw: RawPolicy, at: &At<'_>, faults: &mut Faults) -> Policy 
     }
     let (access, shadow_scopes) = access(raw.scopes, raw.any_authenticated, at, faults)
         .unwrap_or((Access::AnyAuthenticated, ScopeSet::default()));
+    let least = Duration::from_millis(1);
+    let timeout = duration::read(&raw.timeout, least, &at.key("timeout"), faults);
     Policy {
         access,
         shadow_scopes,
@@ -85,13 +87,13 @@ pub(super) fn check(raw: RawPolicy, at: &At<'_>, faults: &mut Faults) -> Policy 
         rate: raw
             .rate_limit
             .and_then(|raw| rate(raw, &at.key("rateLimit"), faults)),
-        timeout: duration::read(
-            &raw.timeout,
-            Duration::from_millis(1),
-            &at.key("timeout"),
+        timeout,
+        concurrency: concurrency::check(
+            raw.max_concurrent,
+            timeout,
+            &at.key("maxConcurrent"),
             faults,
         ),
-        max_concurrent: raw.max_concurrent.and_then(NonZeroU32::new),
     }
 }
 
@@ -151,13 +153,13 @@ mod tests {
         let (rate, mode) = policy.rate.unwrap();
         assert_eq!((rate.to_string().as_str(), mode), ("5/10s", Mode::Enforce));
         assert_eq!(
-            (policy.timeout, policy.max_concurrent),
-            (Duration::from_secs(2), NonZeroU32::new(8))
+            (policy.timeout, policy.concurrency.calls),
+            (Duration::from_secs(2), std::num::NonZeroU32::new(8))
         );
         let policy = good_tool("anyAuthenticated: true\n").policy;
         assert_eq!(
-            (policy.access, policy.rate, policy.max_concurrent),
-            (Access::AnyAuthenticated, None, None)
+            (policy.access, policy.rate, policy.concurrency),
+            (Access::AnyAuthenticated, None, Concurrency::default())
         );
         assert_eq!(policy.timeout, Duration::from_secs(30));
     }
@@ -223,10 +225,6 @@ mod tests {
         assert_eq!(
             tool_faults("scopes: [a]\ntimeout: 61m\n"),
             ["tollgate.yaml:5: tools.t.timeout: must be at most 1h"]
-        );
-        assert_eq!(
-            tool_faults("scopes: [a]\nmaxConcurrent: 0\n"),
-            ["tollgate.yaml:5: tools.t.maxConcurrent: must be at least 1"]
         );
     }
 }

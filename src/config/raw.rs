@@ -6,6 +6,7 @@
 //! parsers than from a pattern. No `Debug`: the values may be secrets.
 
 mod auth;
+mod concurrency;
 mod policy;
 mod server;
 mod tool;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use auth::{
     RawAlgorithm, RawApiKey, RawAuth, RawIntrospection, RawIssuer, RawJwks, RawKeyTimes, RawScope,
 };
+pub(super) use concurrency::RawConcurrency;
 pub(super) use policy::{
     RawMode, RawOverride, RawRateLimit, RawRule, RawScopeSet, RawScopes, RawTenant,
 };

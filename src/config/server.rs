@@ -46,25 +46,19 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// Calls running at once in this process, 1 to 1,000,000, default 1024.
     pub max_in_flight: usize,
+    /// Calls of one tenant among them, at most `max_in_flight`; `None`: half of them.
+    pub max_in_flight_per_tenant: Option<usize>,
+    /// How long calls are still taken after the server said that it is not ready, at most 1 h, default 0.
+    pub shutdown_delay: Duration,
     /// How long running calls may take to finish at shutdown, at most 1 h, default 10 s.
     pub shutdown_grace: Duration,
 }
 
 pub(super) fn check(raw: RawServer, file: &Path, at: &At<'_>, faults: &mut Faults) -> Server {
-    let origins_at = at.key("allowedOrigins");
-    for (index, origin) in raw.allowed_origins.iter().enumerate() {
-        if let Err(message) = check_origin(origin) {
-            origins_at.index(index).fault(faults, message);
-        }
-    }
-    let hosts_at = at.key("allowedHosts");
-    for (index, host) in raw.allowed_hosts.iter().enumerate() {
-        if host.parse::<Authority>().is_err() || host.contains('@') {
-            let message =
-                "must be a host name with or without a port, such as tollgate.internal:8080";
-            hosts_at.index(index).fault(faults, message);
-        }
-    }
+    check_names(&raw, at, faults);
+    let pause = |text: &str, key, faults: &mut Faults| {
+        duration::read(text, Duration::ZERO, &at.key(key), faults)
+    };
     let public_url = raw.public_url.map(|url| {
         let url = url.trim_end_matches('/').to_owned();
         if !is_public_url(&url) {
@@ -73,6 +67,13 @@ pub(super) fn check(raw: RawServer, file: &Path, at: &At<'_>, faults: &mut Fault
         }
         url
     });
+    if raw
+        .max_in_flight_per_tenant
+        .is_some_and(|calls| calls > raw.max_in_flight)
+    {
+        at.key("maxInFlightPerTenant")
+            .fault(faults, "must be at most `maxInFlight`");
+    }
     let is_protected = raw.behind_proxy || raw.tls.is_some();
     let listen = listen(&raw.listen, is_protected, &at.key("listen"), faults);
     if public_url.is_none() && !listen.ip().is_loopback() {
@@ -98,12 +99,27 @@ pub(super) fn check(raw: RawServer, file: &Path, at: &At<'_>, faults: &mut Fault
         max_connections_per_address: raw.max_connections_per_address,
         max_body_bytes: raw.max_body_bytes,
         max_in_flight: raw.max_in_flight,
-        shutdown_grace: duration::read(
-            &raw.shutdown_grace,
-            Duration::ZERO,
-            &at.key("shutdownGrace"),
-            faults,
-        ),
+        max_in_flight_per_tenant: raw.max_in_flight_per_tenant,
+        shutdown_delay: pause(&raw.shutdown_delay, "shutdownDelay", faults),
+        shutdown_grace: pause(&raw.shutdown_grace, "shutdownGrace", faults),
+    }
+}
+
+/// The names that requests may carry.
+fn check_names(raw: &RawServer, at: &At<'_>, faults: &mut Faults) {
+    let origins_at = at.key("allowedOrigins");
+    for (index, origin) in raw.allowed_origins.iter().enumerate() {
+        if let Err(message) = check_origin(origin) {
+            origins_at.index(index).fault(faults, message);
+        }
+    }
+    let hosts_at = at.key("allowedHosts");
+    for (index, host) in raw.allowed_hosts.iter().enumerate() {
+        if host.parse::<Authority>().is_err() || host.contains('@') {
+            let message =
+                "must be a host name with or without a port, such as tollgate.internal:8080";
+            hosts_at.index(index).fault(faults, message);
+        }
     }
 }
 
@@ -311,6 +327,13 @@ mod tests {
         assert_eq!(
             faults("server: {maxBodyBytes: 67108865}"),
             ["tollgate.yaml:1: server.maxBodyBytes: must be at most 67108864"]
+        );
+        assert_eq!(
+            faults("server:\n  maxInFlight: 4\n  maxInFlightPerTenant: 5\n  shutdownDelay: 2h\n"),
+            [
+                "tollgate.yaml:3: server.maxInFlightPerTenant: must be at most `maxInFlight`",
+                "tollgate.yaml:4: server.shutdownDelay: must be at most 1h",
+            ]
         );
         assert_eq!(
             faults("server: {shutdownGrace: 2h}"),

@@ -4,6 +4,7 @@
 //! file, tenants are whatever the issuers say.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use super::document::At;
 use super::faults::Faults;
@@ -36,6 +37,8 @@ pub struct Override {
     pub enabled: Option<bool>,
     /// How often.
     pub rate: Option<(Rate, Mode)>,
+    /// Calls of the tenant at once, at most 1,000,000.
+    pub max_concurrent: Option<NonZeroU32>,
 }
 
 pub(super) fn check(
@@ -106,6 +109,7 @@ fn check_override(raw: RawOverride, at: &At<'_>, faults: &mut Faults) -> Overrid
         rate: raw
             .rate_limit
             .and_then(|raw| policy::rate(raw, &at.key("rateLimit"), faults)),
+        max_concurrent: raw.max_concurrent,
     }
 }
 

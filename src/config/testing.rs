@@ -20,6 +20,8 @@ server:
   behindProxy: ${PROXY:-false}
   maxBodyBytes: ${BODY:-2048}
   maxInFlight: 16
+  maxInFlightPerTenant: 4
+  shutdownDelay: 1s
   shutdownGrace: 5s
 auth:
   issuers:
@@ -46,7 +48,7 @@ tools:
     scopes: [customer:read]
     rateLimit: 5/10s
     timeout: 2s
-    maxConcurrent: 8
+    maxConcurrent: {calls: 8, wait: 200ms, perTenant: 2}
     rules: [{deny: '!("vip:read" in caller.scopes)', because: VIP needs vip:read, mode: shadow}, {allowOnlyIf: 'args.customer_id != ""'}]
     enabled: true
     parameters:
@@ -74,7 +76,7 @@ resources:
     sql: {source: shop, statement: SELECT 1, result: many}
 tenants:
   acme:
-    tools: {get_customer: {rateLimit: 100/10s, scopes: [a], rules: [], enabled: true}}
+    tools: {get_customer: {rateLimit: 100/10s, maxConcurrent: 4, scopes: [a], rules: [], enabled: true}}
     resources: {"customers://{customer_id}": {anyAuthenticated: true}}
 telemetry: {traces: [console, otlp], service: shop-tools}
 "#;

@@ -24,7 +24,7 @@ use crate::auth::AuthError;
 use crate::error::{CallError, EdgeError, Outcome, Row};
 use crate::tool::Target;
 use edge::Edge;
-pub use gauges::State;
+pub use gauges::{State, TargetState};
 use series::Series;
 
 /// Series that one target may have: surfaces × reasons, with room.
@@ -76,7 +76,13 @@ impl Metrics {
                     .build(),
             )
             .with_view(move |instrument: &Instrument| {
-                let grows = [names::CALLS, names::DURATION].contains(&instrument.name());
+                let by_target = [
+                    names::CALLS,
+                    names::DURATION,
+                    names::TARGET_RUNNING,
+                    names::TARGET_WAITING,
+                ];
+                let grows = by_target.contains(&instrument.name());
                 let stream = Stream::builder().with_cardinality_limit(limit);
                 grows.then(|| stream.build().ok()).flatten()
             })

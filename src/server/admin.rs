@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use super::StartError;
 use crate::pipeline::Pipeline;
-use crate::record::{Metrics, State};
+use crate::record::{Metrics, State, TargetState};
 use crate::transport::admin::Admin;
 
 /// Where the admin listener goes.
@@ -88,8 +88,16 @@ impl BoundAdmin {
 fn state(pipeline: &Weak<Pipeline>) -> Option<State> {
     let pipeline = pipeline.upgrade()?;
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let targets = pipeline.places.states().into_iter();
+    let targets = targets.map(|state| TargetState {
+        target: state.target,
+        running: count(state.running),
+        waiting: count(state.waiting),
+    });
     Some(State {
         in_flight: count(pipeline.load.running()),
+        tenants: count(pipeline.load.tenants()),
+        targets: targets.collect(),
         unsent: count(pipeline.load.unsent()),
         keys: pipeline.authenticator.key_states(),
         failing_sources: count(pipeline.failures.sources()),

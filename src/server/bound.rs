@@ -1,6 +1,6 @@
 //! A server from its open port to its end.
 //!
-//! The order of the end: no new call is let in, running ones finish, connections are closed, spans
+//! The order of the end: `/readyz` says no, no new call is let in, running ones finish, connections are closed, spans
 //! are sent. The admin listener goes last, so that `/readyz` can say no all the while.
 
 use std::future::{Future, pending};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tokio::time::{interval, timeout};
+use tokio::time::{interval, sleep, timeout};
 
 use super::admin::BoundAdmin;
 use super::{FLUSH_TIMEOUT, Server, StartError};
@@ -28,6 +28,7 @@ pub struct BoundServer {
     http: HttpSettings,
     pipeline: Arc<Pipeline>,
     surface: Arc<HttpSurface>,
+    delay: Duration,
     grace: Duration,
 }
 
@@ -53,6 +54,7 @@ impl BoundServer {
             http,
             pipeline,
             surface: Arc::new(surface),
+            delay: server.shutdown_delay,
             grace: server.shutdown_grace,
         })
     }
@@ -72,8 +74,9 @@ impl BoundServer {
         self.http.local_url(self.bound)
     }
 
-    /// Serves until `stop` resolves, then drains: `/readyz` says no at once, new calls are refused,
-    /// running ones get the configured grace to finish, connections are closed, spans are sent out.
+    /// Serves until `stop` resolves, then drains: `/readyz` says no at once, calls are taken for the
+    /// configured delay, then new ones are refused, running ones get the configured grace to finish,
+    /// connections are closed, spans are sent out.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let (close, closed) = oneshot::channel();
         // Without a sender there is nobody left to wait for.
@@ -84,9 +87,15 @@ impl BoundServer {
             self.http.limits,
             async { closed.await.unwrap_or(true) },
         );
+        // Keys stay fresh during the delay as well: calls are still served.
+        let told_to_stop = async {
+            stop.await;
+            self.pipeline.load.announce_end();
+            sleep(self.delay).await;
+        };
         let life = async {
             tokio::select! {
-                () = stop => {}
+                () = told_to_stop => {}
                 () = evict_idle_buckets(&self.pipeline) => {}
                 () = self.pipeline.authenticator.keep_fresh() => {}
             }

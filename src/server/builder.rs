@@ -18,6 +18,7 @@ use crate::mcp::{Mcp, ServerInfo};
 use crate::pipeline::{Load, Pipeline};
 use crate::quota::{FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing};
+use crate::run::Places;
 use crate::tool::{Catalog, Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
 
@@ -42,8 +43,10 @@ pub struct ServerBuilder {
     pub(super) http: HttpSettings,
     pub(super) admin: Option<AdminAddress>,
     pub(super) max_in_flight: usize,
+    pub(super) max_in_flight_per_tenant: Option<usize>,
     pub(super) max_quota_keys: usize,
     pub(super) failure_limit: Quota,
+    pub(super) shutdown_delay: Duration,
     pub(super) shutdown_grace: Duration,
     pub(super) service: String,
     pub(super) exporters: Vec<Exporter>,
@@ -69,8 +72,10 @@ impl Default for ServerBuilder {
             http: HttpSettings::default(),
             admin: None,
             max_in_flight: 1_024,
+            max_in_flight_per_tenant: None,
             max_quota_keys: 1_000_000,
             failure_limit: FAILURE_LIMIT,
+            shutdown_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(10),
             service: "tollgate".to_owned(),
             exporters: Vec::new(),
@@ -158,6 +163,19 @@ impl ServerBuilder {
         self
     }
 
+    /// Calls that may run at once, over all tools and tenants. Default 1024. A tool without a limit
+    /// of its own gets half of them.
+    pub fn max_in_flight(mut self, calls: usize) -> Self {
+        self.max_in_flight = calls;
+        self
+    }
+
+    /// How many of them may be one tenant's. Default half.
+    pub fn max_in_flight_per_tenant(mut self, calls: usize) -> Self {
+        self.max_in_flight_per_tenant = Some(calls);
+        self
+    }
+
     /// The scheme, host and path prefix that clients know the server by.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.http.public_url = Some(url.into());
@@ -215,11 +233,19 @@ impl ServerBuilder {
         self.trace(Exporter::Console)
     }
 
+    fn load(&self) -> Arc<Load> {
+        let per_tenant = self.max_in_flight_per_tenant;
+        let per_tenant = per_tenant.unwrap_or_else(|| half_of(self.max_in_flight));
+        let max_unsent = self.http.limits.max_unsent_bytes;
+        Load::new(self.max_in_flight, per_tenant, max_unsent)
+    }
+
     /// Checks everything.
     ///
     /// # Errors
     /// [`StartError`]: every fault of every tool at once, or tracing that cannot be set up.
     pub fn build(mut self) -> Result<Server, StartError> {
+        let load = self.load();
         let catalog = Catalog::build(self.tools, self.resources).map_err(StartError::Catalog)?;
         let dev = if self.dev {
             let dev = dev_mint(&self.clock)?;
@@ -254,11 +280,12 @@ impl ServerBuilder {
             None => Some(Tracing::new(&self.service, &self.exporters)?),
         };
         let pipeline = Arc::new(Pipeline {
+            places: Places::new(&catalog, half_of(self.max_in_flight)),
             authenticator,
             catalog,
             failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
             quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
-            load: Load::new(self.max_in_flight, self.http.limits.max_unsent_bytes),
+            load,
             recorder: Arc::new(Recorder::new(self.clock, tracing)),
         });
         Ok(Server {
@@ -267,11 +294,17 @@ impl ServerBuilder {
             http: self.http,
             admin: self.admin,
             service: self.service,
+            shutdown_delay: self.shutdown_delay,
             shutdown_grace: self.shutdown_grace,
             serves_stdio,
             dev,
         })
     }
+}
+
+/// What a single tool or tenant may have of all places, unless told otherwise.
+fn half_of(places: usize) -> usize {
+    places.div_ceil(2).max(1)
 }
 
 /// A secret that no other process knows, so that a token minted by one demo is no key to another.

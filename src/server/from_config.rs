@@ -38,8 +38,10 @@ impl ServerBuilder {
             http: http::settings(&config, &mut faults),
             admin: admin_address(config.server.admin_listen),
             max_in_flight: config.server.max_in_flight,
+            max_in_flight_per_tenant: config.server.max_in_flight_per_tenant,
             max_quota_keys: config.quotas.max_keys,
             failure_limit: policy::quota(config.auth.failure_limit),
+            shutdown_delay: config.server.shutdown_delay,
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             ..Self::default()

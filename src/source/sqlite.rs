@@ -103,7 +103,7 @@ impl Sqlite {
         // run.
         let shared = Arc::new(Shared {
             path,
-            queue: Arc::new(Queue::new(threads * WAITING_PER_THREAD)),
+            queue: Arc::new(Queue::new(threads, WAITING_PER_THREAD)),
         });
         for number in 0..threads {
             let worker = Worker::open(shared.path.clone())?;
@@ -131,9 +131,10 @@ impl Sqlite {
         let watch = Arc::new(Watch::default());
         watch.start(instant_now() + connection::OPENING_TIME, None);
         let connection = connection::open(&self.shared.path, &watch, Purpose::Check)?;
-        worker::contained(|| Statement::check(&connection, sql))
-            .unwrap_or(Err(CheckError::Unreadable))
-            .map(Arc::new)
+        let checked = worker::contained(|| Statement::check(&connection, sql));
+        let statement = checked.unwrap_or(Err(CheckError::Unreadable))?;
+        self.shared.queue.add_statement();
+        Ok(Arc::new(statement))
     }
 
     /// Runs a checked statement. Dropping the future interrupts the query and frees its thread.

@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::blocking::Blocking;
 use super::schema::{input_schema_of, output_schema_of};
 use super::typed::Typed;
 use super::{
@@ -251,14 +252,30 @@ impl<Face> Governed<Face> {
         self
     }
 
-    /// How many calls may run at once in this process.
+    /// How many calls may run at once in this process. Default: half of all that it runs.
     pub fn max_concurrent(mut self, calls: NonZeroU32) -> Self {
-        self.policy.max_concurrent = Some(calls);
+        self.policy.concurrency.calls = Some(calls);
+        self
+    }
+
+    /// How many calls of one tenant may run at once in this process.
+    pub fn max_concurrent_per_tenant(mut self, calls: NonZeroU32) -> Self {
+        self.policy.concurrency.per_tenant = Some(calls);
+        self
+    }
+
+    /// How long a call may wait for one of those places before it is refused. Default: not at all.
+    pub fn max_wait(mut self, wait: Duration) -> Self {
+        self.policy.concurrency.wait = wait;
         self
     }
 
     /// Runs a function of context and typed arguments. Input and output schemas come from its
     /// types; properties that `A` does not name are refused.
+    ///
+    /// It must not block: a call that does not come to an `await` holds up one of the few threads
+    /// that serve all others, and neither its deadline nor its caller can end it. What blocks
+    /// belongs into [`blocking_handler`](Self::blocking_handler).
     pub fn handler<A, R, F, Fut>(mut self, function: F) -> Self
     where
         F: Fn(CallContext, A) -> Fut + Send + Sync + 'static,
@@ -282,6 +299,48 @@ impl<Face> Governed<Face> {
         Fut: Future<Output = Result<R, ToolError>> + Send + 'static,
     {
         self.handler(move |context, arguments| function(state.clone(), context, arguments))
+    }
+
+    /// Runs a function that blocks (files, a database driver, long computations) on threads of their
+    /// own, at most 32 at once for this tool; more calls wait for one within their time.
+    ///
+    /// At its deadline, or when its caller leaves, a call ends for the caller at once; the function
+    /// goes on until it returns, which it should when [`CallContext::is_over`] says so; what it
+    /// returns then is not served.
+    ///
+    /// ```
+    /// use schemars::JsonSchema;
+    /// use serde::Deserialize;
+    /// use tollgate::{CallContext, Tool, ToolError};
+    ///
+    /// #[derive(Deserialize, JsonSchema)]
+    /// struct Args {
+    ///     up_to: u64,
+    /// }
+    ///
+    /// fn sum(call: CallContext, args: Args) -> Result<u64, ToolError> {
+    ///     let mut sum = 0;
+    ///     for n in 0..args.up_to {
+    ///         if n % 1_000 == 0 && call.is_over() {
+    ///             break;
+    ///         }
+    ///         sum += n;
+    ///     }
+    ///     Ok(sum)
+    /// }
+    ///
+    /// let tool = Tool::new("sum", "Adds numbers.").scope("sum").blocking_handler(sum);
+    /// ```
+    pub fn blocking_handler<A, R, F>(mut self, function: F) -> Self
+    where
+        F: Fn(CallContext, A) -> Result<R, ToolError> + Send + Sync + 'static,
+        A: DeserializeOwned + JsonSchema + 'static,
+        R: Serialize + JsonSchema,
+    {
+        self.input = input_schema_of::<A>();
+        self.output = Some(output_schema_of::<R>());
+        self.handler = Some(Arc::new(Blocking::<F, A>::new(function)));
+        self
     }
 
     /// Replaces the whole policy.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use tokio::sync::Semaphore;
 
 use super::builder::Governed;
 use super::uri_template::plain;
@@ -195,10 +194,6 @@ impl Catalog {
                 return Err(format!("has two policies for tenant `{tenant}`"));
             }
         }
-        let bulkhead = governed
-            .policy
-            .max_concurrent
-            .map(|calls| Arc::new(Semaphore::new(calls.get() as usize)));
         let target = Arc::new(Target {
             index: u32::try_from(self.targets.len()).map_err(|_| "too many targets")?,
             name,
@@ -215,7 +210,6 @@ impl Catalog {
                 .transpose()
                 .map_err(|error| format!("its output schema: {error}"))?,
             handler,
-            bulkhead,
         });
         self.targets.push(Arc::clone(&target));
         Ok(target)

@@ -1,6 +1,7 @@
 //! What a tool is told about the call it serves.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -10,13 +11,15 @@ use crate::clock::instant_now;
 
 /// The call being served: who asks, under which id, for how long.
 ///
-/// There is no cancellation to poll for: when the caller leaves or the deadline passes, the tool's
-/// future is dropped at its next `await`.
+/// An async function has no cancellation to poll for: when the caller leaves or the deadline passes,
+/// its future is dropped at its next `await`. A blocking one looks at [`is_over`](Self::is_over).
 #[derive(Clone)]
 pub struct CallContext {
     principal: Arc<Principal>,
     call_id: Uuid,
     deadline: Instant,
+    /// Set when nobody waits for the answer any more; only where a thread has to be told.
+    is_over: Option<Arc<AtomicBool>>,
 }
 
 impl CallContext {
@@ -25,6 +28,14 @@ impl CallContext {
             principal,
             call_id,
             deadline,
+            is_over: None,
+        }
+    }
+
+    pub(super) fn with_end(self, is_over: Arc<AtomicBool>) -> Self {
+        Self {
+            is_over: Some(is_over),
+            ..self
         }
     }
 
@@ -46,5 +57,12 @@ impl CallContext {
     /// Time left until the deadline.
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(instant_now())
+    }
+
+    /// Whether nobody waits for the answer any more: the deadline passed or the caller left. For
+    /// functions that block; they should look now and then, and return.
+    pub fn is_over(&self) -> bool {
+        let left = self.is_over.as_ref();
+        left.is_some_and(|over| over.load(Ordering::Acquire)) || self.time_left().is_zero()
     }
 }

@@ -20,8 +20,8 @@ pub struct Policy {
     pub limits: Vec<Limit>,
     /// How long one call may run. Default 30 s.
     pub timeout: Duration,
-    /// How many calls may run at once in this process, over all tenants. `None`: unlimited.
-    pub max_concurrent: Option<NonZeroU32>,
+    /// How many calls may run at once.
+    pub concurrency: Concurrency,
 }
 
 impl Default for Policy {
@@ -33,9 +33,21 @@ impl Default for Policy {
             enabled: true,
             limits: Vec::new(),
             timeout: Duration::from_secs(30),
-            max_concurrent: None,
+            concurrency: Concurrency::default(),
         }
     }
+}
+
+/// How many calls may run at once in this process, and what becomes of one more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Concurrency {
+    /// Calls over all tenants. `None`: half of all that the process runs.
+    pub calls: Option<NonZeroU32>,
+    /// How long a call may wait for a place; part of its time. Zero: it is refused at once. At most
+    /// four calls wait for each place.
+    pub wait: Duration,
+    /// Calls of one tenant among them. `None`: as many as of all.
+    pub per_tenant: Option<NonZeroU32>,
 }
 
 /// Who may call.
@@ -69,6 +81,8 @@ pub struct TenantPolicy {
     pub enabled: Option<bool>,
     /// How often. An empty list takes the limits away.
     pub limits: Option<Vec<Limit>>,
+    /// How many of the tenant's calls may run at once; still within those of all tenants.
+    pub per_tenant: Option<NonZeroU32>,
 }
 
 impl TenantPolicy {
@@ -86,6 +100,7 @@ impl TenantPolicy {
             policy.limits = limits;
         }
         policy.enabled = self.enabled.unwrap_or(policy.enabled);
+        policy.concurrency.per_tenant = self.per_tenant.or(policy.concurrency.per_tenant);
         policy
     }
 }

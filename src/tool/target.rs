@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Arguments, ArgumentsError, CallContext, Policy, ResourceFace, Schema, Terms, ToolError,
@@ -35,7 +34,6 @@ pub struct Target {
     pub(super) defaults: Arguments,
     pub(super) output: Option<Schema>,
     pub(super) handler: Arc<dyn Handler>,
-    pub(super) bulkhead: Option<Arc<Semaphore>>,
 }
 
 /// What a target is to callers.
@@ -124,14 +122,6 @@ impl Target {
 
     pub(crate) fn handler(&self) -> &dyn Handler {
         &*self.handler
-    }
-
-    /// A place among the calls running at once; `None` when all are taken.
-    pub(crate) fn try_enter(&self) -> Option<Option<OwnedSemaphorePermit>> {
-        match &self.bulkhead {
-            None => Some(None),
-            Some(bulkhead) => Arc::clone(bulkhead).try_acquire_owned().ok().map(Some),
-        }
     }
 
     /// Fills in defaults and checks the arguments against the schema.

@@ -1,5 +1,7 @@
 //! A policy compiled: what governs the calls of one tenant, or of all without terms of their own.
 
+use std::num::NonZeroU32;
+
 use super::{Access, BoundLimit, CompiledRule, Policy, ScopeSet};
 
 /// Who may call a target and how often, ready to be asked.
@@ -9,6 +11,7 @@ pub struct Terms {
     shadow_scopes: ScopeSet,
     rules: Vec<CompiledRule>,
     limits: Vec<BoundLimit>,
+    per_tenant: Option<NonZeroU32>,
 }
 
 impl Terms {
@@ -34,6 +37,7 @@ impl Terms {
             shadow_scopes: policy.shadow_scopes.clone(),
             rules: rules.collect::<Result<_, _>>()?,
             limits: BoundLimit::all(&policy.limits, target)?,
+            per_tenant: policy.concurrency.per_tenant,
         })
     }
 
@@ -60,5 +64,10 @@ impl Terms {
     /// How often the tenant may call. A call goes through if all let it.
     pub fn limits(&self) -> &[BoundLimit] {
         &self.limits
+    }
+
+    /// How many calls of one tenant may run at once.
+    pub fn per_tenant(&self) -> Option<NonZeroU32> {
+        self.per_tenant
     }
 }

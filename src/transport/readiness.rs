@@ -13,7 +13,7 @@ use crate::pipeline::Pipeline;
 /// The status and the JSON body.
 pub(super) fn readiness(pipeline: &Pipeline) -> (u16, Bytes) {
     let unavailable = CallError::Draining.row().rest_status;
-    if pipeline.load.is_closed() {
+    if pipeline.load.is_leaving() {
         return (
             unavailable,
             Bytes::from_static(b"{\"status\":\"draining\"}"),

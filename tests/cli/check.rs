@@ -53,10 +53,10 @@ rules:
     );
     insta::assert_snapshot!(found.stdout, @r#"
     TOOL OR RESOURCE  TENANT   SCOPES                            RULES         QUOTA PER TENANT  TIMEOUT  AT ONCE
-    t                 *        a (b | c)                         2, shadow: 1  shadow: 5/10s     30s      unlimited
-    t                 acme     a (b | c)                         none          100/10s           30s      unlimited
-    t                 globex   (not enabled)                     2, shadow: 1  shadow: 5/10s     30s      unlimited
-    t                 initech  (any authenticated), shadow: (d)  2, shadow: 1  shadow: 5/10s     30s      unlimited
+    t                 *        a (b | c)                         2, shadow: 1  shadow: 5/10s     30s      half
+    t                 acme     a (b | c)                         none          100/10s           30s      half
+    t                 globex   (not enabled)                     2, shadow: 1  shadow: 5/10s     30s      half
+    t                 initech  (any authenticated), shadow: (d)  2, shadow: 1  shadow: 5/10s     30s      half
 
     t  *  rules[0]  deny has(args.id) && args.id == "x"
     t  *  rules[1]  shadow: allowOnlyIf caller.subject != "eve"

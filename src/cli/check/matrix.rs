@@ -1,5 +1,6 @@
 //! The table of policies: a row for each tool and resource, and one for each tenant that has its own.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::config::format_duration;
@@ -41,7 +42,6 @@ pub(super) fn of(targets: &[Arc<Target>]) -> String {
 fn row(target: &Target, tenant: &str, terms: &Terms) -> [String; 7] {
     let unlimited = || "unlimited".to_owned();
     let policy = target.policy();
-    let at_once = policy.max_concurrent;
     [
         target.name().to_owned(),
         inert(tenant),
@@ -49,8 +49,18 @@ fn row(target: &Target, tenant: &str, terms: &Terms) -> [String; 7] {
         count(terms.rules()),
         limits(terms),
         format_duration(policy.timeout),
-        at_once.map_or_else(unlimited, |calls| calls.to_string()),
+        at_once(policy.concurrency.calls, terms.per_tenant()),
     ]
+}
+
+/// Calls of all and, where there is such a limit, of the tenant. Without a limit of its own a target
+/// has half of all places.
+fn at_once(calls: Option<NonZeroU32>, per_tenant: Option<NonZeroU32>) -> String {
+    let calls = calls.map_or_else(|| "half".to_owned(), |calls| calls.to_string());
+    match per_tenant {
+        Some(share) => format!("{calls}, {share} a tenant"),
+        None => calls,
+    }
 }
 
 /// Whether a tenant has the rules that all have, which are told once.

@@ -1,6 +1,7 @@
 //! Who may call and how often, as tools, resources and tenants write it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -104,4 +105,7 @@ pub(in crate::config) struct RawOverride {
     pub(in crate::config) enabled: Option<bool>,
     /// Calls of this tenant.
     pub(in crate::config) rate_limit: Option<RawRateLimit>,
+    /// Calls of this tenant that may run at once, instead of `maxConcurrent.perTenant`; still within those of all tenants.
+    #[schemars(range(max = 1_000_000))]
+    pub(in crate::config) max_concurrent: Option<NonZeroU32>,
 }

@@ -38,7 +38,12 @@ pub(in crate::config) struct RawServer {
     /// Calls that may run at once in this process, over all tools.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::config) max_in_flight: usize,
-    /// How long running calls may take to finish after SIGTERM, such as `10s`. At most 1h.
+    /// How many of them may be one tenant's. Default: half of `maxInFlight`.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(in crate::config) max_in_flight_per_tenant: Option<usize>,
+    /// How long calls are still taken after SIGTERM while `/readyz` says no already, such as `5s`. At most 1h.
+    pub(in crate::config) shutdown_delay: String,
+    /// How long running calls may take to finish after that, such as `10s`. At most 1h.
     pub(in crate::config) shutdown_grace: String,
 }
 
@@ -57,6 +62,8 @@ impl Default for RawServer {
             max_connections_per_address: 512,
             max_body_bytes: 1 << 20,
             max_in_flight: 1024,
+            max_in_flight_per_tenant: None,
+            shutdown_delay: "0s".into(),
             shutdown_grace: "10s".into(),
         }
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{RawRateLimit, RawRule, RawScopes};
+use super::{RawConcurrency, RawRateLimit, RawRule, RawScopes};
 
 /// A database that tools read from.
 #[derive(Deserialize, JsonSchema)]
@@ -47,9 +47,8 @@ pub(in crate::config) struct RawTool {
     /// How long one call may take, such as `2s`. More than 0, at most 1h.
     #[serde(default = "default_timeout")]
     pub(in crate::config) timeout: String,
-    /// Calls of this tool that may run at once. Default: no limit of its own.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub(in crate::config) max_concurrent: Option<u32>,
+    /// Calls of this tool that may run at once: a number, or `calls`, `wait` and `perTenant`. Default: half of `server.maxInFlight`.
+    pub(in crate::config) max_concurrent: Option<RawConcurrency>,
     /// The arguments, by name: a JSON Schema (2020-12) each. An argument is required unless it has
     /// a `default` or `required: false`.
     #[serde(default)]
@@ -151,9 +150,8 @@ pub(in crate::config) struct RawResource {
     /// How long one read may take, such as `2s`. More than 0, at most 1h.
     #[serde(default = "default_timeout")]
     pub(in crate::config) timeout: String,
-    /// Reads of this resource that may run at once. Default: no limit of its own.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub(in crate::config) max_concurrent: Option<u32>,
+    /// Reads of this resource that may run at once: a number, or `calls`, `wait` and `perTenant`. Default: half of `server.maxInFlight`.
+    pub(in crate::config) max_concurrent: Option<RawConcurrency>,
     /// The variables of the URI template, by name: a JSON Schema (2020-12) each. Those not listed are any text.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Map<String, Value>>")]

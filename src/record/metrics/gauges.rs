@@ -12,6 +12,10 @@ use crate::auth::KeyState;
 pub struct State {
     /// Calls that run.
     pub in_flight: u64,
+    /// Tenants whose calls they are.
+    pub tenants: u64,
+    /// How many of them each tool and resource has.
+    pub targets: Vec<TargetState>,
     /// Bytes of answers that wait to be read.
     pub unsent: u64,
     /// How each issuer's keys stand.
@@ -20,6 +24,16 @@ pub struct State {
     pub failing_sources: u64,
     /// Failed authentications that there was no room to count.
     pub uncounted_failures: u64,
+}
+
+/// How many calls of one tool or resource there are.
+pub struct TargetState {
+    /// The tool's name or the resource's URI template.
+    pub target: Arc<str>,
+    /// Calls that hold a place.
+    pub running: u64,
+    /// Calls that wait for one.
+    pub waiting: u64,
 }
 
 type Observe = Arc<dyn Fn() -> Option<State> + Send + Sync>;
@@ -33,6 +47,14 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
             gauge.observe(state.in_flight, &[]);
         }))
         .build();
+    meter
+        .u64_observable_gauge(names::TENANTS)
+        .with_description("Tenants whose calls run now")
+        .with_callback(of_state(&observe, |state, gauge| {
+            gauge.observe(state.tenants, &[]);
+        }))
+        .build();
+    register_targets(meter, &observe);
     meter
         .u64_observable_gauge(names::UNSENT)
         .with_unit("By")
@@ -68,6 +90,19 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
         .build();
 }
 
+fn register_targets(meter: &Meter, observe: &Observe) {
+    meter
+        .u64_observable_gauge(names::TARGET_RUNNING)
+        .with_description("Calls of the target that run now")
+        .with_callback(of_targets(observe, |target| target.running))
+        .build();
+    meter
+        .u64_observable_gauge(names::TARGET_WAITING)
+        .with_description("Calls that wait for a place at the target")
+        .with_callback(of_targets(observe, |target| target.waiting))
+        .build();
+}
+
 fn register_keys(meter: &Meter, observe: &Observe) {
     meter
         .u64_observable_gauge(names::KEYS_USABLE)
@@ -97,6 +132,18 @@ fn of_state<T>(
             tell(state, instrument);
         }
     }
+}
+
+fn of_targets(
+    observe: &Observe,
+    value: impl Fn(&TargetState) -> u64 + Send + Sync + 'static,
+) -> impl Fn(&dyn AsyncInstrument<u64>) + Send + Sync + 'static {
+    of_state(observe, move |state, instrument| {
+        for target in &state.targets {
+            let name = KeyValue::new(names::TARGET, Arc::clone(&target.target));
+            instrument.observe(value(target), &[name]);
+        }
+    })
 }
 
 fn of_keys<T>(

@@ -4,7 +4,9 @@
 //! written.
 
 use crate::config::{self, Faults};
-use crate::tool::{Access, Governed, Limit, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy};
+use crate::tool::{
+    Access, Concurrency, Governed, Limit, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy,
+};
 
 /// Puts something declared under its policy and those of single tenants. The policies are checked
 /// even where there is nothing to put under them, so that all faults show at once.
@@ -26,7 +28,11 @@ pub(super) fn govern<'c, Face>(
         enabled: common.enabled,
         limits: common.rate.into_iter().map(limit).collect(),
         timeout: common.timeout,
-        max_concurrent: common.max_concurrent,
+        concurrency: Concurrency {
+            calls: common.concurrency.calls,
+            wait: common.concurrency.wait,
+            per_tenant: common.concurrency.per_tenant,
+        },
     };
     let built = built.map(|built| built.policy(policy));
     tenants.fold(built, |built, (name, own)| {
@@ -38,6 +44,7 @@ pub(super) fn govern<'c, Face>(
             rules: own.rules.as_ref().map(|listed| rules(listed, faults)),
             enabled: own.enabled,
             limits: own.rate.map(|rate| vec![limit(rate)]),
+            per_tenant: own.max_concurrent,
         };
         built.map(|built| built.for_tenant(name, policy))
     })

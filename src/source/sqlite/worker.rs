@@ -43,7 +43,9 @@ impl Worker {
 
     /// Serves until the queue is closed.
     pub(super) fn run(mut self, queue: &Queue) {
-        while let Some(job) = queue.pop() {
+        let mut done = None;
+        while let Some(job) = queue.pop(done) {
+            done = Some(job.lane());
             self.serve(job);
         }
     }

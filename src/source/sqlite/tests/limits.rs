@@ -3,7 +3,7 @@
 use super::*;
 use tokio::sync::oneshot;
 
-use super::super::queue::Job;
+use super::super::queue::{Job, Queue};
 use super::super::worker::Worker;
 
 /// Well under any deadline used here, well over what stopping takes.
@@ -220,6 +220,63 @@ async fn a_full_queue_says_so_at_once_and_forgets_those_who_left() {
     waiting.shutdown().await;
     assert_eq!(scalar(&database, "SELECT 1 AS one", &[]).await, 1);
     assert!(started.elapsed() < SOON);
+}
+
+#[tokio::test]
+async fn a_statement_that_hangs_leaves_the_others_a_thread_and_room_to_wait() {
+    let shop = Shop::new();
+    let database = shop.open(3);
+    let runaway = database.check(RUNAWAY).unwrap();
+    let quick = database.check("SELECT 1 AS one").unwrap();
+    let mut hanging = tokio::task::JoinSet::new();
+    // More than there is room for: the last ones are refused.
+    for _ in 0..3 * 64 {
+        let (database, query) = (database.clone(), ample(&runaway, &[]));
+        hanging.spawn(async move { database.query(query).await });
+    }
+    while hanging.len() > 2 + 3 * 64 / 2 {
+        let refused = hanging.join_next().await.unwrap().unwrap();
+        assert_eq!(refused, Err(QueryError::Busy));
+    }
+    for _ in 0..100 {
+        let rows = database.query(ample(&quick, &[])).await.unwrap();
+        assert_eq!(rows[0]["one"], 1);
+    }
+    assert_eq!(hanging.len(), 2 + 3 * 64 / 2, "they still hang");
+    hanging.shutdown().await;
+}
+
+#[test]
+fn statements_take_turns_and_one_never_holds_all_threads() {
+    let shop = Shop::new();
+    let database = shop.open(1);
+    let many = database.check("SELECT 1 AS one").unwrap();
+    let few = database.check("SELECT 2 AS two").unwrap();
+    let queue = Queue::new(3, 64);
+    let mut waiting = Vec::new();
+    let mut push = |statement: &Arc<Statement>| {
+        let (reply, answer) = oneshot::channel();
+        waiting.push(answer);
+        let query = ample(statement, &[]);
+        assert!(queue.push(Job { query, reply }));
+    };
+    let sql = |job: Option<Job>| job.unwrap().query.statement.sql.clone();
+    // Alone on its database, a statement may have all threads.
+    for _ in 0..3 {
+        push(&many);
+    }
+    let jobs = [queue.pop(None), queue.pop(None), queue.pop(None)];
+    let lane = jobs[0].as_ref().unwrap().lane();
+
+    queue.add_statement();
+    queue.add_statement();
+    for statement in [&many, &many, &few, &few] {
+        push(statement);
+    }
+    // Three of `many` run still; it has to make way first.
+    assert_eq!(sql(queue.pop(None)), "SELECT 2 AS two");
+    assert_eq!(sql(queue.pop(Some(lane))), "SELECT 2 AS two");
+    assert_eq!(sql(queue.pop(Some(lane))), "SELECT 1 AS one");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

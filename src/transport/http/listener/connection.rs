@@ -2,11 +2,14 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -26,6 +29,7 @@ use super::http2;
 use super::paced::Paced;
 use super::places::Place;
 use super::{CLOSE_TIMEOUT, MAX_HEAD_BYTES, MAX_HEADERS};
+use crate::pipeline::Life;
 use crate::transport::http::{HttpSurface, Limits, Tls};
 
 /// What all connections of a listener share.
@@ -88,12 +92,17 @@ impl Connection {
         let service = service_fn(|request| {
             let (surface, share) = (Arc::clone(&shared.surface), &share);
             async move {
-                let response = surface.answer(request, peer).await;
+                let mut response = surface.answer(request, peer).await;
+                if surface.pipeline.load.is_leaving() {
+                    // The client's next connection may lead to a server that stays (RFC 9112 §9.6).
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(CONNECTION, close);
+                }
                 Ok::<_, Infallible>(response.map(|body| Answer::http1(body, share)))
             }
         });
         let connection = shared.http1.serve_connection(stream, service);
-        drive(connection, cut, self.stop, std::future::pending()).await;
+        drive(connection, cut, self.stop, pending(), pending()).await;
         drop(self.place);
     }
 
@@ -105,35 +114,58 @@ impl Connection {
         let (share, cut) = shared.backlog.share();
         let service = http2::service(&shared.surface, &activity, &share, self.peer);
         let connection = shared.http2.serve_connection(stream, service);
-        drive(connection, cut, self.stop, activity.expired()).await;
+        let leaving = drain_begins(shared.surface.pipeline.load.life());
+        drive(connection, cut, self.stop, activity.expired(), leaving).await;
         drop(self.place);
+    }
+}
+
+/// Resolves when the server begins to drain. Never on a connection that came later: it could not be
+/// told why its requests are refused.
+async fn drain_begins(mut life: watch::Receiver<Life>) {
+    let came_later = *life.borrow_and_update() == Life::Draining;
+    if came_later || life.wait_for(|life| *life == Life::Draining).await.is_err() {
+        pending().await
     }
 }
 
 /// Serves until the client leaves, the connection is `cut`, `stop` speaks, or the connection
 /// `expired`. In the last two cases what runs may end, for a moment: before `stop` speaks, calls
-/// have had their grace.
+/// have had their grace. Once the server is `leaving`, the client is told to begin nothing new here
+/// (HTTP/2: GOAWAY, RFC 9113 §6.8), and what runs may end in its time.
 async fn drive<C>(
     connection: C,
     cut: oneshot::Receiver<()>,
     mut stop: watch::Receiver<()>,
     expired: impl Future<Output = ()>,
+    leaving: impl Future<Output = ()>,
 ) where
     C: GracefulConnection<Error: Error>,
 {
     let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = &mut connection => ended,
-        Ok(()) = cut => return,
-        () = async {
-            tokio::select! {
-                _ = stop.changed() => {}
-                () = expired => {}
+    let mut cut = pin!(async {
+        // Nobody cuts a connection any more whose share is gone.
+        if cut.await.is_err() {
+            pending().await
+        }
+    });
+    let mut over = pin!(async {
+        tokio::select! {
+            _ = stop.changed() => {}
+            () = expired => {}
+        }
+    });
+    let mut leaving = pin!(leaving.fuse());
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = &mut connection => break ended,
+            () = &mut cut => return,
+            () = &mut leaving => connection.as_mut().graceful_shutdown(),
+            () = &mut over => {
+                connection.as_mut().graceful_shutdown();
+                break timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()));
             }
-        } => {
-            connection.as_mut().graceful_shutdown();
-            timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

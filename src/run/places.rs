@@ -1,0 +1,187 @@
+//! The places of each tool and resource: how many of its calls run at once, and how many of them
+//! may be one tenant's.
+//!
+//! Kept beside the catalogue and not in its targets, so that a new catalogue goes on with the
+//! places of the old one: a call that runs while the configuration changes still holds its place.
+//! A reader would ask why a call takes its tenant's place first: so a tenant with more calls than
+//! its share waits in a line of its own, and not in front of others.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::gate::{Gate, Place};
+use crate::auth::TenantKey;
+use crate::clock::deadline_in;
+use crate::error::CallError;
+use crate::tool::{Catalog, Target};
+
+/// The places of a catalogue's targets.
+pub struct Places {
+    /// By the target's index.
+    of_targets: Vec<Arc<Bulkhead>>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// The bulkheads in use by any catalogue, by the target's name.
+type Known = HashMap<Arc<str>, Weak<Bulkhead>>;
+
+struct Bulkhead {
+    name: Arc<str>,
+    gate: Arc<Gate>,
+    /// Where tenants have a share: those with calls.
+    tenants: Mutex<HashMap<TenantKey, Arc<Gate>>>,
+}
+
+/// How the places of one target stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacesState {
+    /// The tool's name or the resource's URI template.
+    pub target: Arc<str>,
+    /// Calls that hold a place.
+    pub running: usize,
+    /// Calls that wait for one.
+    pub waiting: usize,
+}
+
+/// A call's place at a target; dropping it gives it back.
+pub(super) struct Held {
+    _place: Place,
+    _share: Option<Share>,
+}
+
+/// A call's place, or its wait for one, within its tenant's share.
+struct Share {
+    place: Option<Place>,
+    gate: Option<Arc<Gate>>,
+    tenant: TenantKey,
+    bulkhead: Arc<Bulkhead>,
+}
+
+impl Places {
+    /// Places for the targets of a catalogue: as many as each one's policy says, else `usual`.
+    pub fn new(catalog: &Catalog, usual: usize) -> Self {
+        Self::with(Arc::default(), catalog, usual)
+    }
+
+    /// Places for a catalogue that follows on this one's. Targets of the same name share their
+    /// places; the new limits hold for both at once.
+    pub fn renewed(&self, catalog: &Catalog, usual: usize) -> Self {
+        Self::with(Arc::clone(&self.known), catalog, usual)
+    }
+
+    fn with(known: Arc<Mutex<Known>>, catalog: &Catalog, usual: usize) -> Self {
+        let mut all = lock(&known);
+        all.retain(|_, bulkhead| bulkhead.strong_count() > 0);
+        let of_targets = catalog.targets().iter().map(|target| {
+            let calls = target.policy().concurrency.calls;
+            let limit = calls.map_or(usual, |calls| calls.get() as usize);
+            let bulkhead = all.get(target.name()).and_then(Weak::upgrade);
+            let bulkhead = bulkhead.unwrap_or_else(|| Bulkhead::new(target.name()));
+            bulkhead.gate.set_limit(limit);
+            all.insert(Arc::clone(&bulkhead.name), Arc::downgrade(&bulkhead));
+            bulkhead
+        });
+        let of_targets = of_targets.collect();
+        drop(all);
+        Self { of_targets, known }
+    }
+
+    /// How the places stand, in the order of the catalogue.
+    pub fn states(&self) -> Vec<PlacesState> {
+        let state = |bulkhead: &Arc<Bulkhead>| PlacesState {
+            target: Arc::clone(&bulkhead.name),
+            running: bulkhead.gate.taken(),
+            waiting: bulkhead.waiting(),
+        };
+        self.of_targets.iter().map(state).collect()
+    }
+
+    /// Takes a place for a call of `tenant`. Waits for it as long as the policy says, but not
+    /// longer than `deadline`.
+    pub(super) async fn enter(
+        &self,
+        target: &Target,
+        tenant: TenantKey,
+        deadline: Instant,
+    ) -> Result<Held, CallError> {
+        let bulkhead = self.of_targets.get(target.index() as usize);
+        let bulkhead = bulkhead
+            .filter(|bulkhead| *bulkhead.name == *target.name())
+            .ok_or_else(|| CallError::Internal("a target of another catalogue".to_owned()))?;
+        let wait = target.policy().concurrency.wait;
+        let until = (wait > Duration::ZERO).then(|| deadline_in(wait).min(deadline));
+        let share = match target.terms(tenant).per_tenant() {
+            Some(limit) => {
+                let share = Share::enter(bulkhead, tenant, limit.get() as usize, until).await;
+                Some(share.ok_or(CallError::TooManyOfTenant)?)
+            }
+            None => None,
+        };
+        let place = bulkhead.gate.enter(until).await;
+        Ok(Held {
+            _place: place.ok_or(CallError::TooManyAtOnce)?,
+            _share: share,
+        })
+    }
+}
+
+impl Bulkhead {
+    fn new(name: &str) -> Arc<Self> {
+        Arc::new(Self {
+            name: Arc::from(name),
+            gate: Gate::new(0),
+            tenants: Mutex::default(),
+        })
+    }
+
+    fn waiting(&self) -> usize {
+        let of_tenants: usize = lock(&self.tenants)
+            .values()
+            .map(|gate| gate.waiting())
+            .sum();
+        self.gate.waiting() + of_tenants
+    }
+}
+
+impl Share {
+    async fn enter(
+        bulkhead: &Arc<Bulkhead>,
+        tenant: TenantKey,
+        limit: usize,
+        until: Option<Instant>,
+    ) -> Option<Self> {
+        let gate = {
+            let mut tenants = lock(&bulkhead.tenants);
+            Arc::clone(tenants.entry(tenant).or_insert_with(|| Gate::new(limit)))
+        };
+        gate.set_limit(limit);
+        // Before the wait, so that whoever leaves meanwhile tidies up as well.
+        let mut share = Self {
+            place: None,
+            gate: Some(Arc::clone(&gate)),
+            tenant,
+            bulkhead: Arc::clone(bulkhead),
+        };
+        let place = gate.enter(until).await;
+        drop(gate);
+        share.place = Some(place?);
+        Some(share)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        drop(self.place.take());
+        let mut tenants = lock(&self.bulkhead.tenants);
+        drop(self.gate.take());
+        let is_idle = |gate: &Arc<Gate>| Arc::strong_count(gate) == 1;
+        if tenants.get(&self.tenant).is_some_and(is_idle) {
+            tenants.remove(&self.tenant);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
