@@ -8,6 +8,7 @@
 mod changes;
 mod identify;
 mod load;
+mod reloads;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
 pub use changes::Changes;
 pub use load::Load;
 use load::Place;
+pub use reloads::{ReloadState, Reloads, Standing};
 
 /// What a caller asks for.
 pub struct CallRequest<'a> {
@@ -31,20 +33,25 @@ pub struct CallRequest<'a> {
     pub arguments: Arguments,
 }
 
-/// Everything a call passes. One per server, shared by all transports.
+/// Everything a call passes, shared by all transports. One per configuration that was served; what
+/// counts is shared by all of them.
 pub struct Pipeline {
     /// Who is calling.
     pub authenticator: Authenticator,
     /// How many bad credentials an address may send.
-    pub failures: FailureLimit,
+    pub failures: Arc<FailureLimit>,
     /// What can be called.
     pub catalog: Catalog,
     /// How often.
-    pub quotas: Quotas,
+    pub quotas: Arc<Quotas>,
     /// How many at once, and whether still.
     pub load: Arc<Load>,
     /// What becomes known of it.
     pub recorder: Arc<Recorder>,
+    /// That the lists may have changed.
+    pub changes: Arc<Changes>,
+    /// How often it was made anew.
+    pub reloads: Arc<Reloads>,
 }
 
 impl Pipeline {

@@ -7,6 +7,7 @@
 mod builder;
 mod catalog;
 mod context;
+mod numbers;
 mod output;
 mod policy;
 mod rule;

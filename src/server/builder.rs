@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::admin::AdminAddress;
+use super::fixed::Fixed;
 use super::{Server, StartError};
 use crate::auth::{
     ApiKey, ApiKeyFile, Authenticator, ClaimNames, Introspection, Issuer, LocalIdentity,
@@ -15,7 +16,7 @@ use crate::auth::{
 };
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
-use crate::pipeline::{Load, Pipeline};
+use crate::pipeline::{Changes, Load, Pipeline, Reloads};
 use crate::quota::{FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing};
 use crate::tool::{Catalog, Quota, Resource, Tool};
@@ -40,6 +41,8 @@ pub struct ServerBuilder {
     pub(super) local: Option<LocalIdentity>,
     pub(super) anonymous: Option<Principal>,
     pub(super) http: HttpSettings,
+    /// What the configuration says; who binds says where.
+    pub(super) listen: Option<SocketAddr>,
     pub(super) admin: Option<AdminAddress>,
     pub(super) max_in_flight: usize,
     pub(super) max_quota_keys: usize,
@@ -67,6 +70,7 @@ impl Default for ServerBuilder {
             local: None,
             anonymous: None,
             http: HttpSettings::default(),
+            listen: None,
             admin: None,
             max_in_flight: 1_024,
             max_quota_keys: 1_000_000,
@@ -219,10 +223,33 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// [`StartError`]: every fault of every tool at once, or tracing that cannot be set up.
-    pub fn build(mut self) -> Result<Server, StartError> {
-        let catalog = Catalog::build(self.tools, self.resources).map_err(StartError::Catalog)?;
+    pub fn build(self) -> Result<Server, StartError> {
+        self.assemble(None, None)
+    }
+
+    /// Like [`build`](Self::build), for what takes the place of `before` in a server that runs.
+    pub(super) fn build_after(
+        self,
+        before: &Pipeline,
+        dev: Option<Arc<DevMint>>,
+    ) -> Result<Server, StartError> {
+        self.assemble(Some(before), dev)
+    }
+
+    fn assemble(
+        mut self,
+        before: Option<&Pipeline>,
+        dev: Option<Arc<DevMint>>,
+    ) -> Result<Server, StartError> {
+        let wanted = Fixed::of(&self);
+        let catalog = match before {
+            Some(before) => before.catalog.followed_by(self.tools, self.resources),
+            None => Catalog::build(self.tools, self.resources),
+        };
+        let catalog = catalog.map_err(StartError::Catalog)?;
         let dev = if self.dev {
-            let dev = dev_mint(&self.clock)?;
+            // Demo tokens that were handed out stay good.
+            let dev = dev.map_or_else(|| dev_mint(&self.clock).map(Arc::new), Ok)?;
             self.issuers
                 .push(Issuer::hs256(DEV_ISSUER, [&dev.audience], &dev.secret)?);
             let principal = Principal::configured("acme", "local-dev", catalog.scopes());
@@ -248,28 +275,35 @@ impl ServerBuilder {
         if let Some(principal) = self.anonymous {
             authenticator = authenticator.with_anonymous(principal);
         }
-        let tracing = match self.tracing {
-            Some(tracing) => Some(tracing),
-            None if self.exporters.is_empty() => None,
-            None => Some(Tracing::new(&self.service, &self.exporters)?),
+        let pipeline = if let Some(before) = before {
+            before.followed_by(authenticator.with_keys_of(&before.authenticator), catalog)
+        } else {
+            let tracing = match self.tracing {
+                Some(tracing) => Some(tracing),
+                None if self.exporters.is_empty() => None,
+                None => Some(Tracing::new(&self.service, &self.exporters)?),
+            };
+            Pipeline {
+                authenticator,
+                catalog,
+                failures: Arc::new(FailureLimit::new(self.failure_limit, self.clock.clone())),
+                quotas: Arc::new(Quotas::in_memory(self.max_quota_keys, self.clock.clone())),
+                load: Load::new(self.max_in_flight, self.http.limits.max_unsent_bytes),
+                recorder: Arc::new(Recorder::new(self.clock, tracing)),
+                changes: Arc::new(Changes::default()),
+                reloads: Arc::new(Reloads::default()),
+            }
         };
-        let pipeline = Arc::new(Pipeline {
-            authenticator,
-            catalog,
-            failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
-            quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
-            load: Load::new(self.max_in_flight, self.http.limits.max_unsent_bytes),
-            recorder: Arc::new(Recorder::new(self.clock, tracing)),
-        });
         Ok(Server {
             mcp: Arc::new(Mcp::new(&pipeline, self.info)),
-            pipeline,
+            pipeline: Arc::new(pipeline),
             http: self.http,
             admin: self.admin,
             service: self.service,
             shutdown_grace: self.shutdown_grace,
             serves_stdio,
             dev,
+            wanted,
         })
     }
 }

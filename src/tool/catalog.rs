@@ -1,12 +1,14 @@
 //! All targets of a server, checked once at start and looked up on each call.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
 use super::builder::Governed;
+use super::numbers::Numbers;
 use super::uri_template::plain;
 use super::{Access, Arguments, Resource, Schema, Target, TargetKind, Terms, Tool, UriTemplate};
 use crate::auth::TenantKey;
@@ -48,6 +50,7 @@ pub struct Catalog {
     tools: HashMap<Arc<str>, Arc<Target>>,
     static_resources: HashMap<Arc<str>, Arc<Target>>,
     templates: Vec<Arc<Target>>,
+    numbers: Numbers,
 }
 
 impl Catalog {
@@ -59,11 +62,27 @@ impl Catalog {
         tools: impl IntoIterator<Item = Tool>,
         resources: impl IntoIterator<Item = Resource>,
     ) -> Result<Self, Vec<CatalogFault>> {
-        let mut catalog = Self::default();
+        Self::default().followed_by(tools, resources)
+    }
+
+    /// Like [`build`](Self::build), for a catalogue that takes this one's place: names keep their
+    /// numbers, and targets whose limit is unchanged their places for calls at once.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build).
+    pub fn followed_by(
+        &self,
+        tools: impl IntoIterator<Item = Tool>,
+        resources: impl IntoIterator<Item = Resource>,
+    ) -> Result<Self, Vec<CatalogFault>> {
+        let mut catalog = Self {
+            numbers: self.numbers.clone(),
+            ..Self::default()
+        };
         let mut faults = Vec::new();
         for tool in tools {
             let name = tool.face.name.clone();
-            if let Err(fault) = catalog.add_tool(tool) {
+            if let Err(fault) = catalog.add_tool(tool, self) {
                 faults.push(CatalogFault {
                     target: name,
                     fault,
@@ -72,7 +91,7 @@ impl Catalog {
         }
         for resource in resources {
             let name = resource.face.uri_template.clone();
-            if let Err(fault) = catalog.add_resource(resource) {
+            if let Err(fault) = catalog.add_resource(resource, self) {
                 faults.push(CatalogFault {
                     target: name,
                     fault,
@@ -139,7 +158,7 @@ impl Catalog {
         scopes
     }
 
-    fn add_tool(&mut self, tool: Tool) -> Result<(), String> {
+    fn add_tool(&mut self, tool: Tool, before: &Self) -> Result<(), String> {
         let name = tool.face.name.as_str();
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
         if name.is_empty() || name.len() > MAX_NAME_CHARS || !name.bytes().all(allowed) {
@@ -150,12 +169,12 @@ impl Catalog {
         }
         let name: Arc<str> = Arc::from(name);
         let kind = TargetKind::Tool(tool.face.clone());
-        let target = self.compile(Arc::clone(&name), kind, tool)?;
+        let target = self.compile(Arc::clone(&name), kind, tool, before)?;
         self.tools.insert(name, target);
         Ok(())
     }
 
-    fn add_resource(&mut self, mut resource: Resource) -> Result<(), String> {
+    fn add_resource(&mut self, mut resource: Resource, before: &Self) -> Result<(), String> {
         let template =
             UriTemplate::parse(&resource.face.uri_template).map_err(|error| error.to_string())?;
         let name: Arc<str> = Arc::from(template.as_str());
@@ -165,7 +184,7 @@ impl Catalog {
         require_variables(&mut resource.input, &template)?;
         let is_static = template.is_static();
         let kind = TargetKind::Resource(resource.face.clone(), template);
-        let target = self.compile(Arc::clone(&name), kind, resource)?;
+        let target = self.compile(Arc::clone(&name), kind, resource, before)?;
         if is_static {
             self.static_resources.insert(plain(&name).into(), target);
         } else {
@@ -179,6 +198,7 @@ impl Catalog {
         name: Arc<str>,
         kind: TargetKind,
         governed: Governed<Face>,
+        before: &Self,
     ) -> Result<Arc<Target>, String> {
         let handler = governed.handler.ok_or("has nothing to run")?;
         if governed.input.get("type") != Some(&json!("object")) {
@@ -195,12 +215,14 @@ impl Catalog {
                 return Err(format!("has two policies for tenant `{tenant}`"));
             }
         }
-        let bulkhead = governed
-            .policy
-            .max_concurrent
-            .map(|calls| Arc::new(Semaphore::new(calls.get() as usize)));
+        let bulkhead = before
+            .places(&name, governed.policy.max_concurrent)
+            .or_else(|| {
+                let calls = governed.policy.max_concurrent?;
+                Some(Arc::new(Semaphore::new(calls.get() as usize)))
+            });
         let target = Arc::new(Target {
-            index: u32::try_from(self.targets.len()).map_err(|_| "too many targets")?,
+            index: self.numbers.of(&name).ok_or("too many targets")?,
             name,
             kind,
             policy: governed.policy,
@@ -219,6 +241,13 @@ impl Catalog {
         });
         self.targets.push(Arc::clone(&target));
         Ok(target)
+    }
+
+    /// The places of the target of that name, if it has that many.
+    fn places(&self, name: &str, limit: Option<NonZeroU32>) -> Option<Arc<Semaphore>> {
+        let target = self.targets.iter().find(|target| &*target.name == name)?;
+        let same = target.policy.max_concurrent == limit;
+        target.bulkhead.as_ref().filter(|_| same).map(Arc::clone)
     }
 }
 

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -30,7 +31,8 @@ use crate::transport::http::{HttpSurface, Limits, Tls};
 
 /// What all connections of a listener share.
 pub(super) struct Shared {
-    pub(super) surface: Arc<HttpSurface>,
+    /// The current one, looked up for each request.
+    pub(super) surface: Arc<ArcSwap<HttpSurface>>,
     pub(super) limits: Limits,
     pub(super) backlog: Arc<Backlog>,
     pub(super) streams: http2::Streams,
@@ -49,10 +51,14 @@ pub(super) struct Connection {
 }
 
 impl Shared {
-    pub(super) fn new(surface: Arc<HttpSurface>, limits: Limits, tls: Option<&Tls>) -> Arc<Self> {
+    pub(super) fn new(
+        surface: Arc<ArcSwap<HttpSurface>>,
+        limits: Limits,
+        tls: Option<&Tls>,
+    ) -> Arc<Self> {
         let streams = http2::Streams::default();
         Arc::new(Self {
-            backlog: Backlog::new(&surface.pipeline),
+            backlog: Backlog::new(surface.load().pipeline()),
             surface,
             http1: http1_builder(limits.head),
             http2: http2::builder(streams.clone()),
@@ -86,7 +92,7 @@ impl Connection {
         let stream = TokioIo::new(Guarded::new(Paced::new(stream, shared.limits.reply)));
         let (share, cut) = shared.backlog.share();
         let service = service_fn(|request| {
-            let (surface, share) = (Arc::clone(&shared.surface), &share);
+            let (surface, share) = (shared.surface.load_full(), &share);
             async move {
                 let response = surface.answer(request, peer).await;
                 Ok::<_, Infallible>(response.map(|body| Answer::http1(body, share)))
