@@ -44,6 +44,11 @@ impl Session {
         Self { process, folder }
     }
 
+    /// Where its configuration is.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub(crate) fn send_bytes(&mut self, line: &[u8]) {
         let input = self.process.input.as_mut().expect("still open");
         let line = [line, b"\n"].concat();
