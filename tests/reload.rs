@@ -2,7 +2,6 @@
 //! then on, without losing one, and without giving back what was spent.
 
 #[path = "support/caller.rs"]
-#[expect(dead_code, reason = "other test files use the rest")]
 mod caller;
 #[path = "support/key_server.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]
@@ -14,7 +13,6 @@ mod scrape;
 #[expect(dead_code, reason = "other test files use the rest")]
 mod signers;
 #[path = "support/tokens.rs"]
-#[expect(dead_code, reason = "other test files use the rest")]
 mod tokens;
 
 #[path = "reload/counts.rs"]

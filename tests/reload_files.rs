@@ -12,10 +12,8 @@ mod scrape;
 #[expect(dead_code, reason = "other test files use the rest")]
 mod session;
 #[path = "support/slow.rs"]
-#[expect(dead_code, reason = "other test files use the rest")]
 mod slow;
 #[path = "support/tokens.rs"]
-#[expect(dead_code, reason = "other test files use the rest")]
 mod tokens;
 
 #[path = "reload_files/faults.rs"]

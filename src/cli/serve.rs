@@ -21,7 +21,7 @@ use crate::server::{FLUSH_TIMEOUT, Reloader};
 const END_GRACE: Duration = Duration::from_millis(1_200);
 /// And then the last spans.
 const END_FLUSH: Duration = Duration::from_millis(500);
-/// How long threads that wait for the client to read may take to end.
+/// How long threads that wait for the client to read, or for a file, may take to end.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Runs until it is told to stop: SIGTERM or Ctrl-C lets running calls finish, a second one does not.
@@ -53,7 +53,12 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
     let (config, read) = Followed::load(&args.config)?;
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     match args.mode {
-        Mode::Http => serve_http(&args, config, read, &runtime),
+        Mode::Http => {
+            let code = serve_http(&args, config, read, &runtime);
+            // A file that is looked at may lie on a file system that does not answer.
+            runtime.shutdown_timeout(LEAVE_TIMEOUT);
+            code
+        }
         Mode::Stdio => serve_stdio(&args, config, read, runtime),
     }
 }

@@ -3,10 +3,11 @@
 //! Files are compared by content. A reader would ask why not by time or inode: Kubernetes swaps a
 //! link two folders up, editors put a new file in the place of the old one, and network file
 //! systems keep times of their own. Environment variables are left out: those of a running process
-//! do not change.
+//! do not change. So are pipes and devices, whose text is gone once it was read.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,8 +24,13 @@ impl FilesRead {
     pub fn look_again(&self) -> Self {
         let recording = Recording::default();
         for path in self.0.keys() {
-            // What cannot be read is noted as such.
-            let _ = recording.file(path);
+            // To open a pipe that nobody writes to would take for ever.
+            if is_pipe_or_device(path) {
+                recording.note(path, None);
+            } else {
+                // What cannot be read is noted as such.
+                let _ = recording.file(path);
+            }
         }
         recording.read()
     }
@@ -38,6 +44,15 @@ impl Recording {
     pub(super) fn read(self) -> FilesRead {
         self.0.into_inner()
     }
+
+    fn note(&self, path: &Path, text: Option<&str>) {
+        let content = text.map(|text| {
+            let mut bytes = [0; 32];
+            bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+            bytes
+        });
+        self.0.borrow_mut().0.insert(path.to_owned(), content);
+    }
 }
 
 impl Environment for Recording {
@@ -47,14 +62,15 @@ impl Environment for Recording {
 
     fn file(&self, path: &Path) -> io::Result<String> {
         let text = ProcessEnvironment.file(path);
-        let content = text.as_ref().ok().map(|text| {
-            let mut bytes = [0; 32];
-            bytes.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-            bytes
-        });
-        self.0.borrow_mut().0.insert(path.to_owned(), content);
+        if !is_pipe_or_device(path) {
+            self.note(path, text.as_deref().ok());
+        }
         text
     }
+}
+
+fn is_pipe_or_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 #[cfg(test)]
@@ -78,5 +94,20 @@ mod tests {
         assert_eq!(with.look_again(), with, "the same content in another file");
         std::fs::write(&secret, "two").unwrap();
         assert_ne!(with.look_again(), with);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_read_once_and_never_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("t.yaml");
+        std::fs::write(&file, "telemetry: {service: '${file:/dev/null}t'}\n").unwrap();
+        let (config, read) = Config::load_watched(&file);
+        assert_eq!(config.unwrap().telemetry.service, "t");
+        assert_eq!(read.0.keys().collect::<Vec<_>>(), [&file]);
+        std::fs::remove_file(&file).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&file).status();
+        assert!(made.unwrap().success());
+        assert_ne!(read.look_again(), read, "and it did not wait");
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::binary::Server;
-use crate::session::{Session, legacy};
+use crate::session::{Session, call, legacy};
 use crate::{OTHER, Running, SECRET, config, slow, told, whole, write};
 
 #[tokio::test]
@@ -95,23 +95,25 @@ async fn demo_tokens_stay_good() {
 
 #[test]
 fn stdio_takes_up_its_file_as_well_and_keeps_its_running_call() {
-    let (mut session, lock) = Session::held("adminListen: off");
-    session.send(&crate::session::call(1, "wait", json!({})));
+    let mut session = Session::slow("adminListen: off");
+    session.send(&call(1, "count", json!({"rounds": slow::ENDLESS})));
     let list = |session: &mut Session, id: &str| {
-        session
-            .ask(&legacy(id, "tools/list", json!({})))
-            .to_string()
+        let answer = session.ask(&legacy(id, "tools/list", json!({})));
+        answer.to_string()
     };
     assert!(list(&mut session, "before").contains("\"hello\""));
-    let file = session.folder().join("tollgate.yaml");
+    let file = session.folder.path().join("tollgate.yaml");
     let text = fs::read_to_string(&file).expect("the file");
     fs::write(&file, text.replace("  hello:", "  welcome:")).expect("written");
     session.process.hang_up();
     told(&session.process, 1);
     let after = list(&mut session, "after");
     assert!(after.contains("\"welcome\"") && !after.contains("\"hello\""));
-    drop(lock);
-    let answer = session.answer(&json!(1));
-    assert_eq!(answer["result"]["structuredContent"]["notes"], 0);
+    let ended = |lines: &[String]| lines.iter().any(|line| line.contains("tools/call"));
+    assert!(!ended(&session.process.stderr.so_far()), "it runs");
+    let cancel =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    session.send(&cancel);
+    session.process.stderr.line(" cancelled ");
     session.close();
 }

@@ -12,8 +12,8 @@ use crate::slow;
 /// One client's process.
 pub(crate) struct Session {
     pub(crate) process: Process,
-    /// Lives as long as the process.
-    folder: TempDir,
+    /// Where its configuration is; lives as long as the process.
+    pub(crate) folder: TempDir,
 }
 
 impl Session {
@@ -42,11 +42,6 @@ impl Session {
         let arguments = [&["serve", "--mode", "stdio"], arguments].concat();
         let process = Process::start(tollgate(folder.path(), &arguments));
         Self { process, folder }
-    }
-
-    /// Where its configuration is.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
     }
 
     pub(crate) fn send_bytes(&mut self, line: &[u8]) {
