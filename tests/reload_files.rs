@@ -116,11 +116,22 @@ impl Running {
         ready.body
     }
 
-    pub(crate) async fn numbers(&self) -> Scrape {
-        let line = self.server.process.stderr.line("metrics at ");
-        let (_, url) = line.split_once("metrics at ").expect("it was found");
-        Scrape::of(url.trim().trim_end_matches("/metrics")).await
+    /// How often the process has the file of this name open.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn open_files(&self, name: &str) -> usize {
+        let folder = format!("/proc/{}/fd", self.server.process.id());
+        let files = fs::read_dir(folder).expect("a process of ours");
+        // One that is closed meanwhile leads nowhere.
+        let files = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+        files.filter(|file| file.ends_with(name)).count()
     }
+}
+
+/// What the metrics say.
+pub(crate) async fn numbers(server: &Server) -> Scrape {
+    let line = server.process.stderr.line("metrics at ");
+    let (_, url) = line.split_once("metrics at ").expect("it was found");
+    Scrape::of(url.trim().trim_end_matches("/metrics")).await
 }
 
 /// Waits for the line of the reload with this number.

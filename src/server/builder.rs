@@ -3,6 +3,7 @@
 //! Every part has a default, so that code names only what differs; what a configuration says comes
 //! through the same fields (`from_config`).
 
+use std::mem::take;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
 use crate::pipeline::{Changes, Load, Pipeline, Reloads};
 use crate::quota::{FailureLimit, Quotas};
-use crate::record::{Exporter, Recorder, Tracing};
+use crate::record::{Exporter, Recorder, Tracing, TracingError};
 use crate::tool::{Catalog, Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
 
@@ -242,21 +243,15 @@ impl ServerBuilder {
         dev: Option<Arc<DevMint>>,
     ) -> Result<Server, StartError> {
         let wanted = Fixed::of(&self);
+        let (tools, resources) = (take(&mut self.tools), take(&mut self.resources));
         let catalog = match before {
-            Some(before) => before.catalog.followed_by(self.tools, self.resources),
-            None => Catalog::build(self.tools, self.resources),
+            Some(before) => before.catalog.followed_by(tools, resources),
+            None => Catalog::build(tools, resources),
         };
         let catalog = catalog.map_err(StartError::Catalog)?;
-        let dev = if self.dev {
-            // Demo tokens that were handed out stay good.
-            let dev = dev.map_or_else(|| dev_mint(&self.clock).map(Arc::new), Ok)?;
-            self.issuers
-                .push(Issuer::hs256(DEV_ISSUER, [&dev.audience], &dev.secret)?);
-            let principal = Principal::configured("acme", "local-dev", catalog.scopes());
-            self.local = self.local.or(principal.ok().map(LocalIdentity::Principal));
-            Some(dev)
-        } else {
-            None
+        let dev = match self.dev {
+            true => Some(self.open_for_dev(&catalog, dev)?),
+            false => None,
         };
         let serves_stdio = self.local.is_some();
         let mut authenticator = Authenticator::new(
@@ -278,11 +273,7 @@ impl ServerBuilder {
         let pipeline = if let Some(before) = before {
             before.followed_by(authenticator.with_keys_of(&before.authenticator), catalog)
         } else {
-            let tracing = match self.tracing {
-                Some(tracing) => Some(tracing),
-                None if self.exporters.is_empty() => None,
-                None => Some(Tracing::new(&self.service, &self.exporters)?),
-            };
+            let tracing = tracing(self.tracing, &self.service, &self.exporters)?;
             Pipeline {
                 authenticator,
                 catalog,
@@ -305,6 +296,39 @@ impl ServerBuilder {
             dev,
             wanted,
         })
+    }
+
+    /// Trusts the demo's tokens, and lets stdio speak for somebody. Tokens that `before` handed out
+    /// stay good.
+    fn open_for_dev(
+        &mut self,
+        catalog: &Catalog,
+        before: Option<Arc<DevMint>>,
+    ) -> Result<Arc<DevMint>, StartError> {
+        let dev = match before {
+            Some(before) => before,
+            None => Arc::new(dev_mint(&self.clock)?),
+        };
+        let issuer = Issuer::hs256(DEV_ISSUER, [&dev.audience], &dev.secret)?;
+        self.issuers.push(issuer);
+        if self.local.is_none() {
+            let principal = Principal::configured("acme", "local-dev", catalog.scopes());
+            self.local = principal.ok().map(LocalIdentity::Principal);
+        }
+        Ok(dev)
+    }
+}
+
+/// What was made by the embedding program, else what the exporters need.
+fn tracing(
+    own: Option<Tracing>,
+    service: &str,
+    exporters: &[Exporter],
+) -> Result<Option<Tracing>, TracingError> {
+    match own {
+        Some(own) => Ok(Some(own)),
+        None if exporters.is_empty() => Ok(None),
+        None => Tracing::new(service, exporters).map(Some),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::{OTHER, Running, SECRET, config, write};
+use crate::{OTHER, Running, SECRET, config, numbers, write};
 
 const KEPT: &str = "the configuration could not be loaded: what was served before is served on";
 const READY: &str = "the file could not be loaded: still serving the one before";
@@ -47,7 +47,7 @@ async fn a_file_that_is_no_good_keeps_the_one_before_and_shows_until_one_is_good
             running.ready().await,
             json!({"status": "ready", "config": READY})
         );
-        let numbers = running.numbers().await;
+        let numbers = numbers(&running.server).await;
         assert_eq!(numbers.value("tollgate_config_current", &[]), 0.0);
         let failed = [("result", "failed")];
         let failed = numbers.value("tollgate_config_reloads_total", &failed);
@@ -62,7 +62,7 @@ async fn a_file_that_is_no_good_keeps_the_one_before_and_shows_until_one_is_good
     );
     assert_eq!(running.call("second", SECRET).await, 200);
     assert_eq!(running.ready().await, json!({"status": "ready"}));
-    let numbers = running.numbers().await;
+    let numbers = numbers(&running.server).await;
     assert_eq!(numbers.value("tollgate_config_current", &[]), 1.0);
     assert_eq!(numbers.value("tollgate_config_generation", &[]), 2.0);
     assert_eq!(lines_with(&running, KEPT), broken.len(), "once for each");
@@ -100,8 +100,7 @@ async fn keys_that_take_a_restart_are_named_and_the_others_are_applied() {
         json!({"status": "ready", "config": "the file has changes that need a restart"})
     );
     assert_eq!(
-        running
-            .numbers()
+        numbers(&running.server)
             .await
             .value("tollgate_config_current", &[]),
         0.0

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::binary::Server;
 use crate::session::{Session, call, legacy};
-use crate::{OTHER, Running, SECRET, config, slow, told, whole, write};
+use crate::{OTHER, Running, SECRET, config, numbers, slow, told, whole, write};
 
 #[tokio::test]
 async fn sighup_loads_the_file_again() {
@@ -77,6 +77,68 @@ async fn a_config_map_is_taken_up_whole_and_the_folder_before_may_go() {
     assert_eq!(running.call("second", OTHER).await, 200);
     assert_eq!(running.call("second", SECRET).await, 401);
     assert_eq!(running.call("first", OTHER).await, 404);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn databases_of_configurations_that_are_gone_are_closed() {
+    let mut running = Running::start();
+    assert_eq!(running.call("first", SECRET).await, 200);
+    let open = running.open_files("shop.db");
+    for _ in 0..10 {
+        running.server.process.hang_up();
+        running.reloaded();
+        assert_eq!(running.call("first", SECRET).await, 200);
+    }
+    // The thread of the last one may be on its way out.
+    let mut now = running.open_files("shop.db");
+    for _ in 0..10_000 {
+        if now == open {
+            return;
+        }
+        assert_eq!(running.call("first", SECRET).await, 200);
+        now = running.open_files("shop.db");
+    }
+    panic!("{now} files are open instead of {open}");
+}
+
+#[tokio::test]
+async fn a_call_without_its_client_is_still_cut_at_the_end_and_recorded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    slow::write(
+        folder.path(),
+        "adminListen: '127.0.0.1:0', shutdownGrace: 0s",
+    );
+    let server = Server::start(folder.path(), &["--dev"]);
+    let token = server.mint("").await;
+    let rounds = json!({"rounds": slow::ENDLESS});
+    let message = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": "count", "arguments": rounds},
+    });
+    // Before 2026-07-28 a client that leaves does not cancel.
+    let calling = async { server.post("/mcp", Some(&token), &message).await };
+    tokio::select! {
+        answer = calling => panic!("it does not end: {answer:?}"),
+        () = runs(&server) => {}
+    }
+    server.process.hang_up();
+    told(&server.process, 1);
+    server.process.terminate();
+    let mut process = server.process;
+    assert_eq!(process.exit_code(), Some(0));
+    let lines = process.stderr.all();
+    let cut = |line: &&String| line.contains("tools/call count") && line.contains("cancelled");
+    assert_eq!(lines.iter().filter(cut).count(), 1, "{lines:#?}");
+}
+
+/// Waits until the metrics tell that a call runs.
+async fn runs(server: &Server) {
+    loop {
+        if numbers(server).await.value("tollgate_calls_in_flight", &[]) == 1.0 {
+            return;
+        }
+    }
 }
 
 #[tokio::test]

@@ -109,12 +109,18 @@ impl Process {
         self.signal("HUP");
     }
 
+    /// The process's number.
+    #[cfg(unix)]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// By the shell's own `kill`: the program of that name is not on every machine.
     #[cfg(unix)]
     fn signal(&self, name: &str) {
         let status = Command::new("sh")
             .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name])
-            .arg(self.child.id().to_string())
+            .arg(self.id().to_string())
             .status();
         assert!(status.expect("a shell").success(), "the signal was sent");
     }
