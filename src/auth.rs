@@ -164,6 +164,22 @@ impl Authenticator {
         self
     }
 
+    /// Takes over the public keys that `before` has from the same sources. Nothing else: what it
+    /// found out about tokens and callers does not count here.
+    pub fn with_keys_of(mut self, before: &Self) -> Self {
+        self.verifier.keep_keys(&before.verifier);
+        self
+    }
+
+    /// Loads the public keys that were never loaded; returns when each was, or could not be, and
+    /// after at most a few seconds.
+    pub async fn load_first_keys(&self) {
+        let rings = self.verifier.issuers().iter().filter_map(Issuer::ring);
+        let loads = rings.map(|ring| ring.load_first(&self.clock, &self.fetcher));
+        // On real time, however slowly the clock is turned.
+        let _ = tokio::time::timeout(fetch::FETCH_TIMEOUT, join_all(loads)).await;
+    }
+
     /// Whether callers without a credential are let in.
     pub fn allows_anonymous(&self) -> bool {
         self.anonymous.is_some()

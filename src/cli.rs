@@ -9,6 +9,7 @@ mod caller;
 mod check;
 mod healthcheck;
 mod init;
+mod reload;
 mod schema;
 mod serve;
 mod signals;
@@ -123,10 +124,8 @@ struct ConfigArgs {
 impl ConfigArgs {
     /// The configuration: the file that was named, else the one in this folder, else the demo.
     fn load(&self) -> Result<Config, CliError> {
-        let here = Path::new(CONFIG_FILE);
-        match &self.config {
-            Some(file) => Ok(Config::load(file)?),
-            None if here.exists() => Ok(Config::load(here)?),
+        match self.file() {
+            Some(file) => Ok(Config::load(&file)?),
             None if self.dev => Ok(demo::config(&demo_folder())?),
             None => Err(format!(
                 "there is no {CONFIG_FILE} in this folder: write one with `tollgate init`, \
@@ -134,6 +133,12 @@ impl ConfigArgs {
             )
             .into()),
         }
+    }
+
+    /// The file that is named, else the one in this folder, if there is one.
+    fn file(&self) -> Option<PathBuf> {
+        let here = || Some(Path::new(CONFIG_FILE).to_owned()).filter(|here| here.exists());
+        self.config.clone().or_else(here)
     }
 
     /// The server that the configuration describes.

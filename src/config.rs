@@ -17,6 +17,7 @@ use std::path::Path;
 use jsonschema::Draft;
 
 use document::At;
+use files_read::Recording;
 
 mod admin;
 mod api_key;
@@ -28,6 +29,7 @@ mod duration;
 mod environment;
 mod expansion;
 mod faults;
+mod files_read;
 mod identity;
 mod interpolate;
 mod introspection;
@@ -67,6 +69,7 @@ pub use environment::{Environment, ProcessEnvironment};
 pub(crate) use environment::{names_otlp_endpoint, otel_service_name, user_data_folder};
 pub(crate) use environment::{notify_socket, watchdog_period};
 pub use faults::{Fault, Faults, Origin};
+pub use files_read::FilesRead;
 pub use introspection::Introspection;
 pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};
 pub use policy::{Access, Mode, Policy};
@@ -112,7 +115,17 @@ impl Config {
     /// # Errors
     /// Every fault of the file at once; a file that cannot be read is one fault.
     pub fn load(path: &Path) -> Result<Self, Faults> {
-        let environment = ProcessEnvironment;
+        Self::load_watched(path).0
+    }
+
+    /// Like [`load`](Self::load), with the files that were read, whatever came of it.
+    pub fn load_watched(path: &Path) -> (Result<Self, Faults>, FilesRead) {
+        let environment = Recording::default();
+        let config = Self::load_from(path, &environment);
+        (config, environment.read())
+    }
+
+    fn load_from(path: &Path, environment: &dyn Environment) -> Result<Self, Faults> {
         let text = environment.file(path).map_err(|error| {
             let origin = Origin {
                 file: path.to_path_buf(),
@@ -121,7 +134,7 @@ impl Config {
             };
             Faults::from(origin.fault(format!("cannot read the config file: {error}")))
         })?;
-        Self::parse(&text, path, &environment)
+        Self::parse(&text, path, environment)
     }
 
     /// Checks the text of a config file. `file` names it in faults, and relative paths are relative to its folder.

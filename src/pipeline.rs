@@ -5,8 +5,10 @@
 //! cancelled. Transports call [`Call::authenticate`] before they read a body and [`Call::serve`]
 //! after; nobody else turns a principal into a running tool.
 
+mod changes;
 mod identify;
 mod load;
+mod reloads;
 mod tenants;
 
 use std::net::IpAddr;
@@ -19,8 +21,10 @@ use crate::quota::{FailureLimit, Quotas};
 use crate::record::{CallRecord, Recorder, Surface};
 use crate::run::{Places, run};
 use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
+pub use changes::Changes;
 use load::Place;
 pub use load::{Life, Load};
+pub use reloads::{ReloadState, Reloads, Standing};
 
 /// What a caller asks for.
 pub struct CallRequest<'a> {
@@ -30,22 +34,27 @@ pub struct CallRequest<'a> {
     pub arguments: Arguments,
 }
 
-/// Everything a call passes. One per server, shared by all transports.
+/// Everything a call passes, shared by all transports. One per configuration that was served; what
+/// counts is shared by all of them.
 pub struct Pipeline {
     /// Who is calling.
     pub authenticator: Authenticator,
     /// How many bad credentials an address may send.
-    pub failures: FailureLimit,
+    pub failures: Arc<FailureLimit>,
     /// What can be called.
     pub catalog: Catalog,
     /// How often.
-    pub quotas: Quotas,
+    pub quotas: Arc<Quotas>,
     /// How many at once, and whether still.
     pub load: Arc<Load>,
     /// How many of each tool and resource at once.
     pub places: Places,
     /// What becomes known of it.
     pub recorder: Arc<Recorder>,
+    /// That the lists may have changed.
+    pub changes: Arc<Changes>,
+    /// How often it was made anew.
+    pub reloads: Arc<Reloads>,
 }
 
 impl Pipeline {

@@ -7,7 +7,9 @@
 mod admin;
 mod bound;
 mod builder;
+mod fixed;
 mod from_config;
+mod reload;
 mod start_error;
 mod supervisor;
 
@@ -16,17 +18,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 pub use bound::BoundServer;
 pub use builder::ServerBuilder;
 pub(crate) use from_config::{claim_names, jws_algorithm};
+pub use reload::{Reloaded, Reloader};
 pub use start_error::StartError;
 pub use supervisor::Supervisor;
 
 use crate::mcp::Mcp;
 use crate::pipeline::Pipeline;
 use crate::transport::http::{DevMint, HttpSettings};
-use crate::transport::stdio::StdioSurface;
+use crate::transport::stdio::{StdioFront, StdioSurface};
 use admin::AdminAddress;
+use fixed::Fixed;
+use reload::Place;
 
 /// How long the last spans may take to leave.
 pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,7 +47,9 @@ pub struct Server {
     shutdown_delay: Duration,
     shutdown_grace: Duration,
     serves_stdio: bool,
-    dev: Option<DevMint>,
+    dev: Option<Arc<DevMint>>,
+    /// What of its description only a start carries out.
+    wanted: Fixed,
 }
 
 impl Server {
@@ -74,16 +82,33 @@ impl Server {
         BoundServer::bind(self, address).await
     }
 
-    /// A surface for one client on a pair of streams, which writes to `output`. Where an issuer has
-    /// public keys, run [`keep_fresh`](crate::auth::Authenticator::keep_fresh) beside it.
-    pub fn stdio<W: Write + Send + 'static>(&self, output: W) -> StdioSurface<W> {
-        let (pipeline, mcp) = (Arc::clone(&self.pipeline), Arc::clone(&self.mcp));
-        StdioSurface::new(pipeline, mcp, output, self.http.max_body_bytes)
+    /// A surface for one client on a pair of streams, which writes to `output`, and what reloads it.
+    /// Where an issuer has public keys, run [`keep_fresh`](Reloader::keep_fresh) beside it.
+    pub fn stdio<W: Write + Send + 'static>(&self, output: W) -> (StdioSurface<W>, Reloader) {
+        let front = Arc::new(ArcSwap::from_pointee(self.front()));
+        let place = Place::Stdio(Arc::clone(&front));
+        let reloader = Reloader::new(place, self.wanted.clone(), self.dev.clone());
+        (StdioSurface::new(front, output), reloader)
     }
 
     /// Sends out the last spans, for at most `patience`.
     pub fn flush(&self, patience: Duration) {
         self.pipeline.recorder.flush(patience);
+    }
+
+    fn front(&self) -> StdioFront {
+        StdioFront {
+            pipeline: Arc::clone(&self.pipeline),
+            mcp: Arc::clone(&self.mcp),
+            max_line_bytes: self.http.max_body_bytes,
+        }
+    }
+
+    /// Goes on with what is open already.
+    fn keep(&mut self, fixed: &Fixed) {
+        self.admin = fixed.admin;
+        self.http.tls.clone_from(&fixed.tls);
+        self.http.limits.clone_from(&fixed.limits);
     }
 
     fn check_exposure(&self, address: SocketAddr) -> Result<(), StartError> {

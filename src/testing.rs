@@ -36,7 +36,6 @@
 //! ```
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -46,8 +45,7 @@ use tokio::task::JoinHandle;
 
 use crate::auth::{ClaimNames, Issuer, KeyState, MintRequest, mint, random_secret};
 use crate::clock::Clock;
-use crate::pipeline::Pipeline;
-use crate::server::{Server, ServerBuilder};
+use crate::server::{Reloaded, Reloader, Server, ServerBuilder, StartError};
 
 /// `iss` of the tokens a [`TestServer`] trusts.
 pub const ISSUER: &str = "https://issuer.test/";
@@ -59,7 +57,7 @@ pub struct TestServer {
     url: String,
     admin_url: Option<String>,
     clock: Clock,
-    pipeline: Arc<Pipeline>,
+    reloader: Reloader,
     secret: SecretString,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
@@ -79,16 +77,14 @@ impl TestServer {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let clock = Clock::turned();
         let secret = random_secret().expect("random bytes");
-        let issuer = Issuer::hs256(ISSUER, [AUDIENCE], &secret).expect("a good issuer");
-        let builder = Server::builder().clock(clock.clone()).issuer(issuer);
-        let server = set_up(builder)
+        let server = set_up(described(&clock, &secret))
             .build()
             .expect("a server that can be served");
-        let pipeline = Arc::clone(server.pipeline());
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let bound = server.bind(address).await.expect("a free port");
         let url = bound.url();
         let admin_url = bound.admin_addr().map(|admin| format!("http://{admin}"));
+        let reloader = bound.reloader();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(bound.serve(async {
             // Dropping the sender stops the server as well.
@@ -98,7 +94,7 @@ impl TestServer {
             url,
             admin_url,
             clock,
-            pipeline,
+            reloader,
             secret,
             stop: Some(stop),
             serving,
@@ -122,7 +118,19 @@ impl TestServer {
 
     /// How it stands with the public keys of each issuer that has some.
     pub fn key_states(&self) -> Vec<KeyState> {
-        self.pipeline.authenticator.key_states()
+        self.reloader.pipeline().authenticator.key_states()
+    }
+
+    /// Serves from now on what `set_up` describes, in place of what was described before.
+    ///
+    /// # Errors
+    /// [`StartError`], and then nothing changes.
+    pub async fn reload(
+        &self,
+        set_up: impl FnOnce(ServerBuilder) -> ServerBuilder,
+    ) -> Result<Reloaded, StartError> {
+        let builder = set_up(described(&self.clock, &self.secret));
+        self.reloader.reload(builder).await
     }
 
     /// The secret that good tokens are signed with, for tests that make bad ones.
@@ -158,6 +166,16 @@ impl TestServer {
         self.stop.take();
         let _ = (&mut self.serving).await;
     }
+}
+
+/// What a server has before a test adds to it.
+#[expect(
+    clippy::expect_used,
+    reason = "for tests, where a panic with its reason is the report"
+)]
+fn described(clock: &Clock, secret: &SecretString) -> ServerBuilder {
+    let issuer = Issuer::hs256(ISSUER, [AUDIENCE], secret).expect("a good issuer");
+    Server::builder().clock(clock.clone()).issuer(issuer)
 }
 
 impl Drop for TestServer {

@@ -9,6 +9,7 @@ mod builder;
 mod catalog;
 mod context;
 mod limit;
+mod numbers;
 mod output;
 mod policy;
 mod rule;

@@ -35,7 +35,7 @@ pub struct Issuer {
 
 enum Keys {
     Secret(Arc<Key>),
-    Public(Box<KeyRing>),
+    Public(Arc<KeyRing>),
 }
 
 /// Why an issuer cannot be trusted as configured.
@@ -102,7 +102,7 @@ impl Issuer {
         source: &KeySource,
         times: KeyTimes,
     ) -> Result<Self, IssuerError> {
-        let keys = Keys::Public(Box::new(KeyRing::new(name, source, times)?));
+        let keys = Keys::Public(Arc::new(KeyRing::new(name, source, times)?));
         Self::new(name, audiences, DEFAULT_PUBLIC.to_vec(), keys)
     }
 
@@ -170,6 +170,20 @@ impl Issuer {
         match &self.keys {
             Keys::Secret(_) => None,
             Keys::Public(ring) => Some(ring),
+        }
+    }
+
+    /// Takes over the keys of the one of `before` that has them from the same source.
+    pub(super) fn keep_keys(&mut self, before: &[Self]) {
+        let Keys::Public(own) = &mut self.keys else {
+            return;
+        };
+        let mut rings = before.iter().filter_map(|issuer| match &issuer.keys {
+            Keys::Public(ring) => Some(ring),
+            Keys::Secret(_) => None,
+        });
+        if let Some(known) = rings.find(|ring| ring.is_same_as(own)) {
+            *own = Arc::clone(known);
         }
     }
 

@@ -53,6 +53,12 @@ impl Verifier {
         &self.issuers
     }
 
+    pub(super) fn keep_keys(&mut self, before: &Self) {
+        for issuer in &mut self.issuers {
+            issuer.keep_keys(&before.issuers);
+        }
+    }
+
     /// Whether a token found good before is good still, as far as its issuer's keys go.
     ///
     /// # Errors

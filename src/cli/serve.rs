@@ -1,5 +1,6 @@
 //! `tollgate serve`: the server, on HTTP or on stdio.
 
+use std::future::pending;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,10 +10,11 @@ use clap::{Args, ValueEnum};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
+use super::reload::Followed;
 use super::signals::Signals;
 use super::{CliError, ConfigArgs, say};
-use crate::config::Config;
-use crate::server::{FLUSH_TIMEOUT, Supervisor};
+use crate::config::{Config, FilesRead};
+use crate::server::{FLUSH_TIMEOUT, Reloader, Supervisor};
 
 /// After the input of stdio ended: how long running calls may take to finish. Clients wait some two
 /// seconds before they kill.
@@ -21,10 +23,11 @@ const END_GRACE: Duration = Duration::from_millis(1_200);
 const END_FLUSH: Duration = Duration::from_millis(500);
 /// What a server needs after its grace, at most.
 const END_PATIENCE: Duration = Duration::from_secs(10);
-/// How long threads that wait for the client to read may take to end.
+/// How long threads that wait for the client to read, or for a file, may take to end.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Runs until it is told to stop: SIGTERM or Ctrl-C lets running calls finish, a second one does not.
+/// SIGHUP, or a change of the configuration file or of a file it refers to, loads it again.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  tollgate serve --dev\n  tollgate serve --config tollgate.yaml\n  tollgate serve --mode stdio --config tollgate.yaml"
@@ -49,15 +52,33 @@ enum Mode {
 }
 
 pub(super) fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
-    let config = args.config.load()?;
+    let (config, read) = Followed::load(&args.config)?;
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     match args.mode {
-        Mode::Http => serve_http(&args, config, &runtime),
-        Mode::Stdio => serve_stdio(&args, config, runtime),
+        Mode::Http => {
+            let code = serve_http(&args, config, read, &runtime);
+            // A file that is looked at may lie on a file system that does not answer.
+            runtime.shutdown_timeout(LEAVE_TIMEOUT);
+            code
+        }
+        Mode::Stdio => serve_stdio(&args, config, read, runtime),
     }
 }
 
-fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<ExitCode, CliError> {
+/// Follows what there is to follow. Never ends.
+async fn follow(followed: Option<Followed>, reloader: &Reloader, supervisor: &Supervisor) {
+    match followed {
+        Some(followed) => followed.keep_current(reloader, supervisor).await,
+        None => pending().await,
+    }
+}
+
+fn serve_http(
+    args: &ServeArgs,
+    config: Config,
+    read: Option<FilesRead>,
+    runtime: &Runtime,
+) -> Result<ExitCode, CliError> {
     let mut address = config.server.listen;
     if let Some(port) = args.port {
         address.set_port(port);
@@ -68,6 +89,7 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
     let server = args.config.builder(config)?.build()?;
     runtime.block_on(async {
         let stop = Signals::new()?;
+        let followed = Followed::new(&args.config, read)?;
         let bound = server.bind(address).await?;
         say(format_args!("listening on {}", bound.url()));
         if let Some(admin) = bound.admin_addr() {
@@ -86,19 +108,27 @@ fn serve_http(args: &ServeArgs, config: Config, runtime: &Runtime) -> Result<Exi
         supervisor.ready(&format!("listening on {}", bound.url()));
         let watched = Arc::clone(&supervisor);
         tokio::spawn(async move { watched.keep_watch().await });
-        bound
-            .serve(async {
-                stop.asked().await;
-                supervisor.stopping(patience);
-            })
-            .await;
+        let reloader = bound.reloader();
+        let told_to_stop = async {
+            stop.asked().await;
+            supervisor.stopping(patience);
+        };
+        tokio::select! {
+            () = bound.serve(told_to_stop) => {}
+            () = follow(followed, &reloader, &supervisor) => {}
+        }
         Ok(ExitCode::SUCCESS)
     })
 }
 
 /// Standard input is read by a thread of its own, which cannot be interrupted; when a signal comes
 /// first, the process ends without it.
-fn serve_stdio(args: &ServeArgs, config: Config, runtime: Runtime) -> Result<ExitCode, CliError> {
+fn serve_stdio(
+    args: &ServeArgs,
+    config: Config,
+    read: Option<FilesRead>,
+    runtime: Runtime,
+) -> Result<ExitCode, CliError> {
     let grace = config.server.shutdown_grace;
     let server = args.config.builder(config)?.build()?;
     if !server.serves_stdio() {
@@ -106,7 +136,10 @@ fn serve_stdio(args: &ServeArgs, config: Config, runtime: Runtime) -> Result<Exi
             "stdio speaks for nobody, so every request will be refused: set stdio.token or stdio.principal in the configuration",
         );
     }
-    let surface = Arc::new(server.stdio(io::stdout()));
+    let (surface, reloader) = server.stdio(io::stdout());
+    let surface = Arc::new(surface);
+    // Or the first configuration, with its databases, would stay for good.
+    drop(server);
     let (ended, input_ended) = oneshot::channel();
     let (reader, handle) = (Arc::clone(&surface), runtime.handle().clone());
     std::thread::Builder::new()
@@ -118,16 +151,19 @@ fn serve_stdio(args: &ServeArgs, config: Config, runtime: Runtime) -> Result<Exi
         })?;
     let flush = runtime.block_on(async {
         let stop = Signals::new()?;
+        let followed = Followed::new(&args.config, read)?;
+        let nobody = Supervisor::default();
         let (grace, flush) = tokio::select! {
             _ = input_ended => (END_GRACE, END_FLUSH),
             () = stop.asked() => (grace, FLUSH_TIMEOUT),
-            () = server.pipeline().authenticator.keep_fresh() => (grace, FLUSH_TIMEOUT),
+            () = reloader.keep_fresh() => (grace, FLUSH_TIMEOUT),
+            () = follow(followed, &reloader, &nobody) => (grace, FLUSH_TIMEOUT),
         };
         surface.settle(grace).await;
         Ok::<_, io::Error>(flush)
     })?;
     // A client that does not read its answers may hold a thread for ever; leave it behind.
     runtime.shutdown_timeout(LEAVE_TIMEOUT);
-    server.flush(flush);
+    reloader.pipeline().recorder.flush(flush);
     Ok(ExitCode::SUCCESS)
 }

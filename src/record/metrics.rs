@@ -24,11 +24,13 @@ use crate::auth::AuthError;
 use crate::error::{CallError, EdgeError, Outcome, Row};
 use crate::tool::Target;
 use edge::Edge;
-pub use gauges::{State, TargetState};
+pub use gauges::{ConfigState, State, TargetState};
 use series::Series;
 
 /// Series that one target may have: surfaces × reasons, with room.
 const SERIES_PER_TARGET: usize = 64;
+/// Reloads add targets, and those they remove keep their series: room for as many again.
+const GROWTH: usize = 2;
 /// What the SDK allows each instrument unless told otherwise.
 const USUAL_SERIES: usize = 2_000;
 
@@ -68,7 +70,7 @@ impl Metrics {
             .with_registry(registry.clone())
             .scope_info_enabled(false)
             .build()?;
-        let limit = USUAL_SERIES.max((targets + 1) * SERIES_PER_TARGET);
+        let limit = USUAL_SERIES.max((targets + 1) * SERIES_PER_TARGET * GROWTH);
         let provider = SdkMeterProvider::builder()
             .with_resource(
                 Resource::builder()

@@ -45,10 +45,15 @@ pub(super) const UNCOUNTED_FAILURES: &str = "tollgate.failure_limit.uncounted";
 pub(super) const KEYS_USABLE: &str = "tollgate.issuer.keys.usable";
 pub(super) const KEYS_AGE: &str = "tollgate.issuer.keys.age";
 pub(super) const KEYS_FAILURES: &str = "tollgate.issuer.keys.failures";
+pub(super) const CONFIG_RELOADS: &str = "tollgate.config.reloads";
+pub(super) const CONFIG_CURRENT: &str = "tollgate.config.current";
+pub(super) const CONFIG_GENERATION: &str = "tollgate.config.generation";
 pub(super) const BUILD_INFO: &str = "tollgate.build.info";
 
 pub(super) const TARGET: &str = "tollgate.target";
 pub(super) const REASON: &str = "tollgate.reason";
+/// What came of it. Without the prefix, as is usual for it.
+pub(super) const RESULT: &str = "result";
 pub(super) const ISSUER: &str = "tollgate.issuer";
 pub(super) const VERSION: &str = "tollgate.version";
 /// Stands for every name that a caller made up.

@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
+
 use super::gate::{Gate, Place};
 use crate::auth::TenantKey;
 use crate::clock::deadline_in;
@@ -18,8 +20,12 @@ use crate::tool::{Catalog, Target};
 
 /// The places of a catalogue's targets.
 pub struct Places {
-    /// By the target's index.
-    of_targets: Vec<Arc<Bulkhead>>,
+    /// In the order of the catalogue, with as many places as the catalogue says.
+    of_targets: Vec<(Arc<Bulkhead>, usize)>,
+    /// By the target's number.
+    by_number: HashMap<u32, Arc<Bulkhead>, RandomState>,
+    /// Of targets whose policy names no number.
+    usual: usize,
     known: Arc<Mutex<Known>>,
 }
 
@@ -65,9 +71,9 @@ impl Places {
     }
 
     /// Places for a catalogue that follows on this one's. Targets of the same name share their
-    /// places; the new limits hold for both at once.
-    pub fn renewed(&self, catalog: &Catalog, usual: usize) -> Self {
-        Self::with(Arc::clone(&self.known), catalog, usual)
+    /// places; the new limits hold, for both, once they [take effect](Self::take_effect).
+    pub fn renewed(&self, catalog: &Catalog) -> Self {
+        Self::with(Arc::clone(&self.known), catalog, self.usual)
     }
 
     fn with(known: Arc<Mutex<Known>>, catalog: &Catalog, usual: usize) -> Self {
@@ -77,19 +83,33 @@ impl Places {
             let calls = target.policy().concurrency.calls;
             let limit = calls.map_or(usual, |calls| calls.get() as usize);
             let bulkhead = all.get(target.name()).and_then(Weak::upgrade);
-            let bulkhead = bulkhead.unwrap_or_else(|| Bulkhead::new(target.name()));
-            bulkhead.gate.set_limit(limit);
+            let bulkhead = bulkhead.unwrap_or_else(|| Bulkhead::new(target.name(), limit));
             all.insert(Arc::clone(&bulkhead.name), Arc::downgrade(&bulkhead));
-            bulkhead
+            (bulkhead, limit)
         });
-        let of_targets = of_targets.collect();
+        let of_targets: Vec<_> = of_targets.collect();
         drop(all);
-        Self { of_targets, known }
+        let numbers = catalog.targets().iter().map(|target| target.index());
+        Self {
+            by_number: numbers
+                .zip(of_targets.iter().map(|(bulkhead, _)| Arc::clone(bulkhead)))
+                .collect(),
+            of_targets,
+            usual,
+            known,
+        }
+    }
+
+    /// Puts the numbers of places in force that the catalogue says.
+    pub fn take_effect(&self) {
+        for (bulkhead, limit) in &self.of_targets {
+            bulkhead.gate.set_limit(*limit);
+        }
     }
 
     /// How the places stand, in the order of the catalogue.
     pub fn states(&self) -> Vec<PlacesState> {
-        let state = |bulkhead: &Arc<Bulkhead>| PlacesState {
+        let state = |(bulkhead, _): &(Arc<Bulkhead>, usize)| PlacesState {
             target: Arc::clone(&bulkhead.name),
             running: bulkhead.gate.taken(),
             waiting: bulkhead.waiting(),
@@ -105,9 +125,8 @@ impl Places {
         tenant: TenantKey,
         deadline: Instant,
     ) -> Result<Held, CallError> {
-        let bulkhead = self.of_targets.get(target.index() as usize);
+        let bulkhead = self.by_number.get(&target.index());
         let bulkhead = bulkhead
-            .filter(|bulkhead| *bulkhead.name == *target.name())
             .ok_or_else(|| CallError::Internal("a target of another catalogue".to_owned()))?;
         let wait = target.policy().concurrency.wait;
         let until = (wait > Duration::ZERO).then(|| deadline_in(wait).min(deadline));
@@ -127,10 +146,10 @@ impl Places {
 }
 
 impl Bulkhead {
-    fn new(name: &str) -> Arc<Self> {
+    fn new(name: &str, places: usize) -> Arc<Self> {
         Arc::new(Self {
             name: Arc::from(name),
-            gate: Gate::new(0),
+            gate: Gate::new(places),
             tenants: Mutex::default(),
         })
     }

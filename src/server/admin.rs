@@ -9,15 +9,17 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
 use super::StartError;
-use crate::pipeline::Pipeline;
-use crate::record::{Metrics, State, TargetState};
+use crate::pipeline::Standing;
+use crate::record::{ConfigState, Metrics, State, TargetState};
 use crate::transport::admin::Admin;
+use crate::transport::http::HttpSurface;
 
 /// Where the admin listener goes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct AdminAddress {
     pub(super) address: SocketAddr,
     /// Whether the server should rather not start than go without.
@@ -31,12 +33,11 @@ pub(super) struct BoundAdmin {
 }
 
 impl BoundAdmin {
-    /// Opens the port and starts to count. `hosts` are names that it goes by.
+    /// Opens the port and starts to count.
     pub(super) async fn bind(
         wanted: AdminAddress,
-        pipeline: &Arc<Pipeline>,
+        surface: &Arc<ArcSwap<HttpSurface>>,
         service: &str,
-        hosts: &[String],
     ) -> Result<Self, StartError> {
         let address = wanted.address;
         let bound = TcpListener::bind(address).await;
@@ -53,11 +54,12 @@ impl BoundAdmin {
                 });
             }
         };
-        let observed = Arc::downgrade(pipeline);
+        let observed = Arc::downgrade(surface);
+        let pipeline = Arc::clone(surface.load().pipeline());
         let targets = pipeline.catalog.targets().len();
         let metrics = Metrics::new(service, targets, move || state(&observed));
         pipeline.recorder.measure(metrics?);
-        let admin = Arc::new(Admin::new(Arc::clone(pipeline), hosts));
+        let admin = Arc::new(Admin::new(Arc::clone(surface)));
         Ok(Self {
             address,
             listening: Ok((listener, admin)),
@@ -85,8 +87,10 @@ impl BoundAdmin {
 }
 
 /// Weak, since the pipeline holds the numbers that ask for it.
-fn state(pipeline: &Weak<Pipeline>) -> Option<State> {
-    let pipeline = pipeline.upgrade()?;
+fn state(surface: &Weak<ArcSwap<HttpSurface>>) -> Option<State> {
+    let surface = surface.upgrade()?.load_full();
+    let pipeline = surface.pipeline();
+    let reloads = pipeline.reloads.state();
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let targets = pipeline.places.states().into_iter();
     let targets = targets.map(|state| TargetState {
@@ -102,5 +106,11 @@ fn state(pipeline: &Weak<Pipeline>) -> Option<State> {
         keys: pipeline.authenticator.key_states(),
         failing_sources: count(pipeline.failures.sources()),
         uncounted_failures: pipeline.failures.uncounted(),
+        config: ConfigState {
+            generation: reloads.generation(),
+            is_current: reloads.standing == Standing::Current,
+            done: reloads.done,
+            failed: reloads.failed,
+        },
     })
 }

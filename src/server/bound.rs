@@ -8,12 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::{interval, sleep, timeout};
 
 use super::admin::BoundAdmin;
-use super::{FLUSH_TIMEOUT, Server, StartError};
+use super::reload::Place;
+use super::{FLUSH_TIMEOUT, Reloader, Server, StartError};
 use crate::pipeline::Pipeline;
 use crate::transport::http::{HttpSettings, HttpSurface, serve};
 
@@ -26,8 +28,8 @@ pub struct BoundServer {
     bound: SocketAddr,
     admin: Option<BoundAdmin>,
     http: HttpSettings,
-    pipeline: Arc<Pipeline>,
-    surface: Arc<HttpSurface>,
+    surface: Arc<ArcSwap<HttpSurface>>,
+    reloader: Reloader,
     delay: Duration,
     grace: Duration,
 }
@@ -37,23 +39,21 @@ impl BoundServer {
         let failed = |source| StartError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
-        let (http, pipeline) = (server.http, server.pipeline);
+        let (http, dev) = (server.http, server.dev.clone());
+        let surface = HttpSurface::new(server.pipeline, server.mcp, &http, bound, dev);
+        let surface = Arc::new(ArcSwap::from_pointee(surface));
         let admin = match server.admin {
-            Some(wanted) => {
-                let (service, hosts) = (&server.service, &http.allowed_hosts);
-                Some(BoundAdmin::bind(wanted, &pipeline, service, hosts).await?)
-            }
+            Some(wanted) => Some(BoundAdmin::bind(wanted, &surface, &server.service).await?),
             None => None,
         };
-        let calls = Arc::clone(&pipeline);
-        let surface = HttpSurface::new(calls, server.mcp, &http, bound, server.dev);
+        let place = Place::Http(Arc::clone(&surface));
         Ok(Self {
             listener,
             bound,
             admin,
             http,
-            pipeline,
-            surface: Arc::new(surface),
+            surface,
+            reloader: Reloader::new(place, server.wanted, server.dev),
             delay: server.shutdown_delay,
             grace: server.shutdown_grace,
         })
@@ -67,6 +67,11 @@ impl BoundServer {
     /// The admin listener's address, if there is one.
     pub fn admin_addr(&self) -> Option<SocketAddr> {
         self.admin.as_ref().and_then(BoundAdmin::local_addr)
+    }
+
+    /// What gives it another configuration while it serves.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// The scheme and the address, such as `https://127.0.0.1:8443`.
@@ -90,16 +95,16 @@ impl BoundServer {
         // Keys stay fresh during the delay as well: calls are still served.
         let told_to_stop = async {
             stop.await;
-            self.pipeline.load.announce_end();
+            self.reloader.pipeline().load.announce_end();
             sleep(self.delay).await;
         };
         let life = async {
             tokio::select! {
                 () = told_to_stop => {}
-                () = evict_idle_buckets(&self.pipeline) => {}
-                () = self.pipeline.authenticator.keep_fresh() => {}
+                () = evict_idle_buckets(&self.reloader) => {}
+                () = self.reloader.keep_fresh() => {}
             }
-            let drained = drain(&self.pipeline, self.grace).await;
+            let drained = drain(&self.reloader.pipeline(), self.grace).await;
             let _ = close.send(drained);
         };
         let admin = async {
@@ -113,7 +118,7 @@ impl BoundServer {
             // To the last: `/readyz` tells that the server drains.
             () = admin => {}
         }
-        let recorder = Arc::clone(&self.pipeline.recorder);
+        let recorder = Arc::clone(&self.reloader.pipeline().recorder);
         // The exporter's last request blocks.
         let _ = tokio::task::spawn_blocking(move || recorder.flush(FLUSH_TIMEOUT)).await;
     }
@@ -133,10 +138,11 @@ async fn drain(pipeline: &Pipeline, grace: Duration) -> bool {
     drained
 }
 
-async fn evict_idle_buckets(pipeline: &Pipeline) {
+async fn evict_idle_buckets(reloader: &Reloader) {
     let mut period = interval(EVICTION_PERIOD);
     loop {
         period.tick().await;
+        let pipeline = reloader.pipeline();
         pipeline.quotas.evict_idle();
         pipeline.failures.evict_idle();
     }

@@ -3,11 +3,13 @@
 //! Every part has a default, so that code names only what differs; what a configuration says comes
 //! through the same fields (`from_config`).
 
+use std::mem::take;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::admin::AdminAddress;
+use super::fixed::Fixed;
 use super::{Server, StartError};
 use crate::auth::{
     ApiKey, ApiKeyFile, Authenticator, ClaimNames, Introspection, Issuer, LocalIdentity,
@@ -15,9 +17,9 @@ use crate::auth::{
 };
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
-use crate::pipeline::{Load, Pipeline};
+use crate::pipeline::{Changes, Load, Pipeline, Reloads};
 use crate::quota::{FailureLimit, Quotas};
-use crate::record::{Exporter, Recorder, Tracing};
+use crate::record::{Exporter, Recorder, Tracing, TracingError};
 use crate::run::Places;
 use crate::tool::{Catalog, Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
@@ -41,6 +43,8 @@ pub struct ServerBuilder {
     pub(super) local: Option<LocalIdentity>,
     pub(super) anonymous: Option<Principal>,
     pub(super) http: HttpSettings,
+    /// What the configuration says; who binds says where.
+    pub(super) listen: Option<SocketAddr>,
     pub(super) admin: Option<AdminAddress>,
     pub(super) max_in_flight: usize,
     pub(super) max_in_flight_per_tenant: Option<usize>,
@@ -70,6 +74,7 @@ impl Default for ServerBuilder {
             local: None,
             anonymous: None,
             http: HttpSettings::default(),
+            listen: None,
             admin: None,
             max_in_flight: 1_024,
             max_in_flight_per_tenant: None,
@@ -244,18 +249,34 @@ impl ServerBuilder {
     ///
     /// # Errors
     /// [`StartError`]: every fault of every tool at once, or tracing that cannot be set up.
-    pub fn build(mut self) -> Result<Server, StartError> {
-        let load = self.load();
-        let catalog = Catalog::build(self.tools, self.resources).map_err(StartError::Catalog)?;
-        let dev = if self.dev {
-            let dev = dev_mint(&self.clock)?;
-            self.issuers
-                .push(Issuer::hs256(DEV_ISSUER, [&dev.audience], &dev.secret)?);
-            let principal = Principal::configured("acme", "local-dev", catalog.scopes());
-            self.local = self.local.or(principal.ok().map(LocalIdentity::Principal));
-            Some(dev)
-        } else {
-            None
+    pub fn build(self) -> Result<Server, StartError> {
+        self.assemble(None, None)
+    }
+
+    /// Like [`build`](Self::build), for what takes the place of `before` in a server that runs.
+    pub(super) fn build_after(
+        self,
+        before: &Pipeline,
+        dev: Option<Arc<DevMint>>,
+    ) -> Result<Server, StartError> {
+        self.assemble(Some(before), dev)
+    }
+
+    fn assemble(
+        mut self,
+        before: Option<&Pipeline>,
+        dev: Option<Arc<DevMint>>,
+    ) -> Result<Server, StartError> {
+        let (wanted, load) = (Fixed::of(&self), self.load());
+        let (tools, resources) = (take(&mut self.tools), take(&mut self.resources));
+        let catalog = match before {
+            Some(before) => before.catalog.followed_by(tools, resources),
+            None => Catalog::build(tools, resources),
+        };
+        let catalog = catalog.map_err(StartError::Catalog)?;
+        let dev = match self.dev {
+            true => Some(self.open_for_dev(&catalog, dev)?),
+            false => None,
         };
         let serves_stdio = self.local.is_some();
         let mut authenticator = Authenticator::new(
@@ -274,23 +295,25 @@ impl ServerBuilder {
         if let Some(principal) = self.anonymous {
             authenticator = authenticator.with_anonymous(principal);
         }
-        let tracing = match self.tracing {
-            Some(tracing) => Some(tracing),
-            None if self.exporters.is_empty() => None,
-            None => Some(Tracing::new(&self.service, &self.exporters)?),
+        let pipeline = if let Some(before) = before {
+            before.followed_by(authenticator.with_keys_of(&before.authenticator), catalog)
+        } else {
+            let tracing = tracing(self.tracing, &self.service, &self.exporters)?;
+            Pipeline {
+                places: Places::new(&catalog, half_of(self.max_in_flight)),
+                authenticator,
+                catalog,
+                failures: Arc::new(FailureLimit::new(self.failure_limit, self.clock.clone())),
+                quotas: Arc::new(Quotas::in_memory(self.max_quota_keys, self.clock.clone())),
+                load,
+                recorder: Arc::new(Recorder::new(self.clock, tracing)),
+                changes: Arc::new(Changes::default()),
+                reloads: Arc::new(Reloads::default()),
+            }
         };
-        let pipeline = Arc::new(Pipeline {
-            places: Places::new(&catalog, half_of(self.max_in_flight)),
-            authenticator,
-            catalog,
-            failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
-            quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
-            load,
-            recorder: Arc::new(Recorder::new(self.clock, tracing)),
-        });
         Ok(Server {
             mcp: Arc::new(Mcp::new(&pipeline, self.info)),
-            pipeline,
+            pipeline: Arc::new(pipeline),
             http: self.http,
             admin: self.admin,
             service: self.service,
@@ -298,7 +321,41 @@ impl ServerBuilder {
             shutdown_grace: self.shutdown_grace,
             serves_stdio,
             dev,
+            wanted,
         })
+    }
+
+    /// Trusts the demo's tokens, and lets stdio speak for somebody. Tokens that `before` handed out
+    /// stay good.
+    fn open_for_dev(
+        &mut self,
+        catalog: &Catalog,
+        before: Option<Arc<DevMint>>,
+    ) -> Result<Arc<DevMint>, StartError> {
+        let dev = match before {
+            Some(before) => before,
+            None => Arc::new(dev_mint(&self.clock)?),
+        };
+        let issuer = Issuer::hs256(DEV_ISSUER, [&dev.audience], &dev.secret)?;
+        self.issuers.push(issuer);
+        if self.local.is_none() {
+            let principal = Principal::configured("acme", "local-dev", catalog.scopes());
+            self.local = principal.ok().map(LocalIdentity::Principal);
+        }
+        Ok(dev)
+    }
+}
+
+/// What was made by the embedding program, else what the exporters need.
+fn tracing(
+    own: Option<Tracing>,
+    service: &str,
+    exporters: &[Exporter],
+) -> Result<Option<Tracing>, TracingError> {
+    match own {
+        Some(own) => Ok(Some(own)),
+        None if exporters.is_empty() => Ok(None),
+        None => Tracing::new(service, exporters).map(Some),
     }
 }
 

@@ -36,6 +36,7 @@ impl ServerBuilder {
             claims: claim_names(&config.auth.claims),
             scope_inclusion: scope_inclusion(&config.auth.scopes),
             http: http::settings(&config, &mut faults),
+            listen: Some(config.server.listen),
             admin: admin_address(config.server.admin_listen),
             max_in_flight: config.server.max_in_flight,
             max_in_flight_per_tenant: config.server.max_in_flight_per_tenant,

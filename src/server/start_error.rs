@@ -41,6 +41,9 @@ pub enum StartError {
     /// Nobody knows the URL to publish.
     #[error("{0} is no address that clients can use: set `publicUrl` to the URL they know")]
     NoPublicUrl(SocketAddr),
+    /// Making it panicked.
+    #[error("a fault of the server's own kept it from being made: please report this")]
+    Aborted,
     /// The numbers cannot be read out.
     #[error("metrics cannot be set up: {0}")]
     Metrics(#[from] OTelSdkError),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::builder::Governed;
+use super::numbers::Numbers;
 use super::uri_template::plain;
 use super::{Access, Arguments, Resource, Schema, Target, TargetKind, Terms, Tool, UriTemplate};
 use crate::auth::TenantKey;
@@ -47,6 +48,7 @@ pub struct Catalog {
     tools: HashMap<Arc<str>, Arc<Target>>,
     static_resources: HashMap<Arc<str>, Arc<Target>>,
     templates: Vec<Arc<Target>>,
+    numbers: Numbers,
 }
 
 impl Catalog {
@@ -58,7 +60,23 @@ impl Catalog {
         tools: impl IntoIterator<Item = Tool>,
         resources: impl IntoIterator<Item = Resource>,
     ) -> Result<Self, Vec<CatalogFault>> {
-        let mut catalog = Self::default();
+        Self::default().followed_by(tools, resources)
+    }
+
+    /// Like [`build`](Self::build), for a catalogue that takes this one's place: names keep their
+    /// numbers.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build).
+    pub fn followed_by(
+        &self,
+        tools: impl IntoIterator<Item = Tool>,
+        resources: impl IntoIterator<Item = Resource>,
+    ) -> Result<Self, Vec<CatalogFault>> {
+        let mut catalog = Self {
+            numbers: self.numbers.clone(),
+            ..Self::default()
+        };
         let mut faults = Vec::new();
         for tool in tools {
             let name = tool.face.name.clone();
@@ -195,7 +213,7 @@ impl Catalog {
             }
         }
         let target = Arc::new(Target {
-            index: u32::try_from(self.targets.len()).map_err(|_| "too many targets")?,
+            index: self.numbers.of(&name).ok_or("too many targets")?,
             name,
             kind,
             policy: governed.policy,

@@ -63,7 +63,8 @@ impl ValidArguments {
 }
 
 impl Target {
-    /// Position in the catalogue; with the tenant it makes the quota bucket's key.
+    /// The number of its name, the same after a reload; with the tenant it makes the quota bucket's
+    /// key.
     pub fn index(&self) -> u32 {
         self.index
     }

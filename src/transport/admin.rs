@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -24,7 +25,7 @@ use tokio::time::{sleep, timeout};
 
 use super::readiness::readiness;
 use crate::error::{CallError, EdgeError, Row};
-use crate::pipeline::Pipeline;
+use crate::transport::http::HttpSurface;
 
 /// Connections at once; further ones are closed.
 const MAX_CONNECTIONS: usize = 64;
@@ -40,22 +41,14 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What operators ask.
 pub struct Admin {
-    pipeline: Arc<Pipeline>,
-    /// Names besides `localhost`, in lower case.
-    hosts: Vec<String>,
+    surface: Arc<ArcSwap<HttpSurface>>,
 }
 
 impl Admin {
-    /// Answers about `pipeline` under `localhost`, any IP address and the names in `hosts`, each
-    /// with or without a port.
-    pub fn new(pipeline: Arc<Pipeline>, hosts: &[String]) -> Self {
-        let names = hosts.iter().filter_map(|host| host.parse().ok());
-        Self {
-            pipeline,
-            hosts: names
-                .map(|host: Authority| host.host().to_ascii_lowercase())
-                .collect(),
-        }
+    /// Answers about the surface that is the current one, under `localhost`, any IP address and the
+    /// surface's names, each with or without a port.
+    pub fn new(surface: Arc<ArcSwap<HttpSurface>>) -> Self {
+        Self { surface }
     }
 
     /// Serves until it is dropped.
@@ -106,7 +99,7 @@ impl Admin {
         match path {
             "/healthz" => reply(200, JSON, Bytes::from_static(b"{\"status\":\"alive\"}")),
             "/readyz" => {
-                let (status, body) = readiness(&self.pipeline);
+                let (status, body) = readiness(self.surface.load().pipeline());
                 reply(status, JSON, body)
             }
             _ if !self.allows_host(request) => refusal(EdgeError::ForbiddenHost),
@@ -115,7 +108,8 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
-        let metrics = self.pipeline.recorder.metrics();
+        let surface = self.surface.load();
+        let metrics = surface.pipeline().recorder.metrics();
         match metrics.map(|metrics| metrics.prometheus()).transpose() {
             Ok(text) => reply(200, METRICS, Bytes::from(text.unwrap_or_default())),
             Err(error) => {
@@ -144,7 +138,14 @@ impl Admin {
         };
         let host = authority.host().to_ascii_lowercase();
         let literal = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || literal.parse::<IpAddr>().is_ok() || self.hosts.contains(&host)
+        host == "localhost" || literal.parse::<IpAddr>().is_ok() || self.is_ours(&host)
+    }
+
+    fn is_ours(&self, host: &str) -> bool {
+        let surface = self.surface.load();
+        let named = surface.allowed_hosts().iter();
+        let mut names = named.filter_map(|name| name.parse::<Authority>().ok());
+        names.any(|name| name.host().eq_ignore_ascii_case(host))
     }
 }
 

@@ -42,11 +42,14 @@ use crate::pipeline::Pipeline;
 use edge::Edge;
 use respond::Reply;
 
-/// The HTTP surface of one server.
+/// The HTTP surface of one configuration. What serves looks up the current one for each request,
+/// which then keeps it to its end.
 pub struct HttpSurface {
     pipeline: Arc<Pipeline>,
     mcp: Arc<Mcp>,
     edge: Edge,
+    bound: SocketAddr,
+    allowed_hosts: Vec<String>,
     max_body_bytes: usize,
     body_patience: Duration,
     base_url: String,
@@ -54,8 +57,8 @@ pub struct HttpSurface {
     /// Value of `WWW-Authenticate` parameters that are the same for every challenge.
     challenge: respond::Challenge,
     quota_policies: respond::QuotaPolicies,
-    detached: mcp_route::Detached,
-    dev: Option<DevMint>,
+    detached: Arc<mcp_route::Detached>,
+    dev: Option<Arc<DevMint>>,
 }
 
 /// A path that exists.
@@ -114,7 +117,7 @@ impl HttpSurface {
         mcp: Arc<Mcp>,
         settings: &HttpSettings,
         bound: SocketAddr,
-        dev: Option<DevMint>,
+        dev: Option<Arc<DevMint>>,
     ) -> Self {
         let base_url = match &settings.public_url {
             Some(url) => url.trim_end_matches('/').to_owned(),
@@ -122,6 +125,8 @@ impl HttpSurface {
         };
         Self {
             edge: Edge::new(&base_url, bound, settings),
+            bound,
+            allowed_hosts: settings.allowed_hosts.clone(),
             max_body_bytes: settings.max_body_bytes,
             body_patience: settings.limits.body,
             metadata: metadata::document(
@@ -134,9 +139,38 @@ impl HttpSurface {
             pipeline,
             mcp,
             base_url,
-            detached: mcp_route::Detached::default(),
+            detached: Arc::default(),
             dev,
         }
+    }
+
+    /// The surface that takes this one's place, with the calls that go on without their clients.
+    pub fn followed_by(
+        &self,
+        pipeline: Arc<Pipeline>,
+        mcp: Arc<Mcp>,
+        settings: &HttpSettings,
+        dev: Option<Arc<DevMint>>,
+    ) -> Self {
+        Self {
+            detached: Arc::clone(&self.detached),
+            ..Self::new(pipeline, mcp, settings, self.bound, dev)
+        }
+    }
+
+    /// The governed path behind it.
+    pub fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// The address that is listened on.
+    pub fn bound(&self) -> SocketAddr {
+        self.bound
+    }
+
+    /// Names that it goes by besides those of its URL, as `host` or `host:port`.
+    pub(super) fn allowed_hosts(&self) -> &[String] {
+        &self.allowed_hosts
     }
 
     /// Answers one request of a connection from `peer`.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::auth::KeyState;
 use crate::error::CallError;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Standing};
 
 /// The status and the JSON body.
 pub(super) fn readiness(pipeline: &Pipeline) -> (u16, Bytes) {
@@ -21,8 +21,19 @@ pub(super) fn readiness(pipeline: &Pipeline) -> (u16, Bytes) {
     }
     match without_keys(&pipeline.authenticator.key_states()) {
         Some(body) => (unavailable, body),
-        None => (200, Bytes::from_static(b"{\"status\":\"ready\"}")),
+        None => (200, ready(pipeline.reloads.state().standing)),
     }
+}
+
+/// Ready all the same: what was served before is served on. No word on what is wrong, since anybody
+/// may ask.
+fn ready(standing: Standing) -> Bytes {
+    let config = match standing {
+        Standing::Current => return Bytes::from_static(b"{\"status\":\"ready\"}"),
+        Standing::NeedsRestart => "the file has changes that need a restart",
+        Standing::Refused => "the file could not be loaded: still serving the one before",
+    };
+    Bytes::from(json!({"status": "ready", "config": config}).to_string())
 }
 
 /// The answer that names the issuers whose tokens cannot be verified, if there are any.

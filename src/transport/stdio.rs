@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::task::noop_waker_ref;
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
@@ -24,32 +25,39 @@ use crate::mcp::{Answer, Mcp, answer_to_unauthenticated, answer_to_unread, id_of
 use crate::pipeline::Pipeline;
 use crate::record::Surface;
 
+/// What answers the messages of one configuration.
+pub struct StdioFront {
+    /// The governed path.
+    pub pipeline: Arc<Pipeline>,
+    /// The protocol.
+    pub mcp: Arc<Mcp>,
+    /// Longest message, in bytes.
+    pub max_line_bytes: usize,
+}
+
 /// One client on a pair of streams.
 pub struct StdioSurface<W> {
-    pipeline: Arc<Pipeline>,
-    mcp: Arc<Mcp>,
+    /// The current one, looked up for each message.
+    front: Arc<ArcSwap<StdioFront>>,
     output: Arc<Output<W>>,
     tasks: Mutex<JoinSet<()>>,
     /// Calls that wait for something, by the text of their id.
     running: Arc<Mutex<HashMap<String, AbortHandle>>>,
-    max_line_bytes: usize,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 impl<W: Write + Send + 'static> StdioSurface<W> {
-    /// A surface that writes to `output` and takes lines of at most `max_line_bytes`.
-    pub fn new(pipeline: Arc<Pipeline>, mcp: Arc<Mcp>, output: W, max_line_bytes: usize) -> Self {
+    /// A surface that writes to `output` what `front` answers.
+    pub fn new(front: Arc<ArcSwap<StdioFront>>, output: W) -> Self {
         Self {
-            pipeline,
-            mcp,
+            front,
             output: Arc::new(Output {
                 stream: Mutex::new(output),
                 is_broken: AtomicBool::new(false),
             }),
             tasks: Mutex::default(),
             running: Arc::default(),
-            max_line_bytes,
         }
     }
 
@@ -59,7 +67,8 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
         let _in_runtime = runtime.enter();
         let mut line = Vec::new();
         loop {
-            match read_line(&mut input, &mut line, self.max_line_bytes) {
+            let max_bytes = self.front.load().max_line_bytes;
+            match read_line(&mut input, &mut line, max_bytes) {
                 Ok(Line::End) | Err(_) => break,
                 Ok(Line::TooLong) => {
                     let error = ProtocolError::InvalidRequest("the line is longer than allowed");
@@ -77,7 +86,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
     /// Lets no new call in, gives the running ones `grace` to finish and to be answered, and cancels
     /// the rest.
     pub async fn settle(&self, grace: Duration) {
-        self.pipeline.load.close();
+        self.front.load().pipeline.load.close();
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
         let all = async { while tasks.join_next().await.is_some() {} };
         if timeout(grace, all).await.is_err() {
@@ -109,11 +118,11 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
     }
 
     fn answer(&self, line: Arc<[u8]>) -> Answering {
-        let (pipeline, mcp) = (Arc::clone(&self.pipeline), Arc::clone(&self.mcp));
+        let front = self.front.load_full();
         Box::pin(async move {
-            let mut call = pipeline.open(Surface::McpStdio);
+            let mut call = front.pipeline.open(Surface::McpStdio);
             match call.authenticate(&Credentials::Local).await {
-                Ok(principal) => mcp.handle(&mut call, &principal, &line, None).await,
+                Ok(principal) => front.mcp.handle(&mut call, &principal, &line, None).await,
                 Err(error) => answer_to_unauthenticated(&line, error, call.record.call_id()),
             }
         })
@@ -152,7 +161,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
     }
 
     fn refuse(&self, id: Option<&str>, error: &ProtocolError) {
-        let mut call = self.pipeline.open(Surface::McpStdio);
+        let mut call = self.front.load().pipeline.open(Surface::McpStdio);
         call.record.method("(unreadable)");
         call.record.close_protocol(error);
         let answer = answer_to_unread(id, error, call.record.call_id());

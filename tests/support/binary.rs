@@ -97,12 +97,30 @@ impl Process {
         self.child.wait().expect("a child of ours").code()
     }
 
-    /// SIGTERM, by the shell's own `kill`: the program of that name is not on every machine.
+    /// SIGTERM.
     #[cfg(unix)]
     pub(crate) fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// SIGHUP.
+    #[cfg(unix)]
+    pub(crate) fn hang_up(&self) {
+        self.signal("HUP");
+    }
+
+    /// The process's number.
+    #[cfg(unix)]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// By the shell's own `kill`: the program of that name is not on every machine.
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
         let status = Command::new("sh")
-            .args(["-c", "kill -s TERM \"$1\"", "sh"])
-            .arg(self.child.id().to_string())
+            .args(["-c", "kill -s \"$1\" \"$2\"", "sh", name])
+            .arg(self.id().to_string())
             .status();
         assert!(status.expect("a shell").success(), "the signal was sent");
     }

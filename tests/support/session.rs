@@ -12,8 +12,8 @@ use crate::slow;
 /// One client's process.
 pub(crate) struct Session {
     pub(crate) process: Process,
-    /// Lives as long as the process.
-    folder: TempDir,
+    /// Where its configuration is; lives as long as the process.
+    pub(crate) folder: TempDir,
 }
 
 impl Session {

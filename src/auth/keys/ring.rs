@@ -32,6 +32,8 @@ pub(in crate::auth) struct KeyRing {
     current: ArcSwapOption<Held>,
     /// When the current set was last found to be current; monotonic nanoseconds.
     loaded_at: AtomicU64,
+    /// When they are to be loaded again; monotonic nanoseconds.
+    due: AtomicU64,
     loads: watch::Sender<Loads>,
     asked: Notify,
     refreshes: AtomicU64,
@@ -69,6 +71,7 @@ impl KeyRing {
             times,
             current: ArcSwapOption::empty(),
             loaded_at: AtomicU64::new(0),
+            due: AtomicU64::new(0),
             loads: watch::Sender::default(),
             asked: Notify::new(),
             refreshes: AtomicU64::new(0),
@@ -132,9 +135,27 @@ impl KeyRing {
             .is_some_and(|held| held.generation == generation))
     }
 
-    /// Loads the keys at once, and then again whenever it is time. Never ends.
+    /// Whether this ring's keys are also those of an issuer of that description.
+    pub(in crate::auth) fn is_same_as(&self, other: &Self) -> bool {
+        self.issuer == other.issuer && self.source == other.source && self.times == other.times
+    }
+
+    /// Loads the keys, unless they were before; a failure is an end, too.
+    pub(in crate::auth) async fn load_first(&self, clock: &Clock, fetcher: &Fetcher) {
+        let mut loads = self.loads.subscribe();
+        tokio::select! {
+            biased;
+            _ = loads.wait_for(|loads| loads.finished > 0) => {}
+            () = self.keep_fresh(clock, fetcher) => {}
+        }
+    }
+
+    /// Loads the keys at once, and then again whenever it is time. Never ends; one that takes over
+    /// from another that was dropped goes on in its rhythm.
     pub(in crate::auth) async fn keep_fresh(&self, clock: &Clock, fetcher: &Fetcher) {
         let mut pause = FIRST_PAUSE;
+        let due = Duration::from_nanos(self.due.load(Ordering::Acquire));
+        self.rest(due, clock).await;
         loop {
             let now = clock.monotonic();
             let rest = match self.load(now, clock, fetcher).await {
@@ -150,10 +171,12 @@ impl KeyRing {
                     rest
                 }
             };
+            // Counted from the start of the load, however long it took.
+            let due = now.saturating_add(rest);
+            self.due.store(nanos(due), Ordering::Release);
             self.loads
                 .send_modify(|loads| loads.finished = loads.started);
-            // Counted from the start of the load, however long it took.
-            self.rest(now.saturating_add(rest), clock).await;
+            self.rest(due, clock).await;
         }
     }
 
@@ -261,9 +284,8 @@ impl KeyRing {
                 generation,
             })));
         }
-        let nanos = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
         // Last: keys that were too old must not look young before they are replaced.
-        self.loaded_at.store(nanos, Ordering::Release);
+        self.loaded_at.store(nanos(now), Ordering::Release);
         self.refreshes.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -276,6 +298,10 @@ impl KeyRing {
             tracing::error!(%issuer, cause = %error, "the issuer's keys cannot be loaded; its tokens cannot be verified");
         }
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn report(issuer: &str, loaded: &Loaded) {

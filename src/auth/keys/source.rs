@@ -18,6 +18,7 @@ use crate::json::StrictObject;
 const FILE_PERIOD: Duration = Duration::from_secs(5);
 
 /// A source that was found to be possible.
+#[derive(PartialEq, Eq)]
 pub(super) enum Source {
     Discovery(Url),
     Url(Url),

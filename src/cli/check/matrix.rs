@@ -40,7 +40,6 @@ pub(super) fn of(targets: &[Arc<Target>]) -> String {
 }
 
 fn row(target: &Target, tenant: &str, terms: &Terms) -> [String; 7] {
-    let unlimited = || "unlimited".to_owned();
     let policy = target.policy();
     [
         target.name().to_owned(),

@@ -24,6 +24,21 @@ pub struct State {
     pub failing_sources: u64,
     /// Failed authentications that there was no room to count.
     pub uncounted_failures: u64,
+    /// Which configuration is served.
+    pub config: ConfigState,
+}
+
+/// How what is served stands to the configuration.
+#[derive(Clone, Copy)]
+pub struct ConfigState {
+    /// Counts from 1, the one of the start.
+    pub generation: u64,
+    /// Whether it is what the operator last asked for.
+    pub is_current: bool,
+    /// Reloads that were carried out.
+    pub done: u64,
+    /// Reloads that were refused.
+    pub failed: u64,
 }
 
 /// How many calls of one tool or resource there are.
@@ -78,6 +93,7 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
         }))
         .build();
     register_keys(meter, &observe);
+    register_config(meter, &observe);
     meter
         .u64_observable_gauge(names::BUILD_INFO)
         .with_description("Always 1; the label tells the version")
@@ -119,6 +135,32 @@ fn register_keys(meter: &Meter, observe: &Observe) {
         .u64_observable_counter(names::KEYS_FAILURES)
         .with_description("Fetches of the issuer's keys that failed")
         .with_callback(of_keys(observe, |keys| Some(keys.failures)))
+        .build();
+}
+
+fn register_config(meter: &Meter, observe: &Observe) {
+    meter
+        .u64_observable_counter(names::CONFIG_RELOADS)
+        .with_description("Reloads of the configuration, by whether they were carried out")
+        .with_callback(of_state(observe, |state, counter| {
+            let label = |result| [KeyValue::new(names::RESULT, result)];
+            counter.observe(state.config.done, &label("ok"));
+            counter.observe(state.config.failed, &label("failed"));
+        }))
+        .build();
+    meter
+        .u64_observable_gauge(names::CONFIG_CURRENT)
+        .with_description("1 while what is served is what the configuration says, else 0")
+        .with_callback(of_state(observe, |state, gauge| {
+            gauge.observe(u64::from(state.config.is_current), &[]);
+        }))
+        .build();
+    meter
+        .u64_observable_gauge(names::CONFIG_GENERATION)
+        .with_description("Which configuration is served; that of the start is 1")
+        .with_callback(of_state(observe, |state, gauge| {
+            gauge.observe(state.config.generation, &[]);
+        }))
         .build();
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Caps of connections and deadlines of clients.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at once. Default 4096.
     pub max_connections: usize,

@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -45,7 +46,7 @@ const LOG_PERIOD: Duration = Duration::from_secs(10);
 /// get a moment to close; else they are cut, and their calls with them.
 pub async fn serve(
     listener: TcpListener,
-    surface: Arc<HttpSurface>,
+    surface: Arc<ArcSwap<HttpSurface>>,
     tls: Option<Tls>,
     limits: Limits,
     stop: impl Future<Output = bool>,
@@ -53,7 +54,7 @@ pub async fn serve(
     // Aborted when this function ends.
     let mut background = JoinSet::new();
     if let Some(tls) = tls.clone() {
-        let recorder = Arc::clone(&surface.pipeline.recorder);
+        let recorder = Arc::clone(&surface.load().pipeline.recorder);
         background.spawn(tls.keep_current(limits.reload, recorder));
     }
     let shared = Shared::new(Arc::clone(&surface), limits, tls.as_ref());
@@ -92,7 +93,8 @@ pub async fn serve(
         connections.shutdown().await;
     }
     shared.streams.cut().await;
-    surface.detached.cut().await;
+    let detached = Arc::clone(&surface.load().detached);
+    detached.cut().await;
 }
 
 /// Gives connections a place and a task, or refuses them.
@@ -126,9 +128,10 @@ impl Acceptor {
     }
 
     fn take(&mut self, stream: TcpStream, peer: SocketAddr) {
-        let proxy = self.shared.surface.edge.may_be_proxy(peer.ip());
+        let proxy = self.shared.surface.load().edge.may_be_proxy(peer.ip());
         let Some(place) = self.places.take((!proxy).then(|| peer.ip())) else {
-            self.shared.surface.pipeline.recorder.connection_refused();
+            let surface = self.shared.surface.load();
+            surface.pipeline.recorder.connection_refused();
             self.refusals.note(|count| {
                 tracing::warn!(count, "too many connections; further ones were refused");
             });

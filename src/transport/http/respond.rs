@@ -1,6 +1,7 @@
 //! Writing responses: bodies, problem documents, challenges, rate-limit headers.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,7 +128,7 @@ impl Reply {
 
 /// `RateLimit-Policy` of each target's quotas, the common one and those of tenants, written once:
 /// `q` calls in any `w` seconds.
-pub(super) struct QuotaPolicies(Vec<Vec<(Quota, HeaderValue)>>);
+pub(super) struct QuotaPolicies(HashMap<u32, Vec<(Quota, HeaderValue)>>);
 
 impl QuotaPolicies {
     pub(super) fn new(catalog: &Catalog) -> Self {
@@ -142,13 +143,13 @@ impl QuotaPolicies {
         let of_target = |target: &Arc<Target>| {
             let limits = target.all_terms().flat_map(Terms::limits);
             let quotas = limits.map(|bound| bound.limit().quota());
-            quotas.filter_map(policy).collect()
+            (target.index(), quotas.filter_map(policy).collect())
         };
         Self(catalog.targets().iter().map(of_target).collect())
     }
 
     fn of(&self, target: &Target, quota: &Quota) -> Option<&HeaderValue> {
-        let known = self.0.get(target.index() as usize)?;
+        let known = self.0.get(&target.index())?;
         let found = known.iter().find(|(known, _)| known == quota);
         found.map(|(_, policy)| policy)
     }

@@ -92,6 +92,11 @@ impl Tls {
         })
     }
 
+    /// Whether both come from the same files, whatever these hold.
+    pub fn has_files_of(&self, other: &Self) -> bool {
+        self.files == other.files
+    }
+
     pub(super) fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
@@ -139,6 +144,7 @@ impl fmt::Debug for Tls {
     }
 }
 
+#[derive(PartialEq, Eq)]
 struct Files {
     certificate: PathBuf,
     key: PathBuf,

@@ -14,14 +14,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::Seldom;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Load, Pipeline};
+use crate::record::Recorder;
 
 /// One connection's part of the most that may be unsent.
 const PARTS: usize = 8;
 
 /// All answers that wait.
 pub(super) struct Backlog {
-    pipeline: Arc<Pipeline>,
+    load: Arc<Load>,
+    recorder: Arc<Recorder>,
     waiting: Mutex<Waiting>,
 }
 
@@ -51,9 +53,11 @@ pub(super) struct Unread {
 }
 
 impl Backlog {
-    pub(super) fn new(pipeline: &Arc<Pipeline>) -> Arc<Self> {
+    /// Keeps what of the pipeline is there to stay.
+    pub(super) fn new(pipeline: &Pipeline) -> Arc<Self> {
         Arc::new(Self {
-            pipeline: Arc::clone(pipeline),
+            load: Arc::clone(&pipeline.load),
+            recorder: Arc::clone(&pipeline.recorder),
             waiting: Mutex::default(),
         })
     }
@@ -85,7 +89,7 @@ impl Backlog {
             // Where nobody listens, the connection is closing already.
             let _ = cut.send(());
         }
-        self.pipeline.recorder.connection_cut();
+        self.recorder.connection_cut();
         waiting.cuts.note(|count| {
             tracing::warn!(
                 count,
@@ -98,7 +102,7 @@ impl Backlog {
 impl Share {
     /// An answer of so many bytes is made.
     pub(super) fn add(self: &Arc<Self>, bytes: usize) -> Unread {
-        let (backlog, load) = (&self.backlog, &self.backlog.pipeline.load);
+        let (backlog, load) = (&self.backlog, &self.backlog.load);
         load.answer_made(bytes);
         let mut waiting = backlog.waiting();
         let number = waiting.next;
@@ -146,6 +150,6 @@ impl Drop for Unread {
             waiting.bytes -= self.bytes;
         }
         drop(waiting);
-        backlog.pipeline.load.answer_gone(self.bytes);
+        backlog.load.answer_gone(self.bytes);
     }
 }

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use http::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
@@ -34,7 +35,8 @@ use crate::transport::http::{HttpSurface, Limits, Tls};
 
 /// What all connections of a listener share.
 pub(super) struct Shared {
-    pub(super) surface: Arc<HttpSurface>,
+    /// The current one, looked up for each request.
+    pub(super) surface: Arc<ArcSwap<HttpSurface>>,
     pub(super) limits: Limits,
     pub(super) backlog: Arc<Backlog>,
     pub(super) streams: http2::Streams,
@@ -53,10 +55,14 @@ pub(super) struct Connection {
 }
 
 impl Shared {
-    pub(super) fn new(surface: Arc<HttpSurface>, limits: Limits, tls: Option<&Tls>) -> Arc<Self> {
+    pub(super) fn new(
+        surface: Arc<ArcSwap<HttpSurface>>,
+        limits: Limits,
+        tls: Option<&Tls>,
+    ) -> Arc<Self> {
         let streams = http2::Streams::default();
         Arc::new(Self {
-            backlog: Backlog::new(&surface.pipeline),
+            backlog: Backlog::new(surface.load().pipeline()),
             surface,
             http1: http1_builder(limits.head),
             http2: http2::builder(streams.clone()),
@@ -90,7 +96,7 @@ impl Connection {
         let stream = TokioIo::new(Guarded::new(Paced::new(stream, shared.limits.reply)));
         let (share, cut) = shared.backlog.share();
         let service = service_fn(|request| {
-            let (surface, share) = (Arc::clone(&shared.surface), &share);
+            let (surface, share) = (shared.surface.load_full(), &share);
             async move {
                 let mut response = surface.answer(request, peer).await;
                 if surface.pipeline.load.is_leaving() {
@@ -114,7 +120,7 @@ impl Connection {
         let (share, cut) = shared.backlog.share();
         let service = http2::service(&shared.surface, &activity, &share, self.peer);
         let connection = shared.http2.serve_connection(stream, service);
-        let leaving = drain_begins(shared.surface.pipeline.load.life());
+        let leaving = drain_begins(shared.surface.load().pipeline().load.life());
         drive(connection, cut, self.stop, activity.expired(), leaving).await;
         drop(self.place);
     }

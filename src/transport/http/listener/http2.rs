@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -76,7 +77,7 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Streams {
 
 /// Answers the requests of one connection, and keeps its activity.
 pub(super) fn service(
-    surface: &Arc<HttpSurface>,
+    surface: &Arc<ArcSwap<HttpSurface>>,
     activity: &Arc<Activity>,
     share: &Arc<Share>,
     peer: SocketAddr,
@@ -89,7 +90,7 @@ pub(super) fn service(
     let (surface, activity) = (Arc::clone(surface), Arc::clone(activity));
     let share = Arc::clone(share);
     service_fn(move |request: Request<Incoming>| {
-        let (surface, running) = (Arc::clone(&surface), activity.begin());
+        let (surface, running) = (surface.load_full(), activity.begin());
         let share = Arc::clone(&share);
         async move {
             // hyper has no cap of its own here.

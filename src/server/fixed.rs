@@ -1,0 +1,100 @@
+//! What only a restart changes: what is opened, sized or set up once.
+//!
+//! A reader would ask why a reload does not refuse a file that changes one of these: the file is as
+//! good as any, and what else it says may be urgent. So the rest is applied and these are named.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::ServerBuilder;
+use super::admin::AdminAddress;
+use crate::record::Exporter;
+use crate::tool::Quota;
+use crate::transport::http::{Limits, Tls};
+
+/// The settings that a server has until it ends.
+#[derive(Clone)]
+pub(super) struct Fixed {
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) admin: Option<AdminAddress>,
+    pub(super) tls: Option<Tls>,
+    pub(super) limits: Limits,
+    max_in_flight: usize,
+    max_in_flight_per_tenant: Option<usize>,
+    max_quota_keys: usize,
+    failure_limit: Quota,
+    shutdown_delay: Duration,
+    shutdown_grace: Duration,
+    service: String,
+    exporters: Vec<Exporter>,
+}
+
+impl Fixed {
+    pub(super) fn of(builder: &ServerBuilder) -> Self {
+        Self {
+            listen: builder.listen,
+            admin: builder.admin,
+            tls: builder.http.tls.clone(),
+            limits: builder.http.limits.clone(),
+            max_in_flight: builder.max_in_flight,
+            max_in_flight_per_tenant: builder.max_in_flight_per_tenant,
+            max_quota_keys: builder.max_quota_keys,
+            failure_limit: builder.failure_limit,
+            shutdown_delay: builder.shutdown_delay,
+            shutdown_grace: builder.shutdown_grace,
+            service: builder.service.clone(),
+            exporters: builder.exporters.clone(),
+        }
+    }
+
+    /// The keys of the configuration whose values `other` has otherwise.
+    pub(super) fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let (limits, others) = (&self.limits, &other.limits);
+        let same_tls = match (&self.tls, &other.tls) {
+            (Some(own), Some(other)) => own.has_files_of(other),
+            (None, None) => true,
+            _ => false,
+        };
+        let keys = [
+            ("server.listen", self.listen == other.listen),
+            ("server.adminListen", self.admin == other.admin),
+            ("server.tls", same_tls),
+            (
+                "server.maxConnections",
+                limits.max_connections == others.max_connections,
+            ),
+            (
+                "server.maxConnectionsPerAddress",
+                limits.max_connections_per_address == others.max_connections_per_address,
+            ),
+            (
+                "server.maxInFlight",
+                self.max_in_flight == other.max_in_flight,
+            ),
+            (
+                "server.maxInFlightPerTenant",
+                self.max_in_flight_per_tenant == other.max_in_flight_per_tenant,
+            ),
+            (
+                "server.shutdownDelay",
+                self.shutdown_delay == other.shutdown_delay,
+            ),
+            (
+                "server.shutdownGrace",
+                self.shutdown_grace == other.shutdown_grace,
+            ),
+            (
+                "quotas.maxKeys",
+                self.max_quota_keys == other.max_quota_keys,
+            ),
+            (
+                "auth.failureLimit",
+                self.failure_limit == other.failure_limit,
+            ),
+            ("telemetry.service", self.service == other.service),
+            ("telemetry.traces", self.exporters == other.exporters),
+        ];
+        let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
+        changed.map(|(key, _)| key).collect()
+    }
+}
