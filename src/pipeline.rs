@@ -5,6 +5,7 @@
 //! cancelled. Transports call [`Call::authenticate`] before they read a body and [`Call::serve`]
 //! after; nobody else turns a principal into a running tool.
 
+mod changes;
 mod identify;
 mod load;
 
@@ -18,6 +19,7 @@ use crate::quota::{FailureLimit, Quotas};
 use crate::record::{CallRecord, Recorder, Surface};
 use crate::run::run;
 use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
+pub use changes::Changes;
 pub use load::Load;
 use load::Place;
 
@@ -41,6 +43,8 @@ pub struct Pipeline {
     pub quotas: Quotas,
     /// How many at once, and whether still.
     pub load: Arc<Load>,
+    /// Word to listeners that lists may have changed; one for all generations.
+    pub changes: Arc<Changes>,
     /// What becomes known of it.
     pub recorder: Arc<Recorder>,
 }
