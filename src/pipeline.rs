@@ -5,8 +5,10 @@
 //! cancelled. Transports call [`Call::authenticate`] before they read a body and [`Call::serve`]
 //! after; nobody else turns a principal into a running tool.
 
+mod cancellations;
 mod changes;
 mod identify;
+mod listeners;
 mod load;
 
 use std::net::IpAddr;
@@ -19,7 +21,11 @@ use crate::quota::{FailureLimit, Quotas};
 use crate::record::{CallRecord, Recorder, Surface};
 use crate::run::run;
 use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
+pub use cancellations::Cancellations;
+pub(crate) use cancellations::Cancellable;
 pub use changes::Changes;
+pub use listeners::Listeners;
+pub(crate) use listeners::{Seat, Standing};
 pub use load::Load;
 use load::Place;
 
@@ -45,6 +51,10 @@ pub struct Pipeline {
     pub load: Arc<Load>,
     /// Word to listeners that lists may have changed; one for all generations.
     pub changes: Arc<Changes>,
+    /// Who listens for it; one for all generations.
+    pub listeners: Arc<Listeners>,
+    /// Calls that a message of their caller may cancel; one for all generations.
+    pub cancellations: Arc<Cancellations>,
     /// What becomes known of it.
     pub recorder: Arc<Recorder>,
 }

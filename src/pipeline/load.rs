@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::error::CallError;
 
@@ -21,6 +21,7 @@ pub struct Load {
     unsent: AtomicUsize,
     max_unsent: usize,
     emptied: Notify,
+    closing: watch::Sender<bool>,
 }
 
 /// A call's place; dropping it gives the place back.
@@ -36,6 +37,7 @@ impl Load {
             unsent: AtomicUsize::new(0),
             max_unsent,
             emptied: Notify::new(),
+            closing: watch::Sender::new(false),
         })
     }
 
@@ -56,6 +58,13 @@ impl Load {
     /// Lets no new call in from now on.
     pub fn close(&self) {
         self.state.fetch_or(DRAINING, Ordering::AcqRel);
+        self.closing.send_replace(true);
+    }
+
+    /// Waits until no new call is let in: what has no end of its own ends then.
+    pub async fn closed(&self) {
+        // Never an error: the sender is ours.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
     /// Whether the process is going down.

@@ -15,7 +15,7 @@ use crate::auth::{
 };
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
-use crate::pipeline::{Changes, Load, Pipeline};
+use crate::pipeline::{Load, Pipeline};
 use crate::quota::{FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing};
 use crate::tool::{Catalog, Quota, Resource, Tool};
@@ -259,7 +259,9 @@ impl ServerBuilder {
             failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
             quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
             load: Load::new(self.max_in_flight, self.http.limits.max_unsent_bytes),
-            changes: Arc::new(Changes::default()),
+            changes: Arc::default(),
+            listeners: Arc::default(),
+            cancellations: Arc::default(),
             recorder: Arc::new(Recorder::new(self.clock, tracing)),
         });
         Ok(Server {
