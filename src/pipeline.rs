@@ -21,11 +21,11 @@ use crate::quota::{FailureLimit, Quotas};
 use crate::record::{CallRecord, Recorder, Surface};
 use crate::run::run;
 use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
-pub use cancellations::Cancellations;
 pub(crate) use cancellations::Cancellable;
+pub use cancellations::Cancellations;
 pub use changes::Changes;
 pub use listeners::Listeners;
-pub(crate) use listeners::{Seat, Standing};
+pub(crate) use listeners::{Ear, Standing};
 pub use load::Load;
 use load::Place;
 

@@ -43,11 +43,7 @@ impl Cancellations {
         let mut waiting = self.waiting();
         let number = waiting.next;
         waiting.next += 1;
-        waiting
-            .calls
-            .entry(key)
-            .or_default()
-            .push((number, sender));
+        waiting.calls.entry(key).or_default().push((number, sender));
         drop(waiting);
         Cancellable {
             cancellations: Arc::clone(self),

@@ -8,8 +8,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Pipeline;
+use tokio::sync::watch;
+
+use super::{Call, Pipeline};
 use crate::auth::{AuthError, Credentials, Principal};
+use crate::clock::Clock;
 use crate::error::CallError;
 
 /// The most subscriptions that one caller may have open: a few clients with a few each.
@@ -18,17 +21,28 @@ const MAX_PER_CALLER: usize = 8;
 const MAX: usize = 1_024;
 
 /// Counts listeners; one for all generations of the configuration.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Listeners(Mutex<Counts>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Counts {
     all: usize,
     by_caller: HashMap<u128, usize>,
 }
 
+/// What a listener hears by.
+#[derive(Debug)]
+pub(crate) struct Ear {
+    /// Says when to look for changes.
+    pub(crate) changes: watch::Receiver<u64>,
+    /// Says when to look without that.
+    pub(crate) clock: Clock,
+    _seat: Option<Seat>,
+}
+
 /// A listener's seat; dropping it gives the seat back.
-pub(crate) struct Seat {
+#[derive(Debug)]
+struct Seat {
     listeners: Arc<Listeners>,
     caller: u128,
 }
@@ -49,7 +63,7 @@ impl Listeners {
     /// # Errors
     /// [`CallError::TooManyListeners`] when the caller has as many as it may,
     /// [`CallError::Overloaded`] when there are too many in all.
-    pub(crate) fn take(self: &Arc<Self>, principal: &Principal) -> Result<Seat, CallError> {
+    fn take(self: &Arc<Self>, principal: &Principal) -> Result<Seat, CallError> {
         let caller = principal.identity_key("");
         let mut counts = self.counts();
         if counts.all >= MAX {
@@ -86,6 +100,34 @@ impl Drop for Seat {
             if *own.get() == 0 {
                 own.remove();
             }
+        }
+    }
+}
+
+impl Call {
+    /// Lets the caller listen for changes. The call goes on as long as the ear is used.
+    ///
+    /// # Errors
+    /// No seat is free; the record is closed.
+    pub(crate) fn listen(&mut self, principal: &Principal) -> Result<Ear, CallError> {
+        match self.pipeline.listeners.take(principal) {
+            Ok(seat) => Ok(Ear {
+                _seat: Some(seat),
+                ..self.overhear()
+            }),
+            Err(error) => {
+                self.record.close_error(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// An ear without a seat, for the one client of a process.
+    pub(crate) fn overhear(&self) -> Ear {
+        Ear {
+            changes: self.pipeline.changes.subscribe(),
+            clock: self.pipeline.recorder.clock().clone(),
+            _seat: None,
         }
     }
 }
