@@ -103,6 +103,11 @@ impl Listening {
         }
     }
 
+    /// The text of the id of the request that opened it, if one did.
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// What comes next; waits for it. `None` is the end.
     pub(crate) async fn next(
         &mut self,

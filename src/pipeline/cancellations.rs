@@ -28,7 +28,7 @@ struct Waiting {
 }
 
 /// One call's entry; dropping it ends it. As a future it ends when the call is cancelled.
-pub(crate) struct Cancellable {
+pub(crate) struct Cancelled {
     cancellations: Arc<Cancellations>,
     key: u128,
     number: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Cancellable {
 
 impl Cancellations {
     /// Enters a call under its caller and the text of its id.
-    pub(crate) fn enter(self: &Arc<Self>, principal: &Principal, id: &str) -> Cancellable {
+    pub(crate) fn enter(self: &Arc<Self>, principal: &Principal, id: &str) -> Cancelled {
         let (sender, cancelled) = oneshot::channel();
         let key = principal.identity_key(id);
         let mut waiting = self.waiting();
@@ -45,7 +45,7 @@ impl Cancellations {
         waiting.next += 1;
         waiting.calls.entry(key).or_default().push((number, sender));
         drop(waiting);
-        Cancellable {
+        Cancelled {
             cancellations: Arc::clone(self),
             key,
             number,
@@ -80,7 +80,7 @@ impl Cancellations {
     }
 }
 
-impl Future for Cancellable {
+impl Future for Cancelled {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -89,7 +89,7 @@ impl Future for Cancellable {
     }
 }
 
-impl Drop for Cancellable {
+impl Drop for Cancelled {
     fn drop(&mut self) {
         let mut waiting = self.cancellations.waiting();
         if let Some(calls) = waiting.calls.get_mut(&self.key) {

@@ -7,14 +7,17 @@
 //! and then the message. A client that goes away drops the future, and with it the call.
 
 mod body;
+mod cancellable;
 mod dev;
 mod edge;
+mod events;
 mod headers;
 mod limits;
 mod listener;
 mod mcp_route;
 mod metadata;
 mod openapi;
+mod outgoing;
 mod respond;
 mod rest;
 mod settings;
@@ -26,7 +29,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 
 pub use dev::DevMint;
@@ -40,6 +42,7 @@ use crate::error::EdgeError;
 use crate::mcp::Mcp;
 use crate::pipeline::Pipeline;
 use edge::Edge;
+use outgoing::Outgoing;
 use respond::Reply;
 
 /// The HTTP surface of one server.
@@ -140,11 +143,11 @@ impl HttpSurface {
     }
 
     /// Answers one request of a connection from `peer`.
-    pub async fn answer(
+    async fn answer(
         self: &Arc<Self>,
         request: Request<Incoming>,
         peer: SocketAddr,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Outgoing> {
         let origin = edge::origin(&request).map(str::to_owned);
         let source = self.edge.caller_address(peer, request.headers());
         let mut response = self.routed(request, source).await;
@@ -158,7 +161,7 @@ impl HttpSurface {
         self: &Arc<Self>,
         request: Request<Incoming>,
         source: Option<IpAddr>,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Outgoing> {
         let path = request.uri().path().to_owned();
         let route =
             Route::of(&path).filter(|route| *route != Route::MintDemoJwt || self.dev.is_some());
@@ -207,7 +210,7 @@ impl HttpSurface {
         route: Route<'_>,
         request: &Request<Incoming>,
         source: Option<IpAddr>,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Outgoing> {
         match route {
             Route::Alive => Reply::ok(Bytes::from_static(b"{\"status\":\"alive\"}")).build(),
             Route::Ready => {
@@ -222,7 +225,7 @@ impl HttpSurface {
     }
 
     /// A problem document for a request that no call was opened for.
-    fn edge_problem(&self, error: EdgeError) -> Response<Full<Bytes>> {
+    fn edge_problem(&self, error: EdgeError) -> Response<Outgoing> {
         self.pipeline.recorder.refused_at_edge(error);
         let id = self.pipeline.recorder.new_call_id();
         respond::problem(error.row(), error.row().rest_status, &error.detail(), id)
