@@ -46,7 +46,7 @@ use tokio::task::JoinHandle;
 
 use crate::auth::{ClaimNames, Issuer, KeyState, MintRequest, mint, random_secret};
 use crate::clock::Clock;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Changes, Pipeline};
 use crate::server::{Server, ServerBuilder};
 
 /// `iss` of the tokens a [`TestServer`] trusts.
@@ -123,6 +123,11 @@ impl TestServer {
     /// How it stands with the public keys of each issuer that has some.
     pub fn key_states(&self) -> Vec<KeyState> {
         self.pipeline.authenticator.key_states()
+    }
+
+    /// What tells listeners to look whether their lists changed.
+    pub fn changes(&self) -> &Changes {
+        &self.pipeline.changes
     }
 
     /// The secret that good tokens are signed with, for tests that make bad ones.

@@ -30,6 +30,7 @@ pub(super) const QUOTA_REMAINING: &str = "tollgate.quota.remaining";
 pub(super) const DURATION: &str = "mcp.server.operation.duration";
 pub(super) const CALLS: &str = "tollgate.calls";
 pub(super) const IN_FLIGHT: &str = "tollgate.calls.in_flight";
+pub(super) const LISTENERS: &str = "tollgate.listeners";
 pub(super) const SHADOW_DENIALS: &str = "tollgate.shadow_denials";
 pub(super) const UNAUTHENTICATED: &str = "tollgate.unauthenticated";
 pub(super) const EDGE_REFUSALS: &str = "tollgate.edge.refusals";

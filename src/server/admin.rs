@@ -90,6 +90,7 @@ fn state(pipeline: &Weak<Pipeline>) -> Option<State> {
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     Some(State {
         in_flight: count(pipeline.load.running()),
+        listeners: count(pipeline.listeners.count()),
         unsent: count(pipeline.load.unsent()),
         keys: pipeline.authenticator.key_states(),
         failing_sources: count(pipeline.failures.sources()),

@@ -12,6 +12,8 @@ use crate::auth::KeyState;
 pub struct State {
     /// Calls that run.
     pub in_flight: u64,
+    /// Subscriptions that are open.
+    pub listeners: u64,
     /// Bytes of answers that wait to be read.
     pub unsent: u64,
     /// How each issuer's keys stand.
@@ -31,6 +33,13 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
         .with_description("Calls that run now")
         .with_callback(of_state(&observe, |state, gauge| {
             gauge.observe(state.in_flight, &[]);
+        }))
+        .build();
+    meter
+        .u64_observable_gauge(names::LISTENERS)
+        .with_description("Subscriptions that are open now")
+        .with_callback(of_state(&observe, |state, gauge| {
+            gauge.observe(state.listeners, &[]);
         }))
         .build();
     meter
