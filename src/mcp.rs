@@ -30,7 +30,7 @@ use crate::pipeline::{Call, CallRequest, Pipeline};
 use crate::record::RequestFacts;
 use crate::tool::{Arguments, Schema, Target, TargetKind, TargetRef};
 use answer::{Meta, resource_result, tool_result};
-use envelope::{Envelope, Filter, Object, Text, Wanted};
+use envelope::{Envelope, Filter, Object, Text};
 use front::{Era, LEGACY, MODERN, judge};
 use lists::{ListKind, Lists};
 
@@ -165,12 +165,7 @@ impl Mcp {
                 return Ok(self.read_resource(call, principal, id, uri, era).await);
             }
             ("subscriptions/listen", Era::Modern) => {
-                let Filter::Is(wanted) = params.notifications else {
-                    return Err(ProtocolError::InvalidParams(
-                        "notifications must be an object of booleans",
-                    ));
-                };
-                return Ok(self.listen(call, principal, id, wanted));
+                return self.listen(call, principal, id, params.notifications);
             }
             ("tools/list", _) => list(ListKind::Tools)?,
             ("resources/list", _) => list(ListKind::Resources)?,
@@ -268,18 +263,19 @@ impl Mcp {
         call: &mut Call,
         principal: &Arc<Principal>,
         id: &str,
-        wanted: Wanted,
-    ) -> Answer {
-        match call.listen(principal) {
-            Ok(ear) => {
-                let listening = Listening::modern(self, principal, ear, id, wanted);
-                Answer::listening(listening)
-            }
+        filter: Filter,
+    ) -> Result<Answer, ProtocolError> {
+        let Filter::Is(wanted) = filter else {
+            let fault = "notifications must be an object of booleans";
+            return Err(ProtocolError::InvalidParams(fault));
+        };
+        Ok(match call.listen(principal) {
+            Ok(ear) => Answer::listening(Listening::modern(self, principal, ear, id, wanted)),
             Err(error) => {
                 let code = error.row().code;
                 Answer::refused(Some(id), error, code, call.record.call_id())
             }
-        }
+        })
     }
 
     /// Over HTTP this era would listen on a stream of `GET`, which is not served.

@@ -5,10 +5,10 @@
 //! cancelled. Transports call [`Call::authenticate`] before they read a body and [`Call::serve`]
 //! after; nobody else turns a principal into a running tool.
 
-mod cancellations;
+pub(crate) mod cancellations;
 mod changes;
 mod identify;
-mod listeners;
+pub(crate) mod listeners;
 mod load;
 
 use std::net::IpAddr;
@@ -22,10 +22,8 @@ use crate::record::{CallRecord, Recorder, Surface};
 use crate::run::run;
 use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
 pub use cancellations::Cancellations;
-pub(crate) use cancellations::Cancelled;
 pub use changes::Changes;
 pub use listeners::Listeners;
-pub(crate) use listeners::{Ear, Standing};
 pub use load::Load;
 use load::Place;
 

@@ -17,7 +17,8 @@ use super::envelope::Wanted;
 use super::front::Era;
 use super::lists::ListKind;
 use crate::auth::{KeptCredentials, Principal};
-use crate::pipeline::{Ear, Pipeline, Standing};
+use crate::pipeline::Pipeline;
+use crate::pipeline::listeners::{Ear, Standing};
 
 /// How often a quiet listener is looked after, and shown that the connection lives. Proxies cut what
 /// is silent for a minute or half of one.

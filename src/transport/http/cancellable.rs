@@ -12,7 +12,8 @@ use bytes::Bytes;
 
 use crate::auth::Principal;
 use crate::mcp::id_of;
-use crate::pipeline::{Cancelled, Pipeline};
+use crate::pipeline::Pipeline;
+use crate::pipeline::cancellations::Cancelled;
 
 /// Ends with what the work gives, or with nothing when it was cancelled.
 pub(super) struct Cancellable<F> {
