@@ -371,6 +371,7 @@ mod tests {
                 cause: text(),
             },
             CallError::TooManyAtOnce,
+            CallError::TooManyListeners,
             CallError::QuotaUnavailable,
             CallError::Overloaded,
             CallError::InvalidArguments(ArgumentsError(text())),
