@@ -14,6 +14,7 @@ mod fetch;
 mod inclusion;
 mod introspection;
 mod issuer;
+mod kept;
 mod keys;
 mod lifetime;
 mod mint;
@@ -34,6 +35,7 @@ pub use introspection::{Introspection, IntrospectionError};
 pub use issuer::{Issuer, IssuerError};
 /// A signature algorithm, for [`Issuer::with_algorithms`] and, where it is an HMAC, [`mint`].
 pub use jsonwebtoken::Algorithm;
+pub use kept::KeptCredentials;
 pub use keys::{KeySource, KeySourceError, KeyState, KeyTimes};
 pub use mint::{MintError, MintRequest, NoRandomness, mint, random_secret};
 pub use principal::{IdentityError, IdentityKey, Principal, TenantKey};

@@ -111,6 +111,8 @@ pub enum CallError {
     TooManyAtOnce,
     /// As many calls of the caller's tenant run as may, of this tool or in all.
     TooManyOfTenant,
+    /// The caller has as many subscriptions open as it may.
+    TooManyListeners,
     /// Calls cannot be counted, so they are not let through.
     QuotaUnavailable,
     /// The process runs as many calls as it may.
@@ -167,6 +169,7 @@ impl CallError {
             Self::QuotaExceeded { .. } => row("quota-exceeded", "Too Many Requests", 429, 200, 42901, false, Denied),
             Self::TooManyAtOnce => row("too-many-at-once", "Too Many Requests", 429, 200, 42902, false, Denied),
             Self::TooManyOfTenant => row("too-many-of-tenant", "Too Many Requests", 429, 200, 42902, false, Denied),
+            Self::TooManyListeners => row("too-many-listeners", "Too Many Requests", 429, 200, 42904, false, Denied),
             Self::QuotaUnavailable => row("quota-unavailable", "Service Unavailable", 503, 503, 50301, false, Failed),
             Self::Overloaded => row("overloaded", "Service Unavailable", 503, 503, 50303, false, Failed),
             Self::Draining => row("draining", "Service Unavailable", 503, 503, 50303, false, Failed),
@@ -207,6 +210,9 @@ impl CallError {
             Self::TooManyAtOnce => "Too many calls of this tool are running; retry shortly".into(),
             Self::TooManyOfTenant => {
                 "Too many calls of your tenant are running; retry shortly".into()
+            }
+            Self::TooManyListeners => {
+                "Too many subscriptions are open; end one of yours before you open another".into()
             }
             Self::QuotaUnavailable => "Calls cannot be counted right now; retry shortly".into(),
             Self::Overloaded => "The server is busy; retry shortly".into(),
@@ -369,6 +375,7 @@ mod tests {
             },
             CallError::TooManyAtOnce,
             CallError::TooManyOfTenant,
+            CallError::TooManyListeners,
             CallError::QuotaUnavailable,
             CallError::Overloaded,
             CallError::InvalidArguments(ArgumentsError(text())),

@@ -10,6 +10,7 @@
 mod answer;
 mod envelope;
 mod front;
+mod listen;
 mod lists;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use answer::{Answer, error_before_message};
 pub(crate) use answer::{answer_to_unauthenticated, answer_to_unread};
 pub(crate) use envelope::id_of;
 pub use front::{Header, McpHeaders};
+pub(crate) use listen::{Heard, Listening, Served};
 
 use crate::auth::Principal;
 use crate::error::{CallError, LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
@@ -28,7 +30,7 @@ use crate::pipeline::{Call, CallRequest, Pipeline};
 use crate::record::RequestFacts;
 use crate::tool::{Arguments, Schema, Target, TargetKind, TargetRef};
 use answer::{Meta, resource_result, tool_result};
-use envelope::{Envelope, Object, Text};
+use envelope::{Envelope, Filter, Object, Text};
 use front::{Era, LEGACY, MODERN, judge};
 use lists::{ListKind, Lists};
 
@@ -59,7 +61,7 @@ impl Mcp {
         let mut discover = json!({
             "resultType": "complete",
             "supportedVersions": [MODERN],
-            "capabilities": capabilities(),
+            "capabilities": capabilities(true),
             "ttlMs": 3_600_000,
             // The same for everybody.
             "cacheScope": "public",
@@ -108,7 +110,16 @@ impl Mcp {
         if envelope.is_response {
             return response(call, era, headers.is_some());
         }
-        match self.dispatch(call, principal, envelope, era).await {
+        let greets = headers.is_none() && envelope.method.as_str() == Some("initialize");
+        match self
+            .dispatch(call, principal, envelope, era, headers.is_some())
+            .await
+        {
+            Ok(mut answer) if greets => {
+                let listening = Listening::legacy(self, principal, call.overhear());
+                answer.listening = Some(Box::new(listening));
+                answer
+            }
             Ok(answer) => answer,
             Err(error) => fault(call, Some(id), &error, era),
         }
@@ -120,6 +131,7 @@ impl Mcp {
         principal: &Arc<Principal>,
         envelope: Envelope<'_>,
         era: Era,
+        over_http: bool,
     ) -> Result<Answer, ProtocolError> {
         let Envelope {
             id, method, params, ..
@@ -152,6 +164,9 @@ impl Mcp {
                 let uri = required(&params.uri, "uri must be a string")?;
                 return Ok(self.read_resource(call, principal, id, uri, era).await);
             }
+            ("subscriptions/listen", Era::Modern) => {
+                return self.listen(call, principal, id, params.notifications);
+            }
             ("tools/list", _) => list(ListKind::Tools)?,
             ("resources/list", _) => list(ListKind::Resources)?,
             ("resources/templates/list", _) => list(ListKind::ResourceTemplates)?,
@@ -160,7 +175,7 @@ impl Mcp {
             ("server/discover", Era::Modern) => self.discover.clone(),
             ("initialize", Era::Legacy) => {
                 let asked = required(&params.protocol_version, "protocolVersion must be a string")?;
-                self.initialize(asked)
+                self.initialize(asked, over_http)
             }
             ("ping", Era::Legacy) => Bytes::from_static(b"{}"),
             _ => return Err(ProtocolError::MethodNotFound),
@@ -242,14 +257,36 @@ impl Mcp {
         }
     }
 
-    fn initialize(&self, asked: &str) -> Bytes {
+    /// Opens a subscription; what comes of it is for the transport to send on.
+    fn listen(
+        &self,
+        call: &mut Call,
+        principal: &Arc<Principal>,
+        id: &str,
+        filter: Filter,
+    ) -> Result<Answer, ProtocolError> {
+        let Filter::Is(wanted) = filter else {
+            let fault = "notifications must be an object of booleans";
+            return Err(ProtocolError::InvalidParams(fault));
+        };
+        Ok(match call.listen(principal) {
+            Ok(ear) => Answer::listening(Listening::modern(self, principal, ear, id, wanted)),
+            Err(error) => {
+                let code = error.row().code;
+                Answer::refused(Some(id), error, code, call.record.call_id())
+            }
+        })
+    }
+
+    /// Over HTTP this era would listen on a stream of `GET`, which is not served.
+    fn initialize(&self, asked: &str, over_http: bool) -> Bytes {
         let version = LEGACY
             .iter()
             .find(|known| **known == asked)
             .unwrap_or(&LEGACY[0]);
         let mut result = json!({
             "protocolVersion": version,
-            "capabilities": capabilities(),
+            "capabilities": capabilities(!over_http),
             "serverInfo": {"name": self.info.name, "version": self.info.version},
         });
         if let Some(instructions) = &self.info.instructions {
@@ -259,10 +296,15 @@ impl Mcp {
     }
 }
 
-/// What is served. Without `listChanged` and `subscribe`: nothing is pushed to clients yet.
-/// Prompts are there for clients that ask for all three lists; the list is empty.
-fn capabilities() -> Value {
-    json!({"tools": {}, "resources": {}, "prompts": {}})
+/// What is served, and whether changes are told. Prompts are there for clients that ask for all three
+/// lists; the list is empty and stays so.
+fn capabilities(tells_changes: bool) -> Value {
+    let list = if tells_changes {
+        json!({"listChanged": true})
+    } else {
+        json!({})
+    };
+    json!({"tools": list, "resources": list, "prompts": {}})
 }
 
 fn required<'p>(text: &'p Text<'_>, fault: &'static str) -> Result<&'p str, ProtocolError> {
@@ -320,7 +362,7 @@ fn note(call: &mut Call, envelope: &Envelope<'_>, version: Option<&str>) {
 }
 
 /// Methods that may name a span; others are `_other`, so that callers cannot invent names.
-const METHODS: [&str; 12] = [
+const METHODS: [&str; 13] = [
     "tools/call",
     "tools/list",
     "resources/read",
@@ -329,6 +371,7 @@ const METHODS: [&str; 12] = [
     "prompts/list",
     "prompts/get",
     "server/discover",
+    "subscriptions/listen",
     "initialize",
     "ping",
     "notifications/initialized",

@@ -5,8 +5,11 @@
 //! cancelled. Transports call [`Call::authenticate`] before they read a body and [`Call::serve`]
 //! after; nobody else turns a principal into a running tool.
 
+pub(crate) mod cancellations;
 mod changes;
 mod identify;
+mod lasting;
+pub(crate) mod listeners;
 mod load;
 mod reloads;
 mod tenants;
@@ -17,11 +20,13 @@ use std::sync::Arc;
 use crate::access::authorize;
 use crate::auth::{Authenticator, Credentials, Principal};
 use crate::error::CallError;
-use crate::quota::{FailureLimit, Quotas};
-use crate::record::{CallRecord, Recorder, Surface};
+use crate::record::{CallRecord, Surface};
 use crate::run::{Places, run};
 use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
+pub use cancellations::Cancellations;
 pub use changes::Changes;
+pub use lasting::Lasting;
+pub use listeners::Listeners;
 use load::Place;
 pub use load::{Life, Load};
 pub use reloads::{ReloadState, Reloads, Standing};
@@ -34,27 +39,16 @@ pub struct CallRequest<'a> {
     pub arguments: Arguments,
 }
 
-/// Everything a call passes, shared by all transports. One per configuration that was served; what
-/// counts is shared by all of them.
+/// Everything a call passes, shared by all transports. One per configuration that was served.
 pub struct Pipeline {
     /// Who is calling.
     pub authenticator: Authenticator,
-    /// How many bad credentials an address may send.
-    pub failures: Arc<FailureLimit>,
     /// What can be called.
     pub catalog: Catalog,
-    /// How often.
-    pub quotas: Arc<Quotas>,
-    /// How many at once, and whether still.
-    pub load: Arc<Load>,
     /// How many of each tool and resource at once.
     pub places: Places,
-    /// What becomes known of it.
-    pub recorder: Arc<Recorder>,
-    /// That the lists may have changed.
-    pub changes: Arc<Changes>,
-    /// How often it was made anew.
-    pub reloads: Arc<Reloads>,
+    /// What counts, whatever the configuration.
+    pub lasting: Arc<Lasting>,
 }
 
 impl Pipeline {

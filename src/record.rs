@@ -106,6 +106,11 @@ impl Recorder {
         }
     }
 
+    /// What the records' times are read from.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// An id for a request that no record is opened for.
     pub fn new_call_id(&self) -> Uuid {
         call_id_at(self.clock.unix())

@@ -36,6 +36,7 @@
 //! ```
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
@@ -45,6 +46,7 @@ use tokio::task::JoinHandle;
 
 use crate::auth::{ClaimNames, Issuer, KeyState, MintRequest, mint, random_secret};
 use crate::clock::Clock;
+use crate::pipeline::Changes;
 use crate::server::{Reloaded, Reloader, Server, ServerBuilder, StartError};
 
 /// `iss` of the tokens a [`TestServer`] trusts.
@@ -131,6 +133,11 @@ impl TestServer {
     ) -> Result<Reloaded, StartError> {
         let builder = set_up(described(&self.clock, &self.secret));
         self.reloader.reload(builder).await
+    }
+
+    /// What tells listeners to look whether their lists changed.
+    pub fn changes(&self) -> Arc<Changes> {
+        Arc::clone(&self.reloader.pipeline().changes)
     }
 
     /// The secret that good tokens are signed with, for tests that make bad ones.

@@ -199,7 +199,6 @@ async fn versions_methods_and_parameters_have_their_own_rows() {
         "logging/setLevel",
         "resources/subscribe",
         "completion/complete",
-        "subscriptions/listen",
         "tools/Call",
         "nope",
         "",

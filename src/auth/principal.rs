@@ -130,6 +130,12 @@ impl Principal {
         self.subject_key
     }
 
+    /// Equal for the same subject of the same tenant with the same `what`, whatever its scopes, and
+    /// for nobody else. `what` must not hold a NUL.
+    pub(crate) fn identity_key(&self, what: &str) -> u128 {
+        digest_of([&*self.tenant, &*self.subject, what])
+    }
+
     /// Equal for callers who hold the same scopes, whoever they are: what a list of tools depends on.
     pub(crate) fn scopes_key(&self) -> u128 {
         self.scopes_key

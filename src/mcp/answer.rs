@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::envelope::{parse, rescue_id};
 use super::front::Era;
+use super::listen::Listening;
 use crate::error::{CallError, ProtocolError};
 use crate::tool::{ToolOutput, is_wrapped};
 
@@ -20,8 +21,10 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// Why the call was not served, for the headers that tell it.
     pub error: Option<CallError>,
-    /// The request that the client wants cancelled, by the text of its id (stdio).
+    /// The request that the client wants cancelled, by the text of its id.
     pub cancels: Option<String>,
+    /// What the client is told from now on, instead of a body or after it.
+    pub(crate) listening: Option<Box<Listening>>,
 }
 
 impl Answer {
@@ -43,6 +46,15 @@ impl Answer {
         Self {
             status: 200,
             body,
+            ..Self::default()
+        }
+    }
+
+    /// The answer is what comes from now on.
+    pub(super) fn listening(listening: Listening) -> Self {
+        Self {
+            status: 200,
+            listening: Some(Box::new(listening)),
             ..Self::default()
         }
     }
@@ -101,7 +113,7 @@ impl Answer {
             status: error.row().mcp_status,
             body: error_body(id, code, &error.detail(), &data),
             error: Some(error),
-            cancels: None,
+            ..Self::default()
         }
     }
 
@@ -114,7 +126,7 @@ impl Answer {
             status: error.row().mcp_status,
             body: error_body(Some(id), code, &error.detail(), &data),
             error: Some(error),
-            cancels: None,
+            ..Self::default()
         }
     }
 
@@ -162,6 +174,11 @@ impl Meta {
             tail: format!(",\"_meta\":{{{member}}}}}"),
             member,
         }
+    }
+
+    /// The member of `_meta` that tells who serves.
+    pub(super) fn member(&self) -> &str {
+        &self.member
     }
 
     /// The end of a result in `era`: its `_meta`, if it has one, and the closing brace.

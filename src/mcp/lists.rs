@@ -4,6 +4,7 @@
 //! policies say so, on its tenant and subject; a whole list is kept per such set and answered as
 //! bytes.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -55,12 +56,20 @@ struct Entry {
 /// What a kept list was written for: scopes, and tenant and subject where they make a difference.
 type Key = (ListKind, Era, u128, Option<TenantKey>, Option<Box<str>>);
 
+/// A list as it is answered.
+#[derive(Clone)]
+struct Kept {
+    result: Bytes,
+    /// Equal for equal lists, also those of another configuration.
+    mark: u64,
+}
+
 #[derive(Clone)]
 struct ByLength;
 
-impl Weighter<Key, Bytes> for ByLength {
-    fn weight(&self, _: &Key, list: &Bytes) -> u64 {
-        list.len() as u64
+impl Weighter<Key, Kept> for ByLength {
+    fn weight(&self, _: &Key, list: &Kept) -> u64 {
+        list.result.len() as u64
     }
 }
 
@@ -68,7 +77,7 @@ pub(super) struct Lists {
     entries: Vec<Entry>,
     by_tenant: bool,
     by_subject: bool,
-    kept: Cache<Key, Bytes, ByLength>,
+    kept: Cache<Key, Kept, ByLength>,
 }
 
 impl Lists {
@@ -96,6 +105,15 @@ impl Lists {
         principal: &Principal,
         meta: &Meta,
     ) -> Bytes {
+        self.kept(kind, era, principal, meta).result
+    }
+
+    /// What tells one state of a list from another, for whoever listens for changes.
+    pub(super) fn mark(&self, kind: ListKind, era: Era, principal: &Principal, meta: &Meta) -> u64 {
+        self.kept(kind, era, principal, meta).mark
+    }
+
+    fn kept(&self, kind: ListKind, era: Era, principal: &Principal, meta: &Meta) -> Kept {
         let key = (
             kind,
             era,
@@ -103,12 +121,16 @@ impl Lists {
             self.by_tenant.then(|| principal.tenant_key()),
             self.by_subject.then(|| principal.subject().into()),
         );
-        if let Some(bytes) = self.kept.get(&key) {
-            return bytes;
+        if let Some(kept) = self.kept.get(&key) {
+            return kept;
         }
-        let bytes = Bytes::from(self.write(kind, era, principal, meta));
-        self.kept.insert(key, bytes.clone());
-        bytes
+        let result = Bytes::from(self.write(kind, era, principal, meta));
+        let mut hasher = DefaultHasher::new();
+        result.hash(&mut hasher);
+        let mark = hasher.finish();
+        let kept = Kept { result, mark };
+        self.kept.insert(key, kept.clone());
+        kept
     }
 
     fn write(&self, kind: ListKind, era: Era, principal: &Principal, meta: &Meta) -> String {

@@ -1,22 +1,22 @@
-//! News that the lists of tools and resources may have changed.
+//! Word that what is served may have changed, for those who listen.
 //!
-//! One per server, whatever is swapped behind it: who listens is told by number, never by content,
-//! and asks for the list again like anybody else. So a listener that is slow misses nothing but
-//! repetitions.
+//! One for all generations of the configuration. It says only that it is worth looking: what a
+//! caller sees is for the listener to compare, since most changes do not concern most callers.
+//! Announcements that nobody has looked at yet become one.
 
 use tokio::sync::watch;
 
-/// Tells listeners that the lists may have changed.
-#[derive(Default)]
+/// Tells listeners that lists may have changed.
+#[derive(Debug, Default)]
 pub struct Changes(watch::Sender<u64>);
 
 impl Changes {
-    /// The lists may have changed.
+    /// What is served may be something else from now on. Cheap; nobody need listen.
     pub fn announce(&self) {
-        self.0.send_modify(|number| *number += 1);
+        self.0.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Hears of changes from now on.
+    /// Hears of every announcement from now on; its value means nothing.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.0.subscribe()
     }
@@ -26,16 +26,15 @@ impl Changes {
 mod tests {
     use super::*;
 
-    #[test]
-    fn listeners_hear_of_changes_since_they_listen_and_each_once() {
+    #[tokio::test]
+    async fn a_subscriber_hears_what_is_announced_after_it_came() {
         let changes = Changes::default();
         changes.announce();
-        let mut listener = changes.subscribe();
-        assert!(!listener.has_changed().expect("it lives"));
+        let mut heard = changes.subscribe();
+        assert!(!heard.has_changed().expect("still announced"));
         changes.announce();
         changes.announce();
-        assert!(listener.has_changed().expect("it lives"));
-        assert_eq!(*listener.borrow_and_update(), 3);
-        assert!(!listener.has_changed().expect("it lives"));
+        heard.changed().await.expect("still announced");
+        assert!(!heard.has_changed().expect("both at once"));
     }
 }

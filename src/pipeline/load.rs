@@ -100,6 +100,12 @@ impl Load {
         self.life.subscribe()
     }
 
+    /// Waits until no new call is let in: what has no end of its own ends then.
+    pub async fn closed(&self) {
+        // Never an error: the sender is ours.
+        let _ = self.life().wait_for(|life| *life == Life::Draining).await;
+    }
+
     /// Whether callers should rather go elsewhere.
     pub fn is_leaving(&self) -> bool {
         *self.life.borrow() != Life::Serving

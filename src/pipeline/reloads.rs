@@ -1,14 +1,6 @@
 //! Which configuration is served, and whether it is the one that the operator wants.
-//!
-//! A pipeline is made whole for each configuration and never changed: a call keeps the one it began
-//! with. What counts (quotas, failures, places, records) is shared from one to the next, so that
-//! nobody gets back what was spent, and no call is forgotten.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use super::Pipeline;
-use crate::auth::Authenticator;
-use crate::tool::Catalog;
+use std::sync::{Mutex, PoisonError};
 
 /// How what is served stands to what the operator last asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,22 +66,5 @@ impl ReloadState {
     /// The number of the configuration that is served; the one of the start is 1.
     pub fn generation(&self) -> u64 {
         self.done + 1
-    }
-}
-
-impl Pipeline {
-    /// The pipeline that takes this one's place, with all that it counted.
-    pub(crate) fn followed_by(&self, authenticator: Authenticator, catalog: Catalog) -> Self {
-        Self {
-            authenticator,
-            places: self.places.renewed(&catalog),
-            catalog,
-            failures: Arc::clone(&self.failures),
-            quotas: Arc::clone(&self.quotas),
-            load: Arc::clone(&self.load),
-            recorder: Arc::clone(&self.recorder),
-            changes: Arc::clone(&self.changes),
-            reloads: Arc::clone(&self.reloads),
-        }
     }
 }

@@ -102,6 +102,7 @@ fn state(surface: &Weak<ArcSwap<HttpSurface>>) -> Option<State> {
         in_flight: count(pipeline.load.running()),
         tenants: count(pipeline.load.tenants()),
         targets: targets.collect(),
+        listeners: count(pipeline.listeners.count()),
         unsent: count(pipeline.load.unsent()),
         keys: pipeline.authenticator.key_states(),
         failing_sources: count(pipeline.failures.sources()),

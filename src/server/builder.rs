@@ -17,7 +17,7 @@ use crate::auth::{
 };
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
-use crate::pipeline::{Changes, Load, Pipeline, Reloads};
+use crate::pipeline::{Lasting, Load, Pipeline, Reloads};
 use crate::quota::{FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing, TracingError};
 use crate::run::Places;
@@ -303,12 +303,16 @@ impl ServerBuilder {
                 places: Places::new(&catalog, half_of(self.max_in_flight)),
                 authenticator,
                 catalog,
-                failures: Arc::new(FailureLimit::new(self.failure_limit, self.clock.clone())),
-                quotas: Arc::new(Quotas::in_memory(self.max_quota_keys, self.clock.clone())),
-                load,
-                recorder: Arc::new(Recorder::new(self.clock, tracing)),
-                changes: Arc::new(Changes::default()),
-                reloads: Arc::new(Reloads::default()),
+                lasting: Arc::new(Lasting {
+                    failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
+                    quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
+                    load,
+                    recorder: Arc::new(Recorder::new(self.clock, tracing)),
+                    changes: Arc::default(),
+                    listeners: Arc::default(),
+                    cancellations: Arc::default(),
+                    reloads: Reloads::default(),
+                }),
             }
         };
         Ok(Server {

@@ -7,14 +7,17 @@
 //! and then the message. A client that goes away drops the future, and with it the call.
 
 mod body;
+mod cancellable;
 mod dev;
 mod edge;
+mod events;
 mod headers;
 mod limits;
 mod listener;
 mod mcp_route;
 mod metadata;
 mod openapi;
+mod outgoing;
 mod respond;
 mod rest;
 mod settings;
@@ -24,9 +27,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 
 pub use dev::DevMint;
@@ -37,9 +40,10 @@ pub use tls::{Tls, TlsError};
 
 use super::readiness::readiness;
 use crate::error::EdgeError;
-use crate::mcp::Mcp;
+use crate::mcp::{Mcp, Served};
 use crate::pipeline::Pipeline;
 use edge::Edge;
+use outgoing::Outgoing;
 use respond::Reply;
 
 /// The HTTP surface of one configuration. What serves looks up the current one for each request,
@@ -58,6 +62,8 @@ pub struct HttpSurface {
     challenge: respond::Challenge,
     quota_policies: respond::QuotaPolicies,
     detached: Arc<mcp_route::Detached>,
+    /// What serves at the moment, for answers that go on: one for all surfaces of a server.
+    served: Arc<ArcSwap<Served>>,
     dev: Option<Arc<DevMint>>,
 }
 
@@ -136,6 +142,10 @@ impl HttpSurface {
             ),
             challenge: respond::Challenge::new(&base_url, &pipeline.catalog),
             quota_policies: respond::QuotaPolicies::new(&pipeline.catalog),
+            served: Arc::new(ArcSwap::from_pointee(Served {
+                pipeline: Arc::clone(&pipeline),
+                mcp: Arc::clone(&mcp),
+            })),
             pipeline,
             mcp,
             base_url,
@@ -152,9 +162,12 @@ impl HttpSurface {
         settings: &HttpSettings,
         dev: Option<Arc<DevMint>>,
     ) -> Self {
+        let next = Self::new(pipeline, mcp, settings, self.bound, dev);
+        self.served.store(next.served.load_full());
         Self {
             detached: Arc::clone(&self.detached),
-            ..Self::new(pipeline, mcp, settings, self.bound, dev)
+            served: Arc::clone(&self.served),
+            ..next
         }
     }
 
@@ -174,11 +187,11 @@ impl HttpSurface {
     }
 
     /// Answers one request of a connection from `peer`.
-    pub async fn answer(
+    async fn answer(
         self: &Arc<Self>,
         request: Request<Incoming>,
         peer: SocketAddr,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Outgoing> {
         let origin = edge::origin(&request).map(str::to_owned);
         let source = self.edge.caller_address(peer, request.headers());
         let mut response = self.routed(request, source).await;
@@ -192,7 +205,7 @@ impl HttpSurface {
         self: &Arc<Self>,
         request: Request<Incoming>,
         source: Option<IpAddr>,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Outgoing> {
         let path = request.uri().path().to_owned();
         let route =
             Route::of(&path).filter(|route| *route != Route::MintDemoJwt || self.dev.is_some());
@@ -241,7 +254,7 @@ impl HttpSurface {
         route: Route<'_>,
         request: &Request<Incoming>,
         source: Option<IpAddr>,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Outgoing> {
         match route {
             Route::Alive => Reply::ok(Bytes::from_static(b"{\"status\":\"alive\"}")).build(),
             Route::Ready => {
@@ -256,7 +269,7 @@ impl HttpSurface {
     }
 
     /// A problem document for a request that no call was opened for.
-    fn edge_problem(&self, error: EdgeError) -> Response<Full<Bytes>> {
+    fn edge_problem(&self, error: EdgeError) -> Response<Outgoing> {
         self.pipeline.recorder.refused_at_edge(error);
         let id = self.pipeline.recorder.new_call_id();
         respond::problem(error.row(), error.row().rest_status, &error.detail(), id)

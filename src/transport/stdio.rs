@@ -5,6 +5,8 @@
 //! would cost more than the call. A call that has to wait becomes a task, so that the next line,
 //! maybe its cancellation, is read meanwhile. Standard output carries messages and nothing else.
 
+mod listeners;
+
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 use std::pin::Pin;
@@ -23,7 +25,7 @@ use crate::auth::Credentials;
 use crate::error::ProtocolError;
 use crate::mcp::{Answer, Mcp, answer_to_unauthenticated, answer_to_unread, id_of};
 use crate::pipeline::Pipeline;
-use crate::record::Surface;
+use crate::record::{CallRecord, Surface};
 
 /// What answers the messages of one configuration.
 pub struct StdioFront {
@@ -43,9 +45,11 @@ pub struct StdioSurface<W> {
     tasks: Mutex<JoinSet<()>>,
     /// Calls that wait for something, by the text of their id.
     running: Arc<Mutex<HashMap<String, AbortHandle>>>,
+    /// Whether a client that said `initialize` is told of changes.
+    greeted: Arc<AtomicBool>,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = (Answer, CallRecord)> + Send>>;
 
 impl<W: Write + Send + 'static> StdioSurface<W> {
     /// A surface that writes to `output` what `front` answers.
@@ -58,6 +62,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
             }),
             tasks: Mutex::default(),
             running: Arc::default(),
+            greeted: Arc::default(),
         }
     }
 
@@ -103,7 +108,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
         let mut answering = self.answer(Arc::clone(&line));
         let mut context = Context::from_waker(noop_waker_ref());
         match answering.as_mut().poll(&mut context) {
-            Poll::Ready(answer) => self.finish(answer),
+            Poll::Ready((answer, record)) => self.finish(answer, record, runtime),
             Poll::Pending => self.go_on(id_of(&line), answering, runtime),
         }
     }
@@ -121,28 +126,38 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
         let front = self.front.load_full();
         Box::pin(async move {
             let mut call = front.pipeline.open(Surface::McpStdio);
-            match call.authenticate(&Credentials::Local).await {
+            let answer = match call.authenticate(&Credentials::Local).await {
                 Ok(principal) => front.mcp.handle(&mut call, &principal, &line, None).await,
                 Err(error) => answer_to_unauthenticated(&line, error, call.record.call_id()),
-            }
+            };
+            (answer, call.record)
         })
     }
 
     /// The call waits for something: let it, and read on.
     fn go_on(&self, id: Option<String>, answering: Answering, runtime: &Handle) {
         let (output, running) = (Arc::clone(&self.output), Arc::clone(&self.running));
+        let listeners = self.listeners();
         // Held until the task is registered, so that it cannot end before it is known.
         let mut registered = lock(&self.running);
         let key = id.clone();
         let mut tasks = lock(&self.tasks);
         while tasks.try_join_next().is_some() {}
         let work = async move {
-            let answer = answering.await;
-            if let Some(key) = key {
+            let (mut answer, record) = answering.await;
+            let listening = answer.listening.take();
+            // The id of a subscription is in use for as long as that is open.
+            let goes_on = listening
+                .as_ref()
+                .is_some_and(|listening| listening.id().is_some());
+            if let Some(key) = key.filter(|_| !goes_on) {
                 lock(&running).remove(&key);
             }
             // A client that does not read must block a thread of the pool for that, not a worker.
             let _ = spawn_blocking(move || output.write_line(answer.body)).await;
+            if let Some(listening) = listening {
+                listeners.tell(listening, record).await;
+            }
         };
         let task = tasks.spawn_on(work, runtime);
         if let Some(id) = id {
@@ -150,7 +165,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
         }
     }
 
-    fn finish(&self, answer: Answer) {
+    fn finish(&self, mut answer: Answer, record: CallRecord, runtime: &Handle) {
         if let Some(id) = &answer.cancels
             && let Some(task) = lock(&self.running).remove(id)
         {
@@ -158,6 +173,9 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
             task.abort();
         }
         self.output.write_line(answer.body);
+        if let Some(listening) = answer.listening.take() {
+            self.listen(listening, record, runtime);
+        }
     }
 
     fn refuse(&self, id: Option<&str>, error: &ProtocolError) {

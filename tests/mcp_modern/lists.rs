@@ -23,8 +23,12 @@ async fn discover_tells_versions_capabilities_and_who_serves_to_everyone_alike()
           "2026-07-28"
         ],
         "capabilities": {
-          "tools": {},
-          "resources": {},
+          "tools": {
+            "listChanged": true
+          },
+          "resources": {
+            "listChanged": true
+          },
           "prompts": {}
         },
         "ttlMs": 3600000,

@@ -40,6 +40,11 @@ pub(super) trait Member<'de>: Sized {
         Self::wrong()
     }
 
+    /// What `true` or `false` becomes.
+    fn flag(_: bool) -> Option<Self> {
+        Self::wrong()
+    }
+
     /// What an object becomes.
     fn object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
         skip(map)?;
@@ -84,6 +89,12 @@ pub(super) fn id<'de, A: MapAccess<'de>>(map: &mut A) -> Result<&'de str, A::Err
     }
 }
 
+/// An id, or nothing where another value stands.
+pub(super) fn id_if_any<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<&'de str>, A::Error> {
+    let text = map.next_value::<&RawValue>()?.get();
+    Ok(is_id(text).then_some(text))
+}
+
 pub(super) struct Lenient<T>(pub(super) T);
 
 impl<'de, T: Member<'de>> Deserialize<'de> for Lenient<T> {
@@ -112,8 +123,8 @@ impl<'de, T: Member<'de>> Visitor<'de> for LenientVisitor<T> {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<T, E> {
-        Self::wrong()
+    fn visit_bool<E: de::Error>(self, is: bool) -> Result<T, E> {
+        T::flag(is).map_or_else(Self::wrong, Ok)
     }
 
     fn visit_i64<E: de::Error>(self, _: i64) -> Result<T, E> {

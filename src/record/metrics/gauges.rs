@@ -16,6 +16,8 @@ pub struct State {
     pub tenants: u64,
     /// How many of them each tool and resource has.
     pub targets: Vec<TargetState>,
+    /// Subscriptions that are open.
+    pub listeners: u64,
     /// Bytes of answers that wait to be read.
     pub unsent: u64,
     /// How each issuer's keys stand.
@@ -70,6 +72,13 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
         }))
         .build();
     register_targets(meter, &observe);
+    meter
+        .u64_observable_gauge(names::LISTENERS)
+        .with_description("Subscriptions that are open now")
+        .with_callback(of_state(&observe, |state, gauge| {
+            gauge.observe(state.listeners, &[]);
+        }))
+        .build();
     meter
         .u64_observable_gauge(names::UNSENT)
         .with_unit("By")

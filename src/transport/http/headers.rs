@@ -54,15 +54,16 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 /// What the client can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accepted {
+    /// JSON and no events.
     Json,
+    Both,
     EventStreamOnly,
     Neither,
 }
 
 /// Reads `Accept` (RFC 9110 §12.5.1). Nothing said means anything goes.
 pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
-    let mut said = false;
-    let mut stream = false;
+    let (mut said, mut json, mut stream) = (false, false, false);
     for value in headers.get_all(header::ACCEPT) {
         said = true;
         for range in value.to_str().unwrap_or_default().split(',') {
@@ -70,16 +71,18 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
                 continue;
             }
             match essence(range).to_ascii_lowercase().as_str() {
-                "application/json" | "application/*" | "*/*" => return Accepted::Json,
+                "application/json" | "application/*" => json = true,
                 "text/event-stream" | "text/*" => stream = true,
+                "*/*" => (json, stream) = (true, true),
                 _ => {}
             }
         }
     }
-    match (said, stream) {
-        (false, _) => Accepted::Json,
-        (true, true) => Accepted::EventStreamOnly,
-        (true, false) => Accepted::Neither,
+    match (json || !said, stream || !said) {
+        (true, true) => Accepted::Both,
+        (true, false) => Accepted::Json,
+        (false, true) => Accepted::EventStreamOnly,
+        (false, false) => Accepted::Neither,
     }
 }
 
@@ -182,8 +185,9 @@ mod tests {
     #[test]
     fn accept_is_read_as_ranges_with_weights() {
         for (value, expected) in [
-            ("application/json, text/event-stream", Accepted::Json),
-            ("*/*", Accepted::Json),
+            ("application/json, text/event-stream", Accepted::Both),
+            ("application/json", Accepted::Json),
+            ("*/*", Accepted::Both),
             ("text/html, application/*;q=0.1", Accepted::Json),
             ("text/event-stream", Accepted::EventStreamOnly),
             (
@@ -196,7 +200,7 @@ mod tests {
         ] {
             assert_eq!(accepted(&map("accept", &[value])), expected, "{value}");
         }
-        assert_eq!(accepted(&HeaderMap::new()), Accepted::Json);
+        assert_eq!(accepted(&HeaderMap::new()), Accepted::Both);
     }
 
     #[test]

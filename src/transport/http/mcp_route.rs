@@ -6,17 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
+use super::cancellable::Cancellable;
+use super::events::{as_event, of_listening};
 use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers};
+use super::outgoing::Outgoing;
 use super::respond::Reply;
 use super::{HttpSurface, body};
 use crate::error::{CallError, EdgeError};
-use crate::mcp::{Answer, error_before_message};
+use crate::mcp::{Answer, Listening, error_before_message};
 use crate::pipeline::Call;
 use crate::record::Surface;
 
@@ -26,7 +29,7 @@ impl HttpSurface {
         request: Request<Incoming>,
         source: Option<IpAddr>,
         refusal: Option<EdgeError>,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Outgoing> {
         let mut call = self.pipeline.open(Surface::McpHttp).from_address(source);
         // Until the message is read and says more.
         call.record.method("POST /mcp");
@@ -51,27 +54,60 @@ impl HttpSurface {
         };
         let surface = Arc::clone(self);
         let leaving_cancels = mcp_headers(&head.headers).are_modern();
+        let (call_id, caller, asked) = (
+            call.record.call_id(),
+            Arc::clone(&principal),
+            message.clone(),
+        );
         let answering = async move {
             let headers = mcp_headers(&head.headers);
-            let answer = surface
+            let mut answer = surface
                 .mcp
                 .handle(&mut call, &principal, &message, Some(&headers))
                 .await;
-            surface.reply(&call, answer, accepted)
+            if let Some(id) = answer.cancels.as_ref().filter(|_| !leaving_cancels) {
+                surface.pipeline.cancellations.cancel(&principal, id);
+            }
+            match answer.listening.take() {
+                Some(listening) => surface.listen(call, listening, &head.headers, accepted),
+                None => surface.reply(&call, answer, accepted),
+            }
         };
         if leaving_cancels {
-            answering.await
-        } else {
-            let surface = Arc::clone(self);
-            Persistent {
-                work: Some(Box::pin(answering)),
-                surface,
-            }
-            .await
+            return answering.await;
         }
+        let work = Cancellable::new(answering, Arc::clone(&self.pipeline), caller, asked);
+        let persistent = Persistent {
+            work: Some(work),
+            surface: Arc::clone(self),
+        };
+        let done = persistent.await;
+        done.unwrap_or_else(|| cancelled(call_id, accepted))
     }
 
-    fn reply(&self, call: &Call, answer: Answer, accepted: Accepted) -> Response<Full<Bytes>> {
+    /// An answer that goes on until the server or the client ends it.
+    fn listen(
+        self: &Arc<Self>,
+        mut call: Call,
+        listening: Box<Listening>,
+        headers: &HeaderMap,
+        accepted: Accepted,
+    ) -> Response<Outgoing> {
+        if accepted == Accepted::Json {
+            return refused_at_edge(&mut call, EdgeError::NotAcceptable);
+        }
+        let call_id = call.record.call_id();
+        let credentials = credentials(headers).into();
+        let events = of_listening(
+            listening,
+            credentials,
+            Arc::clone(&self.served),
+            call.record,
+        );
+        Reply::events(events).call_id(call_id).build()
+    }
+
+    fn reply(&self, call: &Call, answer: Answer, accepted: Accepted) -> Response<Outgoing> {
         let Answer {
             status,
             body,
@@ -81,7 +117,7 @@ impl HttpSurface {
         let reply = if body.is_empty() {
             Reply::empty(status)
         } else if accepted == Accepted::EventStreamOnly {
-            Reply::new(status, "text/event-stream", Bytes::from(as_event(&body))).unbuffered()
+            Reply::events(Bytes::from(as_event(&body)))
         } else {
             Reply::json(status, Bytes::from(body))
         };
@@ -95,7 +131,7 @@ impl HttpSurface {
     }
 
     /// The message was not read, so its id is not known.
-    fn refused_before_message(&self, call: &Call, error: &CallError) -> Response<Full<Bytes>> {
+    fn refused_before_message(&self, call: &Call, error: &CallError) -> Response<Outgoing> {
         let (row, id) = (error.row(), call.record.call_id());
         let body = error_before_message(row.code, &error.detail(), error.retry_after(), id);
         Reply::json(row.mcp_status, Bytes::from(body))
@@ -105,7 +141,7 @@ impl HttpSurface {
     }
 }
 
-fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Full<Bytes>> {
+fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Outgoing> {
     call.record.close_edge(error);
     let (row, id) = (error.row(), call.record.call_id());
     let body = error_before_message(row.code, &error.detail(), None, id);
@@ -115,9 +151,15 @@ fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Full<Bytes>> {
         .build()
 }
 
-/// One message as a server-sent event; it holds no line break.
-fn as_event(message: &[u8]) -> Vec<u8> {
-    [b"event: message\ndata: ", message, b"\n\n"].concat()
+/// A cancelled call has no answer (2025-11-25, basic/utilities/cancellation), but its request needs a
+/// response: a stream that ends without a message, or the status that promises none.
+fn cancelled(call_id: Uuid, accepted: Accepted) -> Response<Outgoing> {
+    let reply = if accepted == Accepted::Json {
+        Reply::empty(202)
+    } else {
+        Reply::events(Bytes::new())
+    };
+    reply.call_id(call_id).build()
 }
 
 /// Work that goes on when nobody waits for it any more.
@@ -125,12 +167,12 @@ fn as_event(message: &[u8]) -> Vec<u8> {
 /// Before 2026-07-28 a broken connection is not a cancellation (2025-11-25, transports, "Sending
 /// Messages to the Server"), so a tool that has begun is not torn off half-way. While the client
 /// stays, this costs a box and no task.
-struct Persistent<F: Future<Output: Send> + Send + 'static> {
-    work: Option<Pin<Box<F>>>,
+struct Persistent<F: Future<Output: Send> + Unpin + Send + 'static> {
+    work: Option<F>,
     surface: Arc<HttpSurface>,
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Future for Persistent<F> {
+impl<F: Future<Output: Send> + Unpin + Send + 'static> Future for Persistent<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
@@ -138,7 +180,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Persistent<F> {
         let Some(mut work) = self.work.take() else {
             return Poll::Pending;
         };
-        let done = work.as_mut().poll(context);
+        let done = Pin::new(&mut work).poll(context);
         if done.is_pending() {
             self.work = Some(work);
         }
@@ -146,7 +188,7 @@ impl<F: Future<Output: Send> + Send + 'static> Future for Persistent<F> {
     }
 }
 
-impl<F: Future<Output: Send> + Send + 'static> Drop for Persistent<F> {
+impl<F: Future<Output: Send> + Unpin + Send + 'static> Drop for Persistent<F> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take()
             && let Ok(runtime) = Handle::try_current()

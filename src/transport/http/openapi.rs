@@ -7,12 +7,12 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::HttpSurface;
 use super::headers::credentials;
+use super::outgoing::Outgoing;
 use super::respond::{self, Reply};
 use crate::access::permits;
 use crate::auth::Credentials;
@@ -24,7 +24,7 @@ impl HttpSurface {
         &self,
         request: &Request<Incoming>,
         source: Option<IpAddr>,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Outgoing> {
         let mut call = self.pipeline.open(Surface::Rest).from_address(source);
         call.record.method("openapi");
         let credentials = credentials(request.headers());

@@ -9,10 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::outgoing::Outgoing;
 use crate::error::{CallError, EdgeError, Row};
 use crate::record::CallRecord;
 use crate::tool::{Catalog, Quota, Target, Terms};
@@ -27,11 +27,11 @@ const EXPOSED: &str =
 const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, traceparent, tracestate";
 
 /// A response in the making.
-pub(super) struct Reply(Response<Full<Bytes>>);
+pub(super) struct Reply(Response<Outgoing>);
 
 impl Reply {
-    pub(super) fn new(status: u16, content_type: &'static str, body: Bytes) -> Self {
-        let mut response = Response::new(Full::new(body));
+    pub(super) fn new(status: u16, content_type: &'static str, body: impl Into<Outgoing>) -> Self {
+        let mut response = Response::new(body.into());
         // Every status comes from the table in `error`, whose test holds it to the registry's range.
         if let Ok(status) = StatusCode::from_u16(status) {
             *response.status_mut() = status;
@@ -62,6 +62,11 @@ impl Reply {
         reply
     }
 
+    /// Events, which proxies are asked to hand on as they come.
+    pub(super) fn events(body: impl Into<Outgoing>) -> Self {
+        Self::new(200, "text/event-stream", body).unbuffered()
+    }
+
     fn header(mut self, name: &HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.0.headers_mut().insert(name.clone(), value);
@@ -70,7 +75,7 @@ impl Reply {
     }
 
     /// For proxies such as nginx, which would hold an event stream back until it ends.
-    pub(super) fn unbuffered(self) -> Self {
+    fn unbuffered(self) -> Self {
         self.header(&X_ACCEL_BUFFERING, "no")
     }
 
@@ -121,7 +126,7 @@ impl Reply {
         }
     }
 
-    pub(super) fn build(self) -> Response<Full<Bytes>> {
+    pub(super) fn build(self) -> Response<Outgoing> {
         self.0
     }
 }
@@ -225,7 +230,7 @@ impl Challenge {
 }
 
 /// Lets a page of an allowed origin read the response (Fetch standard, "CORS protocol").
-pub(super) fn allow_origin(response: &mut Response<Full<Bytes>>, origin: &str) {
+pub(super) fn allow_origin(response: &mut Response<Outgoing>, origin: &str) {
     if let Ok(origin) = HeaderValue::from_str(origin) {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -238,7 +243,7 @@ pub(super) fn allow_origin(response: &mut Response<Full<Bytes>>, origin: &str) {
 }
 
 /// The answer to a preflight of an allowed origin.
-pub(super) fn preflight() -> Response<Full<Bytes>> {
+pub(super) fn preflight() -> Response<Outgoing> {
     Reply::empty(204)
         .header(&header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST")
         .header(&header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS)

@@ -7,10 +7,10 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::headers::{Accepted, accepted, credentials, is_json, text};
+use super::outgoing::Outgoing;
 use super::respond::{self, Reply};
 use super::{HttpSurface, body};
 use crate::error::{CallError, EdgeError};
@@ -26,7 +26,7 @@ impl HttpSurface {
         source: Option<IpAddr>,
         name: &str,
         refusal: Option<EdgeError>,
-    ) -> Response<Full<Bytes>> {
+    ) -> Response<Outgoing> {
         let mut call = self.pipeline.open(Surface::Rest).from_address(source);
         call.record.method("tools/call");
         if let Some(error) = refusal {
@@ -91,7 +91,7 @@ impl HttpSurface {
         }
     }
 
-    fn refused(&self, call: &Call, error: &CallError) -> Response<Full<Bytes>> {
+    fn refused(&self, call: &Call, error: &CallError) -> Response<Outgoing> {
         let row = error.row();
         respond::problem(row, row.rest_status, &error.detail(), call.record.call_id())
             .quota(&call.record, &self.quota_policies)
@@ -100,7 +100,7 @@ impl HttpSurface {
     }
 }
 
-fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Full<Bytes>> {
+fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Outgoing> {
     call.record.close_edge(error);
     let row = error.row();
     respond::problem(row, row.rest_status, &error.detail(), call.record.call_id())

@@ -24,6 +24,9 @@ const REMEMBERED: usize = 256;
 /// for each 16 KiB or more of it.
 const MAX_IDLE_FRAMES: u32 = 20_000;
 
+/// As many of them are forgotten for each part of a stream that is sent, which may last for days.
+const FRAMES_PER_PART: u32 = 16;
+
 /// What happens on one connection.
 pub(super) struct Activity {
     reply: Duration,
@@ -92,6 +95,13 @@ impl Activity {
         before.saturating_add(idle) <= MAX_IDLE_FRAMES
     }
 
+    /// A client that takes a part of a stream may open its window for it and answer pings.
+    fn forgive(&self) {
+        let fewer = |before: u32| Some(before.saturating_sub(FRAMES_PER_PART));
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.idle_frames.try_update(set, fetch, fewer);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,6 +123,12 @@ pub(super) struct Running(Arc<Activity>);
 impl Running {
     /// Its answer is ready. The token lives until the answer is taken.
     pub(super) fn answered(self, unread: Unread) -> Arc<Unread> {
+        self.waits(unread)
+    }
+
+    /// A part of its answer is ready, and more may come. The token lives until the part is taken.
+    pub(super) fn waits(&self, unread: Unread) -> Arc<Unread> {
+        self.0.forgive();
         let token = Arc::new(unread);
         let mut state = self.0.state();
         state.forget_taken();

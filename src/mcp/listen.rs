@@ -1,0 +1,242 @@
+//! One subscription: what a listener is told, and when (2026-07-28, basic/patterns/subscriptions).
+//!
+//! A listener hears only of its own lists: whenever something may have changed, and every
+//! [`PERIOD`], its caller is identified again and what it would see now is compared with what it
+//! saw. So it also hears of a change to its own scopes, and its subscription ends with its token.
+//! A client of the `initialize` era on stdio hears the same without asking and without an id.
+//!
+//! No I/O here: a transport takes [`Listening::next`] until there is nothing more, and dropping it
+//! is the end.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Mcp;
+use super::envelope::Wanted;
+use super::front::Era;
+use super::lists::ListKind;
+use crate::auth::{KeptCredentials, Principal};
+use crate::pipeline::Pipeline;
+use crate::pipeline::listeners::{Ear, Standing};
+
+/// How often a quiet listener is looked after, and shown that the connection lives. Proxies cut what
+/// is silent for a minute or half of one.
+const PERIOD: Duration = Duration::from_secs(15);
+
+/// What serves at the moment, which may change while somebody listens.
+#[derive(Clone)]
+pub(crate) struct Served {
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) mcp: Arc<Mcp>,
+}
+
+/// One subscription.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    /// The text of the request's id; none in the era that does not ask.
+    id: Option<String>,
+    wanted: Wanted,
+    principal: Arc<Principal>,
+    seen: Seen,
+    ear: Ear,
+    outbox: VecDeque<Vec<u8>>,
+    next_look: Duration,
+    is_over: bool,
+}
+
+/// What there is for a listener.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// A message.
+    Message(Vec<u8>),
+    /// Nothing, for a while: the time to show that the connection lives.
+    Nothing,
+}
+
+/// What a caller's lists held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    tools: u64,
+    resources: [u64; 2],
+}
+
+impl Listening {
+    /// Of a request with this id. The acknowledgement comes first.
+    pub(super) fn modern(
+        mcp: &Mcp,
+        principal: &Arc<Principal>,
+        ear: Ear,
+        id: &str,
+        wanted: Wanted,
+    ) -> Self {
+        let mut listening = Self::new(mcp, principal, ear, Some(id.to_owned()), wanted);
+        listening.outbox.push_back(acknowledgement(id, wanted));
+        listening
+    }
+
+    /// Of a client that said `initialize` on stdio, and hears of all there is.
+    pub(super) fn legacy(mcp: &Mcp, principal: &Arc<Principal>, ear: Ear) -> Self {
+        let all = Wanted {
+            tools: true,
+            resources: true,
+        };
+        Self::new(mcp, principal, ear, None, all)
+    }
+
+    fn new(
+        mcp: &Mcp,
+        principal: &Arc<Principal>,
+        ear: Ear,
+        id: Option<String>,
+        wanted: Wanted,
+    ) -> Self {
+        let era = era(id.as_ref());
+        Self {
+            // After `ear` was opened, so that no change falls in between.
+            seen: mcp.seen(era, principal),
+            next_look: ear.clock.monotonic() + PERIOD,
+            principal: Arc::clone(principal),
+            outbox: VecDeque::new(),
+            is_over: false,
+            id,
+            wanted,
+            ear,
+        }
+    }
+
+    /// The text of the id of the request that opened it, if one did.
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// What comes next; waits for it. `None` is the end.
+    pub(crate) async fn next(
+        &mut self,
+        credentials: &KeptCredentials,
+        served: impl Fn() -> Served,
+    ) -> Option<Heard> {
+        loop {
+            if let Some(message) = self.outbox.pop_front() {
+                return Some(Heard::Message(message));
+            }
+            if self.is_over {
+                return None;
+            }
+            let before = served();
+            let is_time = tokio::select! {
+                biased;
+                () = before.pipeline.load.closed() => {
+                    self.end(&before.mcp);
+                    continue;
+                }
+                changed = self.ear.changes.changed() => {
+                    // Where nobody can announce any more, time goes on.
+                    if changed.is_err() {
+                        self.ear.clock.reached(self.next_look).await;
+                    }
+                    changed.is_err()
+                }
+                () = self.ear.clock.reached(self.next_look) => true,
+            };
+            // What serves now, not before the change.
+            self.look(credentials, &served()).await;
+            if is_time {
+                self.next_look = self.ear.clock.monotonic() + PERIOD;
+                if self.outbox.is_empty() {
+                    return Some(Heard::Nothing);
+                }
+            }
+        }
+    }
+
+    /// Identifies the caller again and compares its lists.
+    async fn look(&mut self, credentials: &KeptCredentials, served: &Served) {
+        let credentials = credentials.lend();
+        let standing = served.pipeline.standing(&credentials, &self.principal);
+        match standing.await {
+            Standing::Over => self.end(&served.mcp),
+            // What it may see now cannot be said, and the next look is not far.
+            Standing::Unknown => {}
+            Standing::Same(principal) => {
+                let seen = served.mcp.seen(era(self.id.as_ref()), &principal);
+                let before = std::mem::replace(&mut self.seen, seen);
+                self.principal = principal;
+                if self.wanted.tools && before.tools != seen.tools {
+                    self.tell("notifications/tools/list_changed");
+                }
+                if self.wanted.resources && before.resources != seen.resources {
+                    self.tell("notifications/resources/list_changed");
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, method: &str) {
+        self.outbox
+            .push_back(notification(method, self.id.as_deref()));
+    }
+
+    /// Says goodbye, where that is said.
+    fn end(&mut self, mcp: &Mcp) {
+        self.is_over = true;
+        if let Some(id) = &self.id {
+            self.outbox.push_back(mcp.goodbye(id));
+        }
+    }
+}
+
+impl Mcp {
+    fn seen(&self, era: Era, principal: &Principal) -> Seen {
+        let mark = |kind| self.lists.mark(kind, era, principal, &self.meta);
+        Seen {
+            tools: mark(ListKind::Tools),
+            resources: [ListKind::Resources, ListKind::ResourceTemplates].map(mark),
+        }
+    }
+
+    /// The answer to the request that opened the subscription ("Graceful Closure").
+    fn goodbye(&self, id: &str) -> Vec<u8> {
+        let server = self.meta.member();
+        let message = format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"resultType\":\"complete\",\
+             \"_meta\":{{{server},\"{SUBSCRIPTION_ID}\":{id}}}}}}}"
+        );
+        message.into_bytes()
+    }
+}
+
+const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+
+fn era(id: Option<&String>) -> Era {
+    if id.is_some() {
+        Era::Modern
+    } else {
+        Era::Legacy
+    }
+}
+
+fn notification(method: &str, id: Option<&str>) -> Vec<u8> {
+    let params = match id {
+        Some(id) => format!(",\"params\":{{\"_meta\":{{\"{SUBSCRIPTION_ID}\":{id}}}}}"),
+        None => String::new(),
+    };
+    format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\"{params}}}").into_bytes()
+}
+
+/// Tells which of the notifications asked for will come.
+fn acknowledgement(id: &str, wanted: Wanted) -> Vec<u8> {
+    let agreed: Vec<&str> = [
+        (wanted.tools, "\"toolsListChanged\":true"),
+        (wanted.resources, "\"resourcesListChanged\":true"),
+    ]
+    .into_iter()
+    .filter_map(|(is_wanted, member)| is_wanted.then_some(member))
+    .collect();
+    let message = format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\
+         \"params\":{{\"_meta\":{{\"{SUBSCRIPTION_ID}\":{id}}},\"notifications\":{{{}}}}}}}",
+        agreed.join(",")
+    );
+    message.into_bytes()
+}

@@ -1,0 +1,55 @@
+//! What outlasts a configuration: all that counts.
+//!
+//! A pipeline is made whole for each configuration and never changed: a call keeps the one it began
+//! with. What it counts is shared from one to the next, so that nobody gets back what was spent and
+//! no call is forgotten. A reader would ask why a pipeline stands in for it (`Deref`): to whoever
+//! calls, both are one thing, and which of them a part belongs to is of interest here alone.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::{Cancellations, Changes, Listeners, Load, Pipeline, Reloads};
+use crate::auth::Authenticator;
+use crate::quota::{FailureLimit, Quotas};
+use crate::record::Recorder;
+use crate::tool::Catalog;
+
+/// The part of a pipeline that is one for all configurations of a server.
+pub struct Lasting {
+    /// How many bad credentials an address may send.
+    pub failures: FailureLimit,
+    /// How often calls may be made.
+    pub quotas: Quotas,
+    /// How many at once, and whether still.
+    pub load: Arc<Load>,
+    /// What becomes known of calls.
+    pub recorder: Arc<Recorder>,
+    /// Word to listeners that lists may have changed.
+    pub changes: Arc<Changes>,
+    /// Who listens for it.
+    pub listeners: Arc<Listeners>,
+    /// Calls that a message of their caller may cancel.
+    pub cancellations: Arc<Cancellations>,
+    /// What became of other configurations.
+    pub reloads: Reloads,
+}
+
+impl Deref for Pipeline {
+    type Target = Lasting;
+
+    fn deref(&self) -> &Lasting {
+        &self.lasting
+    }
+}
+
+impl Pipeline {
+    /// The pipeline that takes this one's place, with all that it counted.
+    pub(crate) fn followed_by(&self, authenticator: Authenticator, catalog: Catalog) -> Self {
+        Self {
+            authenticator,
+            places: self.places.renewed(&catalog),
+            catalog,
+            lasting: Arc::clone(&self.lasting),
+        }
+    }
+}
