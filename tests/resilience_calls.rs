@@ -1,6 +1,7 @@
 //! Every call ends, however it ends, and gives back what it held.
 
 #[path = "support/caller.rs"]
+#[expect(dead_code, reason = "other test files use the rest")]
 mod caller;
 #[path = "support/held.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]
