@@ -1,6 +1,7 @@
 //! Every call ends, however it ends, and gives back what it held.
 
 #[path = "support/caller.rs"]
+#[expect(dead_code, reason = "other test files use the rest")]
 mod caller;
 #[path = "support/held.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]
@@ -150,7 +151,7 @@ async fn after_calls_that_end_in_every_way_and_any_order_nothing_is_held() {
     let (mut state, mut calls) = (42, JoinSet::new());
     for _ in 0..1_000 {
         let caller = callers[next(&mut state) % callers.len()].clone();
-        let (kind, leaves) = (next(&mut state), next(&mut state) % 3 == 0);
+        let (kind, leaves) = (next(&mut state), next(&mut state).is_multiple_of(3));
         let call = calls.spawn(one_call(caller, kind));
         if leaves {
             // At one moment or another: before it is sent, while it waits, while it runs.
@@ -168,7 +169,8 @@ async fn after_calls_that_end_in_every_way_and_any_order_nothing_is_held() {
 
     // Every place is there to be taken: the narrow tool's two, by two tenants, and the threads.
     let mut last = JoinSet::new();
-    for caller in callers.iter().take(2).cloned() {
+    for caller in &callers[..2] {
+        let caller = caller.clone();
         last.spawn(async move { caller.rest("narrow", json!({})).await.status });
     }
     for index in 0..32 {

@@ -70,7 +70,7 @@ fn systemd_is_told_when_the_server_listens_lives_and_stops() {
     }
     process.terminate();
     let mut after = Vec::new();
-    while !after.last().is_some_and(|news| news == STOPPING) {
+    while after.last().is_none_or(|news| news != STOPPING) {
         after.push(systemd.hears());
     }
     // Also during the delay, or it would be killed.

@@ -204,3 +204,54 @@ impl Drop for Share {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::tool::{CallContext, Tool, ToolError};
+
+    #[derive(Deserialize, JsonSchema)]
+    struct Nothing {}
+
+    fn catalog(names: &[&str]) -> Catalog {
+        let tool = |name: &&str| {
+            Tool::new(*name, "Does nothing.")
+                .any_authenticated()
+                .handler(async |_: CallContext, _: Nothing| Ok::<_, ToolError>(()))
+        };
+        let built = Catalog::build(names.iter().map(tool), []);
+        built.unwrap_or_else(|faults| panic!("{faults:?}"))
+    }
+
+    fn running(places: &Places) -> Vec<(String, usize)> {
+        let states = places.states().into_iter();
+        let state = |state: PlacesState| (state.target.to_string(), state.running);
+        states.map(state).collect()
+    }
+
+    #[tokio::test]
+    async fn a_new_catalogue_goes_on_with_the_places_of_the_old_one() {
+        let (old, new) = (catalog(&["a", "b"]), catalog(&["new", "b", "a"]));
+        let before = Places::new(&old, 2);
+        let (tenant, soon) = (TenantKey::of("acme"), deadline_in(Duration::from_secs(60)));
+        let first = before.enter(&old.targets()[0], tenant, soon).await;
+        let after = before.renewed(&new, 1);
+        let expected = [("new", 0), ("b", 0), ("a", 1)];
+        let expected = expected.map(|(name, running)| (name.to_owned(), running));
+        assert_eq!(running(&after), expected);
+
+        let target = &new.targets()[2];
+        let second = after.enter(target, tenant, soon).await;
+        assert!(matches!(second, Err(CallError::TooManyAtOnce)));
+        // Nothing depends on how long the old catalogue lives.
+        drop((before, old));
+        drop(first);
+        assert!(after.enter(target, tenant, soon).await.is_ok());
+        let other = catalog(&["b"]);
+        let wrong = after.enter(&other.targets()[0], tenant, soon).await;
+        assert!(matches!(wrong, Err(CallError::Internal(_))));
+    }
+}
