@@ -5,6 +5,7 @@
 //! cancelled. Transports call [`Call::authenticate`] before they read a body and [`Call::serve`]
 //! after; nobody else turns a principal into a running tool.
 
+mod denials;
 mod identify;
 mod load;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use crate::access::authorize;
 use crate::auth::{Authenticator, Credentials, Principal};
 use crate::error::CallError;
-use crate::quota::{FailureLimit, Quotas};
+use crate::quota::{DenialLimit, FailureLimit, Quotas};
 use crate::record::{CallRecord, Recorder, Surface};
 use crate::run::run;
 use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
@@ -35,6 +36,8 @@ pub struct Pipeline {
     pub authenticator: Authenticator,
     /// How many bad credentials an address may send.
     pub failures: FailureLimit,
+    /// How many refused calls a caller may make.
+    pub denials: DenialLimit,
     /// What can be called.
     pub catalog: Catalog,
     /// How often.
@@ -116,9 +119,11 @@ impl Call {
         self.place = Some(self.pipeline.load.enter()?);
         let (catalog, tenant) = (&self.pipeline.catalog, principal.tenant_key());
         let found = catalog.find(&request.target, tenant);
-        let found = found.ok_or_else(|| CallError::unknown(&request.target))?;
+        let unknown = || self.denied(principal, CallError::unknown(&request.target));
+        let found = found.ok_or_else(unknown)?;
         self.record.target(&found.target);
-        let permit = authorize(principal, found.target)?;
+        let permit = authorize(principal, found.target);
+        let permit = permit.map_err(|error| self.denied(principal, error))?;
         self.record.shadow(permit.would_deny().iter().copied());
         let admitted = self.pipeline.quotas.admit(permit).await;
         self.record

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::document::At;
 use super::faults::Faults;
 use super::identity;
-use super::policy::{self, Access, Mode};
-use super::quota::Rate;
+use super::policy::{self, Access};
+use super::rate_limit::Limit;
 use super::raw::{RawOverride, RawTenant};
 use super::rule::{self, Rule};
 use super::scope_set::ScopeSet;
@@ -23,6 +23,8 @@ pub struct Tenant {
     pub tools: BTreeMap<String, Override>,
     /// By URI template of the resource, which is there.
     pub resources: BTreeMap<String, Override>,
+    /// What limits it where no tool or resource says it; `None`: as `quotas.default` says.
+    pub limits: Option<Vec<Limit>>,
 }
 
 /// What replaces the policy of a tool or resource; `None` leaves it as it is.
@@ -34,8 +36,8 @@ pub struct Override {
     pub rules: Option<Vec<Rule>>,
     /// Whether it is there.
     pub enabled: Option<bool>,
-    /// How often.
-    pub rate: Option<(Rate, Mode)>,
+    /// How often; empty for unlimited.
+    pub limits: Option<Vec<Limit>>,
 }
 
 pub(super) fn check(
@@ -62,6 +64,7 @@ pub(super) fn check(
                 &at.key("resources"),
                 faults,
             ),
+            limits: policy::limits(raw.rate_limit, &at, faults),
         };
         (name, tenant)
     };
@@ -103,9 +106,7 @@ fn check_override(raw: RawOverride, at: &At<'_>, faults: &mut Faults) -> Overrid
             .rules
             .map(|rules| rule::check(rules, &at.key("rules"), faults)),
         enabled: raw.enabled,
-        rate: raw
-            .rate_limit
-            .and_then(|raw| policy::rate(raw, &at.key("rateLimit"), faults)),
+        limits: policy::limits(raw.rate_limit, at, faults),
     }
 }
 
@@ -125,7 +126,7 @@ mod tests {
             (own.enabled, own.rules.as_deref()),
             (Some(false), Some(&[][..]))
         );
-        assert_eq!((&own.access, own.rate), (&None, None));
+        assert_eq!((&own.access, &own.limits), (&None, &None));
     }
 
     #[test]

@@ -94,5 +94,7 @@ fn state(pipeline: &Weak<Pipeline>) -> Option<State> {
         keys: pipeline.authenticator.key_states(),
         failing_sources: count(pipeline.failures.sources()),
         uncounted_failures: pipeline.failures.uncounted(),
+        denied_callers: count(pipeline.denials.callers()),
+        uncounted_denials: pipeline.denials.uncounted(),
     })
 }

@@ -130,5 +130,6 @@ async fn evict_idle_buckets(pipeline: &Pipeline) {
         period.tick().await;
         pipeline.quotas.evict_idle();
         pipeline.failures.evict_idle();
+        pipeline.denials.evict_idle();
     }
 }

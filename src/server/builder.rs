@@ -16,7 +16,7 @@ use crate::auth::{
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
 use crate::pipeline::{Load, Pipeline};
-use crate::quota::{FailureLimit, Quotas};
+use crate::quota::{DenialLimit, FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing};
 use crate::tool::{Catalog, Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
@@ -26,6 +26,8 @@ const DEV_ISSUER: &str = "urn:tollgate:dev";
 const DEV_AUDIENCE: &str = "tollgate-dev";
 /// Failed authentications per address.
 const FAILURE_LIMIT: Quota = Quota::per_second(100).burst(5 * 100);
+/// Refused calls per caller.
+const DENIAL_LIMIT: Quota = Quota::per_minute(60);
 
 /// A server in the making.
 pub struct ServerBuilder {
@@ -44,6 +46,7 @@ pub struct ServerBuilder {
     pub(super) max_in_flight: usize,
     pub(super) max_quota_keys: usize,
     pub(super) failure_limit: Quota,
+    pub(super) denial_limit: Option<Quota>,
     pub(super) shutdown_grace: Duration,
     pub(super) service: String,
     pub(super) exporters: Vec<Exporter>,
@@ -71,6 +74,7 @@ impl Default for ServerBuilder {
             max_in_flight: 1_024,
             max_quota_keys: 1_000_000,
             failure_limit: FAILURE_LIMIT,
+            denial_limit: Some(DENIAL_LIMIT),
             shutdown_grace: Duration::from_secs(10),
             service: "tollgate".to_owned(),
             exporters: Vec::new(),
@@ -155,6 +159,14 @@ impl ServerBuilder {
     /// as one) before its unknown credentials are refused unread. Default 100 a second, 500 at once.
     pub fn failure_limit(mut self, limit: Quota) -> Self {
         self.failure_limit = limit;
+        self
+    }
+
+    /// Calls that one caller may have refused, for scopes, for rules on the caller and for names that
+    /// are not there, before all that would be refused is answered with 429, so that trying things out
+    /// teaches nothing. `None`: as many as it likes. Default 60 a minute.
+    pub fn denial_limit(mut self, limit: impl Into<Option<Quota>>) -> Self {
+        self.denial_limit = limit.into();
         self
     }
 
@@ -257,6 +269,7 @@ impl ServerBuilder {
             authenticator,
             catalog,
             failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
+            denials: DenialLimit::new(self.denial_limit, self.clock.clone()),
             quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
             load: Load::new(self.max_in_flight, self.http.limits.max_unsent_bytes),
             recorder: Arc::new(Recorder::new(self.clock, tracing)),

@@ -9,6 +9,7 @@ mod declared;
 mod http;
 mod introspection;
 mod issuers;
+mod limits;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -39,7 +40,8 @@ impl ServerBuilder {
             admin: admin_address(config.server.admin_listen),
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
-            failure_limit: policy::quota(config.auth.failure_limit),
+            failure_limit: limits::quota(config.auth.failure_limit),
+            denial_limit: config.quotas.denial_limit.map(limits::quota),
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             ..Self::default()
@@ -56,24 +58,31 @@ impl ServerBuilder {
         }
         let sources = open_sources(&config.sources, &mut faults);
         for tool in &config.tools {
-            let own = config.tenants.iter();
-            let own = own.filter_map(|(name, tenant)| Some((name, tenant.tools.get(&tool.name)?)));
+            let own = limits::of_tenants(&config, &tool.policy, |own| own.tools.get(&tool.name));
             let built = declared_tool(tool, &sources, &mut faults);
             let arguments = argument_names(&tool.input_schema);
             let arguments = arguments.as_deref();
-            let governed = govern(built, arguments, &tool.policy, own, &mut faults);
+            let common = (
+                &tool.policy,
+                limits::common(&tool.policy, &config.quotas.default),
+            );
+            let governed = govern(built, arguments, common, own, &mut faults);
             builder.tools.extend(governed);
         }
         for resource in &config.resources {
-            let (uri, own) = (&resource.uri_template, config.tenants.iter());
-            let own = own.filter_map(|(name, tenant)| Some((name, tenant.resources.get(uri)?)));
+            let uri = &resource.uri_template;
+            let own = limits::of_tenants(&config, &resource.policy, |own| own.resources.get(uri));
             let built = declared_resource(resource, &sources, &mut faults);
             let template = UriTemplate::parse(uri).ok();
             let variables = template
                 .as_ref()
                 .map(|known| known.variables().collect::<Vec<_>>());
             let variables = variables.as_deref();
-            let governed = govern(built, variables, &resource.policy, own, &mut faults);
+            let common = (
+                &resource.policy,
+                limits::common(&resource.policy, &config.quotas.default),
+            );
+            let governed = govern(built, variables, common, own, &mut faults);
             builder.resources.extend(governed);
         }
         faults.or(builder)
