@@ -20,6 +20,7 @@ use crate::auth::AuthError;
 use crate::quota::QuotaError;
 use crate::tool::{ArgumentsError, Limit, TargetRef, ToolError};
 use wait::Wait;
+pub(crate) use wait::millis_up;
 
 /// How a call ended, for the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

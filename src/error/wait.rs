@@ -13,7 +13,8 @@ pub(super) struct Wait(pub(super) Duration);
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tenths = self.0.as_nanos().div_ceil(100_000_000);
-        if tenths < u128::from(10 * MINUTE) {
+        // Tenths of a second in a minute.
+        if tenths < 600 {
             return write!(f, "{}.{} s", tenths / 10, tenths % 10);
         }
         let seconds = u64::try_from(tenths.div_ceil(10)).unwrap_or(u64::MAX);
@@ -34,6 +35,11 @@ impl fmt::Display for Wait {
             in_units(f, ("d", DAY), ("h", HOUR))
         }
     }
+}
+
+/// Whole milliseconds, rounded up.
+pub(crate) fn millis_up(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

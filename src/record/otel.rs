@@ -5,6 +5,7 @@
 //! `OTEL_EXPORTER_OTLP_*` variables. Sampling follows `OTEL_TRACES_SAMPLER`.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -226,6 +227,12 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
             names::QUOTA,
             if exceeded { "exceeded" } else { "admitted" },
         ));
+        if record.quota.len() > 1 {
+            all.push(KeyValue::new(
+                names::QUOTA_POLICY,
+                state.limit.policy_name(),
+            ));
+        }
         all.push(KeyValue::new(
             names::QUOTA_LIMIT,
             i64::from(state.limit.quota().burst_size()),
@@ -266,8 +273,9 @@ fn transport(surface: Surface) -> &'static str {
     }
 }
 
-/// The limit that leaves the caller least.
+/// The limit that leaves the caller least, and of those the one that does so longest.
 fn tightest(states: &[QuotaState]) -> Option<&QuotaState> {
-    let calls_left = |state: &&QuotaState| state.remaining / state.limit.taken_by_a_call();
-    states.iter().min_by_key(calls_left)
+    let calls_left = |state: &QuotaState| state.remaining / state.limit.taken_by_a_call();
+    let strictness = |state: &&QuotaState| (calls_left(state), Reverse(state.reset));
+    states.iter().min_by_key(strictness)
 }

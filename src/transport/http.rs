@@ -15,6 +15,7 @@ mod listener;
 mod mcp_route;
 mod metadata;
 mod openapi;
+mod rate_limit;
 mod respond;
 mod rest;
 mod settings;
@@ -53,7 +54,7 @@ pub struct HttpSurface {
     metadata: Bytes,
     /// Value of `WWW-Authenticate` parameters that are the same for every challenge.
     challenge: respond::Challenge,
-    quota_policies: respond::QuotaPolicies,
+    quota_policies: rate_limit::QuotaPolicies,
     detached: mcp_route::Detached,
     dev: Option<DevMint>,
 }
@@ -130,7 +131,7 @@ impl HttpSurface {
                 &settings.authorization_servers,
             ),
             challenge: respond::Challenge::new(&base_url, &pipeline.catalog),
-            quota_policies: respond::QuotaPolicies::new(&pipeline.catalog),
+            quota_policies: rate_limit::QuotaPolicies::new(&pipeline.catalog),
             pipeline,
             mcp,
             base_url,
