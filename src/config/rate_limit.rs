@@ -81,11 +81,7 @@ fn limit(raw: RawLimit, at: &At<'_>, faults: &mut Faults) -> Option<Limit> {
     };
     let (rate, per) = (rate?, per?);
     if raw.cost.get() > rate.burst {
-        let message = format!(
-            "is more than the burst of {}, so no call could ever go through: lower it, or raise the limit or its burst",
-            rate.burst
-        );
-        at.key("cost").fault(faults, message);
+        at.key("cost").fault(faults, "is more than the limit lets through at once, so no call could ever go through: lower it, or raise the limit or its burst");
         return None;
     }
     Some(Limit {
@@ -183,83 +179,80 @@ mod tests {
         }
     }
 
+    const BAD_MAPPINGS: [(&str, &str); 12] = [
+        (
+            "{limit: 5/m, per: [subject]}",
+            ".per: must be one of [tenant, tool], [tenant], [subject, tool], [tool]; a subject is always one of its tenant",
+        ),
+        (
+            "{limit: 5/m, per: [tenant, subject, tool]}",
+            ".per: must be one of [tenant, tool], [tenant], [subject, tool], [tool]; a subject is always one of its tenant",
+        ),
+        (
+            "{limit: 5/m, per: [tool, tool]}",
+            ".per: holds the same entry twice",
+        ),
+        ("{limit: 5/m, per: []}", ".per: needs at least one entry"),
+        (
+            "{limit: 5/m, per: [caller]}",
+            ".per[0]: expected one of: tenant, subject, tool",
+        ),
+        (
+            "{limit: 5/m, per: tenant}",
+            ".per: expected a list, found a string",
+        ),
+        ("{limit: 5/m, cost: 0}", ".cost: must be at least 1"),
+        (
+            "{limit: 60/m burst 2, cost: 3}",
+            ".cost: is more than the limit lets through at once, so no call could ever go through: lower it, or raise the limit or its burst",
+        ),
+        (
+            "{limit: 0/m}",
+            ".limit: the number of calls must be a whole number from 1 to 1000000000",
+        ),
+        (
+            "{limit: 5/m, pre: [tool]}",
+            ".pre: unknown key `pre`; did you mean `per`?",
+        ),
+        (
+            "{per: [tool]}",
+            ": the key `limit` is missing: How much, such as `5/10s`, `60/m` or `60/m burst 10`",
+        ),
+        (
+            "{limit: unlimited}",
+            ".limit: `unlimited` stands alone, as in `rateLimit: unlimited`: it is no limit among others",
+        ),
+    ];
+    const BAD_LISTS: [(&str, &str); 6] = [
+        (
+            "[5/m, unlimited]",
+            "[1]: `unlimited` stands alone, as in `rateLimit: unlimited`: it is no limit among others",
+        ),
+        (
+            "[5/m, 5/w]",
+            "[1]: the period must be a whole number and a unit (ms, s, m, h, d), such as 10s, or a unit alone",
+        ),
+        (
+            "[5/m, 6/60s]",
+            "[1]: counts the same calls over the same period as a limit before it: keep one of them, or change the period or `per`",
+        ),
+        ("[]", ": needs at least one entry"),
+        (
+            "[1/s, 1/m, 1/h, 1/d, 1/2s, 1/3s, 1/4s, 1/5s, 1/6s]",
+            ": may have at most 8 entries",
+        ),
+        (
+            "5",
+            ": expected a string, found a whole number; put it in quotes",
+        ),
+    ];
+
     #[test]
     fn a_bad_limit_is_told_with_its_line_and_what_to_do() {
-        for (text, wanted) in [
-            (
-                "{limit: 5/m, per: [subject]}",
-                ".per: must be one of [tenant, tool], [tenant], [subject, tool], [tool]; a subject is always one of its tenant",
-            ),
-            (
-                "{limit: 5/m, per: [tenant, subject, tool]}",
-                ".per: must be one of [tenant, tool], [tenant], [subject, tool], [tool]; a subject is always one of its tenant",
-            ),
-            (
-                "{limit: 5/m, per: [tool, tool]}",
-                ".per: holds the same entry twice",
-            ),
-            ("{limit: 5/m, per: []}", ".per: needs at least one entry"),
-            (
-                "{limit: 5/m, per: [caller]}",
-                ".per[0]: expected one of: tenant, subject, tool",
-            ),
-            (
-                "{limit: 5/m, per: tenant}",
-                ".per: expected a list, found a string",
-            ),
-            ("{limit: 5/m, cost: 0}", ".cost: must be at least 1"),
-            (
-                "{limit: 5/m, cost: 6}",
-                ".cost: is more than the burst of 5, so no call could ever go through: lower it, or raise the limit or its burst",
-            ),
-            (
-                "{limit: 60/m burst 2, cost: 3}",
-                ".cost: is more than the burst of 2, so no call could ever go through: lower it, or raise the limit or its burst",
-            ),
-            (
-                "{limit: 0/m}",
-                ".limit: the number of calls must be a whole number from 1 to 1000000000",
-            ),
-            (
-                "{limit: 5/m, pre: [tool]}",
-                ".pre: unknown key; did you mean `per`?",
-            ),
-            (
-                "{per: [tool]}",
-                ": the key `limit` is missing: How much, such as `5/10s`, `60/m` or `60/m burst 10`",
-            ),
-            (
-                "{limit: unlimited}",
-                ".limit: `unlimited` stands alone, as in `rateLimit: unlimited`: it is no limit among others",
-            ),
-            (
-                "[5/m, unlimited]",
-                "[1]: `unlimited` stands alone, as in `rateLimit: unlimited`: it is no limit among others",
-            ),
-            (
-                "[5/m, 5/w]",
-                "[1]: the period must be a whole number and a unit (ms, s, m, h, d), such as 10s, or a unit alone",
-            ),
-            (
-                "[5/m, 6/60s]",
-                "[1]: counts the same calls over the same period as a limit before it: keep one of them, or change the period or `per`",
-            ),
-            ("[]", ": needs at least one entry"),
-            (
-                "[1/s, 1/m, 1/h, 1/d, 1/2s, 1/3s, 1/4s, 1/5s, 1/6s]",
-                ": may have at most 8 entries",
-            ),
-            (
-                "5",
-                ": expected a string, found a whole number; put it in quotes",
-            ),
-        ] {
+        for (text, wanted) in BAD_MAPPINGS.into_iter().chain(BAD_LISTS) {
             let wanted = format!("tollgate.yaml:5: tools.t.rateLimit{wanted}");
-            assert_eq!(
-                tool_faults(&format!("scopes: [a]\nrateLimit: {text}\n")),
-                [wanted],
-                "{text}"
-            );
+            let faults = tool_faults(&format!("scopes: [a]\nrateLimit: {text}\n"));
+            assert_eq!(faults, [wanted], "{text}");
         }
     }
 

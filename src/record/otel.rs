@@ -221,27 +221,7 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
             ));
         }
     }
-    if let Some(state) = tightest(&record.quota) {
-        let exceeded = error.is_some_and(|row| row.kind == "quota-exceeded");
-        all.push(KeyValue::new(
-            names::QUOTA,
-            if exceeded { "exceeded" } else { "admitted" },
-        ));
-        if record.quota.len() > 1 {
-            all.push(KeyValue::new(
-                names::QUOTA_POLICY,
-                state.limit.policy_name(),
-            ));
-        }
-        all.push(KeyValue::new(
-            names::QUOTA_LIMIT,
-            i64::from(state.limit.quota().burst_size()),
-        ));
-        all.push(KeyValue::new(
-            names::QUOTA_REMAINING,
-            i64::from(state.remaining),
-        ));
-    }
+    all.extend(quota(record, error).into_iter().flatten());
     if !record.would_deny.is_empty() {
         let reasons: Vec<String> = record.would_deny.iter().map(ToString::to_string).collect();
         all.push(KeyValue::new(names::WOULD_DENY, reasons.join(",")));
@@ -263,6 +243,24 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
     all.push(KeyValue::new(names::TRANSPORT, transport(record.surface)));
     all.push(KeyValue::new(names::CALL_ID, record.call_id.to_string()));
     all
+}
+
+/// What the quota said: of several limits the tightest one, by name.
+fn quota(record: &CallRecord, error: Option<Row>) -> Option<impl Iterator<Item = KeyValue>> {
+    let state = tightest(&record.quota)?;
+    let exceeded = error.is_some_and(|row| row.kind == "quota-exceeded");
+    let decision = if exceeded { "exceeded" } else { "admitted" };
+    let policy = (record.quota.len() > 1)
+        .then(|| KeyValue::new(names::QUOTA_POLICY, state.limit.policy_name()));
+    let numbers = [
+        KeyValue::new(names::QUOTA, decision),
+        KeyValue::new(
+            names::QUOTA_LIMIT,
+            i64::from(state.limit.quota().burst_size()),
+        ),
+        KeyValue::new(names::QUOTA_REMAINING, i64::from(state.remaining)),
+    ];
+    Some(numbers.into_iter().chain(policy))
 }
 
 /// The transport under a surface.

@@ -3,6 +3,7 @@
 //! Every part has a default, so that code names only what differs; what a configuration says comes
 //! through the same fields (`from_config`).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::auth::{
     NoRandomness, Principal, ScopeInclusion, random_secret,
 };
 use crate::clock::Clock;
+use crate::config::Origin;
 use crate::mcp::{Mcp, ServerInfo};
 use crate::pipeline::{Load, Pipeline};
 use crate::quota::{DenialLimit, FailureLimit, Quotas};
@@ -33,6 +35,8 @@ const DENIAL_LIMIT: Quota = Quota::per_minute(60);
 pub struct ServerBuilder {
     pub(super) tools: Vec<Tool>,
     pub(super) resources: Vec<Resource>,
+    /// Where those of a configuration are declared.
+    pub(super) places: BTreeMap<String, Origin>,
     pub(super) issuers: Vec<Issuer>,
     pub(super) claims: ClaimNames,
     pub(super) scope_inclusion: ScopeInclusion,
@@ -61,6 +65,7 @@ impl Default for ServerBuilder {
         Self {
             tools: Vec::new(),
             resources: Vec::new(),
+            places: BTreeMap::new(),
             issuers: Vec::new(),
             claims: ClaimNames::default(),
             scope_inclusion: ScopeInclusion::default(),
@@ -232,7 +237,8 @@ impl ServerBuilder {
     /// # Errors
     /// [`StartError`]: every fault of every tool at once, or tracing that cannot be set up.
     pub fn build(mut self) -> Result<Server, StartError> {
-        let catalog = Catalog::build(self.tools, self.resources).map_err(StartError::Catalog)?;
+        let catalog = Catalog::build(self.tools, self.resources)
+            .map_err(|faults| StartError::of_catalog(faults, &self.places))?;
         let dev = if self.dev {
             let dev = dev_mint(&self.clock)?;
             self.issuers

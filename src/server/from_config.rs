@@ -59,6 +59,9 @@ impl ServerBuilder {
         let sources = open_sources(&config.sources, &mut faults);
         for tool in &config.tools {
             let own = limits::of_tenants(&config, &tool.policy, |own| own.tools.get(&tool.name));
+            builder
+                .places
+                .insert(tool.name.clone(), tool.origin.clone());
             let built = declared_tool(tool, &sources, &mut faults);
             let arguments = argument_names(&tool.input_schema);
             let arguments = arguments.as_deref();
@@ -72,6 +75,7 @@ impl ServerBuilder {
         for resource in &config.resources {
             let uri = &resource.uri_template;
             let own = limits::of_tenants(&config, &resource.policy, |own| own.resources.get(uri));
+            builder.places.insert(uri.clone(), resource.origin.clone());
             let built = declared_resource(resource, &sources, &mut faults);
             let template = UriTemplate::parse(uri).ok();
             let variables = template

@@ -55,8 +55,9 @@ pub(in crate::config) enum RawRateLimit {
 #[serde(untagged)]
 #[schemars(rename = "Limit")]
 pub(in crate::config) enum RawLimit {
-    Rate(String),
     Full(RawFullLimit),
+    /// Last, since a value of another type altogether is best told to be a string.
+    Rate(String),
 }
 
 /// A limit, whose calls it counts together, what a call takes, and whether it is enforced.
