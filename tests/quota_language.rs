@@ -8,6 +8,7 @@ mod binary;
 #[expect(dead_code, reason = "other test files use the rest")]
 mod caller;
 #[path = "support/declared.rs"]
+#[expect(dead_code, reason = "other test files use the rest")]
 mod declared;
 #[path = "support/limited.rs"]
 mod limited;
@@ -18,7 +19,6 @@ mod session;
 #[expect(dead_code, reason = "other test files use it")]
 mod slow;
 #[path = "support/tokens.rs"]
-#[expect(dead_code, reason = "other test files use the rest")]
 mod tokens;
 #[path = "support/whoami.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]

@@ -1,8 +1,6 @@
 //! A server from a file with the tools `lookup` and `other` and the resource `things://{id}`, on a
 //! clock that stands still.
 
-use std::path::Path;
-
 use serde_json::json;
 use tempfile::TempDir;
 use tollgate::Clock;
@@ -80,7 +78,7 @@ resources:
         let built = declared::configure(&self.yaml(), folder.path());
         let built = built.and_then(|builder| builder.build().map_err(|error| error.to_string()));
         let faults = built.err().unwrap_or_default();
-        faults.replace(&format!("{}/", Path::new(folder.path()).display()), "")
+        faults.replace(&format!("{}/", folder.path().display()), "")
     }
 }
 
