@@ -103,6 +103,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         // As deployed, with numbers; and the refusals that are measured are not those of a flood.
         .admin_listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .failure_limit(plenty)
+        .denial_limit(None)
         .tracing(Tracing::over(
             SdkTracerProvider::builder()
                 .with_batch_exporter(Dropped)

@@ -39,6 +39,7 @@ mod parameters;
 mod policy;
 mod proxies;
 mod quota;
+mod rate_limit;
 mod raw;
 mod resource;
 mod rule;
@@ -74,6 +75,7 @@ pub use introspection::Introspection;
 pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};
 pub use policy::{Access, Mode, Policy};
 pub use quota::{Quotas, Rate, RateError};
+pub use rate_limit::{Limit, Per};
 pub use resource::Resource;
 pub use rule::{Rule, RuleEffect};
 pub use scope_set::ScopeSet;
@@ -208,7 +210,7 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
         stdio: raw
             .stdio
             .and_then(|raw| stdio::check(raw, &top.key("stdio"), faults)),
-        quotas: quota::check(raw.quotas),
+        quotas: quota::check(raw.quotas, &top.key("quotas"), faults),
         telemetry: telemetry::check(raw.telemetry, &top.key("telemetry"), faults),
         sources,
     }
@@ -245,11 +247,15 @@ mod tests {
         );
         assert_eq!(config.auth.issuers[0].algorithms, [Algorithm::Hs256]);
         assert_eq!(config.auth.claims.tenant, "org");
-        assert_eq!(config.quotas, Quotas { max_keys: 1000 });
+        assert_eq!(
+            (config.quotas.max_keys, config.quotas.default.len()),
+            (1000, 2)
+        );
         assert_eq!(config.tools[0].policy.timeout, Duration::from_secs(2));
         assert_eq!(config.resources[0].policy.access, Access::AnyAuthenticated);
         let own = &config.tenants["acme"].tools["get_customer"];
-        assert_eq!(own.rate.unwrap().0.to_string(), "100/10s");
+        let own = own.limits.as_ref().unwrap();
+        assert_eq!(own[0].rate.to_string(), "100/10s");
         assert_eq!(config.telemetry.service, "shop-tools");
         assert!(!format!("{config:?}").contains(SECRET));
     }

@@ -7,6 +7,7 @@
 
 mod edge;
 mod protocol;
+mod wait;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -17,7 +18,9 @@ pub use protocol::{LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 use crate::access::AccessError;
 use crate::auth::AuthError;
 use crate::quota::QuotaError;
-use crate::tool::{ArgumentsError, TargetRef, ToolError};
+use crate::tool::{ArgumentsError, Limit, TargetRef, ToolError};
+use wait::Wait;
+pub(crate) use wait::millis_up;
 
 /// How a call ended, for the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,10 +105,19 @@ pub enum CallError {
     UnknownTool,
     /// No resource answers for the URI, or none for this caller.
     UnknownResource,
+    /// The caller was refused too often, so it is no longer told why.
+    TooManyDenials {
+        /// Until it is again.
+        retry_after: Duration,
+        /// The kind of the refusal that it is not told; for the log.
+        instead_of: &'static str,
+    },
     /// The tenant called too often.
     QuotaExceeded {
         /// Until one call is possible.
         retry_after: Duration,
+        /// The limit that takes longest, where there are several.
+        limit: Option<Limit>,
     },
     /// The tool runs as often at once as it may.
     TooManyAtOnce,
@@ -166,6 +178,7 @@ impl CallError {
             Self::RefusedByRule { .. } => row("refused-by-rule", "Forbidden", 403, 200, 40302, false, Denied),
             Self::UnknownTool => row("unknown-tool", "Not Found", 404, 200, -32602, false, Invalid),
             Self::UnknownResource => row("unknown-resource", "Not Found", 404, 200, -32602, false, Invalid),
+            Self::TooManyDenials { .. } => row("too-many-denials", "Too Many Requests", 429, 200, 42905, false, Denied),
             Self::QuotaExceeded { .. } => row("quota-exceeded", "Too Many Requests", 429, 200, 42901, false, Denied),
             Self::TooManyAtOnce => row("too-many-at-once", "Too Many Requests", 429, 200, 42902, false, Denied),
             Self::TooManyOfTenant => row("too-many-of-tenant", "Too Many Requests", 429, 200, 42902, false, Denied),
@@ -202,11 +215,18 @@ impl CallError {
             }
             Self::UnknownTool => "Unknown tool".into(),
             Self::UnknownResource => "Resource not found".into(),
-            Self::QuotaExceeded { retry_after, .. } => format!(
-                "Rate limit exceeded; retry in {} s",
-                tenths_up(*retry_after)
-            )
-            .into(),
+            Self::TooManyDenials { retry_after, .. } => {
+                format!("Too many refused calls; retry in {}", Wait(*retry_after)).into()
+            }
+            Self::QuotaExceeded { retry_after, limit } => {
+                let limit =
+                    limit.map_or_else(String::new, |limit| format!(": {}", limit.in_words()));
+                format!(
+                    "Rate limit exceeded{limit}; retry in {}",
+                    Wait(*retry_after)
+                )
+                .into()
+            }
             Self::TooManyAtOnce => "Too many calls of this tool are running; retry shortly".into(),
             Self::TooManyOfTenant => {
                 "Too many calls of your tenant are running; retry shortly".into()
@@ -233,6 +253,7 @@ impl CallError {
             Self::SourceFailed(cause)
             | Self::Internal(cause)
             | Self::RefusedByRule { cause, .. } => Some(cause.as_str().into()),
+            Self::TooManyDenials { instead_of, .. } => Some((*instead_of).into()),
             _ => None,
         }
     }
@@ -251,9 +272,9 @@ impl CallError {
     /// When to try again, where waiting helps.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::QuotaExceeded { retry_after, .. } | Self::TooManyFailures { retry_after } => {
-                Some(*retry_after)
-            }
+            Self::QuotaExceeded { retry_after, .. }
+            | Self::TooManyDenials { retry_after, .. }
+            | Self::TooManyFailures { retry_after } => Some(*retry_after),
             Self::TooManyAtOnce
             | Self::TooManyOfTenant
             | Self::KeysUnavailable
@@ -280,12 +301,6 @@ fn missing_scopes(all_of: &[String], any_of: &[String]) -> String {
             list(any_of)
         ),
     }
-}
-
-/// Seconds with one decimal, rounded up: "2.1". Never too early.
-fn tenths_up(wait: Duration) -> String {
-    let tenths = wait.as_nanos().div_ceil(100_000_000);
-    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 impl From<AuthError> for CallError {
@@ -329,7 +344,14 @@ impl From<AccessError> for CallError {
 impl From<QuotaError> for CallError {
     fn from(error: QuotaError) -> Self {
         match error {
-            QuotaError::Exceeded { retry_after, .. } => Self::QuotaExceeded { retry_after },
+            QuotaError::Exceeded {
+                states,
+                retry_after,
+                slowest,
+            } => Self::QuotaExceeded {
+                retry_after,
+                limit: Some(slowest).filter(|_| states.len() > 1),
+            },
             QuotaError::Full => Self::QuotaUnavailable,
         }
     }

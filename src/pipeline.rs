@@ -7,6 +7,7 @@
 
 pub(crate) mod cancellations;
 mod changes;
+mod denials;
 mod identify;
 mod lasting;
 pub(crate) mod listeners;
@@ -122,9 +123,11 @@ impl Call {
         self.place = Some(self.pipeline.load.enter(principal.tenant_key())?);
         let (catalog, tenant) = (&self.pipeline.catalog, principal.tenant_key());
         let found = catalog.find(&request.target, tenant);
-        let found = found.ok_or_else(|| CallError::unknown(&request.target))?;
+        let unknown = || self.denied(principal, CallError::unknown(&request.target));
+        let found = found.ok_or_else(unknown)?;
         self.record.target(&found.target);
-        let permit = authorize(principal, found.target)?;
+        let permit = authorize(principal, found.target);
+        let permit = permit.map_err(|error| self.denied(principal, error))?;
         self.record.shadow(permit.would_deny().iter().copied());
         let admitted = self.pipeline.quotas.admit(permit).await;
         self.record

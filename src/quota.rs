@@ -15,7 +15,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 pub use bucket::BucketKey;
-pub use flood::FailureLimit;
+pub use flood::{DenialLimit, FailureLimit};
 pub use memory::{Buckets, BucketsFull, Charge, Verdicts, admits};
 
 use crate::access::{Permit, WouldDeny};
@@ -77,6 +77,8 @@ pub enum QuotaError {
         states: QuotaStates,
         /// Until all of them have enough.
         retry_after: Duration,
+        /// The limit that takes that long.
+        slowest: Limit,
     },
     /// No room to count another tenant. Refusing is safer than letting calls through uncounted.
     #[error("no quota bucket is free")]
@@ -143,14 +145,17 @@ fn judge(
     verdicts: &[Verdict],
 ) -> Result<(QuotaStates, bool), QuotaError> {
     let admitted = admits(charges, verdicts);
-    let (mut states, mut would_deny, mut wait) = (QuotaStates::new(), false, Duration::ZERO);
+    let (mut states, mut would_deny) = (QuotaStates::new(), false);
+    let mut slowest: Option<(Duration, &Limit)> = None;
     for ((bound, charge), verdict) in limits.iter().zip(charges).zip(verdicts) {
         let ahead = match *verdict {
             Verdict::Conforming { ahead, .. } if admitted => ahead,
             // It would have gone through here, but took nothing.
             Verdict::Conforming { ahead, .. } => ahead - charge.steps.increment,
             Verdict::Exceeding { retry_after, ahead } if charge.is_enforced => {
-                wait = wait.max(retry_after);
+                if slowest.is_none_or(|(wait, _)| wait < retry_after) {
+                    slowest = Some((retry_after, bound.limit()));
+                }
                 ahead
             }
             Verdict::Exceeding { ahead, .. } => {
@@ -166,12 +171,12 @@ fn judge(
             });
         }
     }
-    if admitted {
-        Ok((states, would_deny))
-    } else {
-        Err(QuotaError::Exceeded {
+    match slowest {
+        None => Ok((states, would_deny)),
+        Some((retry_after, slowest)) => Err(QuotaError::Exceeded {
             states,
-            retry_after: wait,
-        })
+            retry_after,
+            slowest: *slowest,
+        }),
     }
 }

@@ -203,7 +203,7 @@ async fn a_call_that_runs_is_in_flight_and_one_that_was_left_is_cancelled() {
 
 #[tokio::test]
 async fn no_caller_can_choose_a_label() {
-    let server = measured(|server| server).await;
+    let server = measured(|server| server.denial_limit(None)).await;
     let ada = caller(&server);
     for n in 0..50 {
         let made_up = format!("made-up-{n}");

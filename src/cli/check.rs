@@ -4,6 +4,7 @@
 //! case, and one that no caller can tell from a tool that is not there. That everybody can call
 //! something without the file saying so cannot be: loading refuses it.
 
+mod defaults;
 mod matrix;
 mod reach;
 
@@ -26,10 +27,11 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let config = args.config.load()?;
     let places = reach::places(&config);
     let remote_keys = remote_keys(&config);
+    let defaults = defaults::Defaults::of(&config);
     let server = args.config.builder(config)?.build()?;
     let targets = server.pipeline().catalog.targets();
     let callers = server.pipeline().authenticator.known_callers();
-    print(matrix::of(targets).trim_end())?;
+    print(matrix::of(targets, &defaults).trim_end())?;
     for issuer in remote_keys {
         say(format_args!(
             "the keys of {issuer} were not checked: the server fetches them when it starts"

@@ -9,7 +9,7 @@ use super::concurrency::{self, Concurrency};
 use super::document::At;
 use super::duration;
 use super::faults::Faults;
-use super::quota::Rate;
+use super::rate_limit::{self, Limit};
 use super::raw::{RawConcurrency, RawMode, RawRateLimit, RawRule, RawScopes};
 use super::rule::{self, Rule};
 use super::scope_set::{self, ScopeSet};
@@ -25,8 +25,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// Whether it is there; default true.
     pub enabled: bool,
-    /// Calls per tenant; `None` is no limit.
-    pub rate: Option<(Rate, Mode)>,
+    /// How often, empty for unlimited; `None`: as the tenant's default or `quotas.default` say.
+    pub limits: Option<Vec<Limit>>,
     /// How long one call may take; more than 0, at most 1 h, default 30 s.
     pub timeout: Duration,
     /// Calls that may run at once.
@@ -84,9 +84,7 @@ pub(super) fn check(raw: RawPolicy, at: &At<'_>, faults: &mut Faults) -> Policy 
         shadow_scopes,
         rules: rule::check(raw.rules, &at.key("rules"), faults),
         enabled: raw.enabled,
-        rate: raw
-            .rate_limit
-            .and_then(|raw| rate(raw, &at.key("rateLimit"), faults)),
+        limits: limits(raw.rate_limit, at, faults),
         timeout,
         concurrency: concurrency::check(
             raw.max_concurrent,
@@ -124,16 +122,13 @@ pub(super) fn access(
     Some((Access::AnyAuthenticated, set))
 }
 
-/// A rate limit and its mode; `None` where it is wrong.
-pub(super) fn rate(raw: RawRateLimit, at: &At<'_>, faults: &mut Faults) -> Option<(Rate, Mode)> {
-    let (text, mode, at) = match raw {
-        RawRateLimit::Limit(text) => (text, RawMode::Enforce, at.clone()),
-        RawRateLimit::Moded(moded) => (moded.limit, moded.mode, at.key("limit")),
-    };
-    let rate = text
-        .parse()
-        .map_err(|error: super::RateError| at.fault(faults, error.to_string()));
-    rate.ok().map(|rate| (rate, mode.into()))
+/// The limits under the key `rateLimit`, if it is there.
+pub(super) fn limits(
+    raw: Option<RawRateLimit>,
+    at: &At<'_>,
+    faults: &mut Faults,
+) -> Option<Vec<Limit>> {
+    raw.map(|raw| rate_limit::check(raw, &at.key("rateLimit"), faults))
 }
 
 #[cfg(test)]
@@ -150,15 +145,18 @@ mod tests {
             any_of: Vec::new(),
         };
         assert_eq!(policy.access, Access::Scopes(scopes));
-        let (rate, mode) = policy.rate.unwrap();
-        assert_eq!((rate.to_string().as_str(), mode), ("5/10s", Mode::Enforce));
+        let limit = policy.limits.unwrap()[0];
+        assert_eq!(
+            (limit.rate.to_string().as_str(), limit.mode),
+            ("5/10s", Mode::Enforce)
+        );
         assert_eq!(
             (policy.timeout, policy.concurrency.calls),
             (Duration::from_secs(2), std::num::NonZeroU32::new(8))
         );
         let policy = good_tool("anyAuthenticated: true\n").policy;
         assert_eq!(
-            (policy.access, policy.rate, policy.concurrency),
+            (policy.access, policy.limits, policy.concurrency),
             (Access::AnyAuthenticated, None, Concurrency::default())
         );
         assert_eq!(policy.timeout, Duration::from_secs(30));
@@ -197,7 +195,7 @@ mod tests {
         .policy;
         assert_eq!(policy.access, Access::AnyAuthenticated);
         assert_eq!(policy.shadow_scopes.any_of, ["a"]);
-        assert_eq!(policy.rate.unwrap().1, Mode::Shadow);
+        assert_eq!(policy.limits.unwrap()[0].mode, Mode::Shadow);
         assert!(!policy.enabled);
         assert_eq!(
             tool_faults("scopes: {allOf: [a], mode: shadow}\n"),

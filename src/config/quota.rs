@@ -1,13 +1,16 @@
 //! The `quotas` section, and rate limits as tools write them: `5/10s`, `60/m`, `60/m burst 10`.
 //!
 //! A reader would ask why a limit is bounded on all sides: within these bounds a bucket of any rate counts in
-//! whole nanoseconds without overflow, so the quota stores need no such checks.
+//! whole nanoseconds without overflow, and to a thousandth as fast as told, so the quota stores need no such checks.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::document::At;
 use super::duration;
+use super::faults::Faults;
+use super::rate_limit::{self, Limit};
 use super::raw::RawQuotas;
 
 /// The longest period, and the longest that an empty bucket may take to fill: 366 days.
@@ -19,21 +22,43 @@ const MOST: u32 = 1_000_000_000;
 /// The checked `quotas` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quotas {
-    /// Buckets held at most, one per tenant and tool; 1 to 100,000,000, default 1,000,000.
+    /// Buckets held at most; 1 to 100,000,000, default 1,000,000.
     pub max_keys: usize,
+    /// What limits tools and resources that say nothing; default nothing.
+    pub default: Vec<Limit>,
+    /// Refused calls per caller, default 60 a minute; `None` is no limit.
+    pub denial_limit: Option<Rate>,
 }
 
-pub(super) fn check(raw: RawQuotas) -> Quotas {
+pub(super) fn check(raw: RawQuotas, at: &At<'_>, faults: &mut Faults) -> Quotas {
+    let default = raw.default;
     Quotas {
         max_keys: raw.max_keys,
+        default: default.map_or_else(Vec::new, |raw| {
+            rate_limit::check(raw, &at.key("default"), faults)
+        }),
+        denial_limit: rate_limit::rate_or_none(&raw.denial_limit, &at.key("denialLimit"), faults),
     }
 }
 
 /// A rate limit: `count` calls per `period`, of which up to `burst` at once.
 ///
 /// `N/PERIOD` or `N/PERIOD burst B`, where `PERIOD` is a [duration](Rate::period) such as `10s`, or a bare unit
-/// such as `m`. Parsing guarantees the limits named at the fields, at most one call per nanosecond, and that
-/// an empty bucket is full again (`burst × period ÷ count`) within 366 days.
+/// such as `m`; the units are `ms`, `s`, `m`, `h` and `d`. Parsing guarantees the limits named at the fields, at most
+/// one call per microsecond, and that an empty bucket is full again (`burst × period ÷ count`) within 366 days.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::config::{Rate, RateError};
+///
+/// let rate: Rate = "60/m burst 10".parse()?;
+/// assert_eq!((rate.count, rate.period, rate.burst), (60, Duration::from_secs(60), 10));
+/// assert_eq!(rate.to_string(), "60/1m burst 10");
+/// assert_eq!("5/10s".parse::<Rate>()?.burst, 5);
+/// assert_eq!("0/10s".parse::<Rate>(), Err(RateError::Count));
+/// assert_eq!("5/2w".parse::<Rate>(), Err(RateError::Period));
+/// # Ok::<(), RateError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Calls per period, 1 to 1,000,000,000.
@@ -76,8 +101,8 @@ pub enum RateError {
     /// The period is longer than 366 days.
     #[error("the period must be at most 366d")]
     LongPeriod,
-    /// More than one call per nanosecond.
-    #[error("the rate must be at most one call per nanosecond")]
+    /// More than one call per microsecond: it could not be kept to in whole nanoseconds.
+    #[error("the rate must be at most one call per microsecond, such as 1000000/s")]
     TooFast,
     /// An empty bucket would take more than 366 days to fill.
     #[error("the burst is too large for the rate: an empty bucket must be full again within 366d")]
@@ -108,7 +133,7 @@ impl FromStr for Rate {
         if period > LONGEST {
             return Err(RateError::LongPeriod);
         }
-        if u128::from(count) > period.as_nanos() {
+        if u128::from(count) > period.as_micros() {
             return Err(RateError::TooFast);
         }
         if u128::from(burst) * period.as_nanos() > u128::from(count) * LONGEST.as_nanos() {
@@ -158,7 +183,8 @@ mod tests {
         assert_eq!("60/m".parse(), rate(60, 60, 60));
         assert_eq!("60/1m burst 10".parse(), rate(60, 60, 10));
         assert_eq!("1/1d burst 366".parse(), rate(1, 86_400, 366));
-        assert_eq!("1000000000/s".parse(), rate(MOST, 1, MOST));
+        assert_eq!("1000000/s".parse(), rate(1_000_000, 1, 1_000_000));
+        assert_eq!("1000000000/1000s".parse(), rate(MOST, 1_000, MOST));
     }
 
     #[test]
@@ -182,7 +208,8 @@ mod tests {
             ("5/367d", RateError::LongPeriod),
             ("5/s burst 0", RateError::Burst),
             ("5/s burst lots", RateError::Burst),
-            ("1000000000/1ms", RateError::TooFast),
+            ("1001/1ms", RateError::TooFast),
+            ("1000001/s", RateError::TooFast),
             ("1/1d burst 367", RateError::SlowRefill),
         ];
         for (text, wanted) in cases {
@@ -192,7 +219,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(count in 1..=MOST, millis in 1000..31_622_400_000u64, burst in 1..=MOST) {
+        fn what_is_written_reads_back(count in 1..=MOST, millis in 1_000_000..31_622_400_000u64, burst in 1..=MOST) {
             let rate = Rate { count, period: Duration::from_millis(millis), burst: burst.min(count) };
             prop_assert_eq!(rate.to_string().parse(), Ok(rate));
         }

@@ -21,7 +21,8 @@ pub(super) use auth::{
 };
 pub(super) use concurrency::RawConcurrency;
 pub(super) use policy::{
-    RawMode, RawOverride, RawRateLimit, RawRule, RawScopeSet, RawScopes, RawTenant,
+    RawFullLimit, RawLimit, RawMode, RawOverride, RawPer, RawRateLimit, RawRule, RawScopeSet,
+    RawScopes, RawTenant,
 };
 pub(super) use server::{RawServer, RawTls};
 pub(super) use tool::{RawBinding, RawResource, RawResult, RawSource, RawSql, RawTool};
@@ -81,9 +82,14 @@ pub(super) struct RawPrincipal {
 pub(super) struct RawQuotas {
     /// `memory`: in this process, so that each replica counts for itself.
     store: RawStore,
-    /// Buckets held at most, one per tenant and tool.
+    /// Buckets held at most, one per limit and caller that it counts apart.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub(super) max_keys: usize,
+    /// The limits of every tool and resource without a `rateLimit` of its own. Default: unlimited.
+    pub(super) default: Option<RawRateLimit>,
+    /// Refused calls per caller (for scopes, for rules on the caller, for a name that is not there) before
+    /// all that would be refused is answered with 429; `unlimited` turns it off.
+    pub(super) denial_limit: String,
 }
 
 impl Default for RawQuotas {
@@ -91,6 +97,8 @@ impl Default for RawQuotas {
         Self {
             store: RawStore::Memory,
             max_keys: 1_000_000,
+            default: None,
+            denial_limit: "60/1m".into(),
         }
     }
 }

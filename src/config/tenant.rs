@@ -9,8 +9,8 @@ use std::num::NonZeroU32;
 use super::document::At;
 use super::faults::Faults;
 use super::identity;
-use super::policy::{self, Access, Mode};
-use super::quota::Rate;
+use super::policy::{self, Access};
+use super::rate_limit::Limit;
 use super::raw::{RawOverride, RawTenant};
 use super::rule::{self, Rule};
 use super::scope_set::ScopeSet;
@@ -24,6 +24,8 @@ pub struct Tenant {
     pub tools: BTreeMap<String, Override>,
     /// By URI template of the resource, which is there.
     pub resources: BTreeMap<String, Override>,
+    /// What limits it where no tool or resource says it; `None`: as `quotas.default` says.
+    pub limits: Option<Vec<Limit>>,
 }
 
 /// What replaces the policy of a tool or resource; `None` leaves it as it is.
@@ -35,10 +37,10 @@ pub struct Override {
     pub rules: Option<Vec<Rule>>,
     /// Whether it is there.
     pub enabled: Option<bool>,
-    /// How often.
-    pub rate: Option<(Rate, Mode)>,
     /// Calls of the tenant at once, at most 1,000,000.
     pub max_concurrent: Option<NonZeroU32>,
+    /// How often; empty for unlimited.
+    pub limits: Option<Vec<Limit>>,
 }
 
 pub(super) fn check(
@@ -65,6 +67,7 @@ pub(super) fn check(
                 &at.key("resources"),
                 faults,
             ),
+            limits: policy::limits(raw.rate_limit, &at, faults),
         };
         (name, tenant)
     };
@@ -106,10 +109,8 @@ fn check_override(raw: RawOverride, at: &At<'_>, faults: &mut Faults) -> Overrid
             .rules
             .map(|rules| rule::check(rules, &at.key("rules"), faults)),
         enabled: raw.enabled,
-        rate: raw
-            .rate_limit
-            .and_then(|raw| policy::rate(raw, &at.key("rateLimit"), faults)),
         max_concurrent: raw.max_concurrent,
+        limits: policy::limits(raw.rate_limit, at, faults),
     }
 }
 
@@ -129,7 +130,7 @@ mod tests {
             (own.enabled, own.rules.as_deref()),
             (Some(false), Some(&[][..]))
         );
-        assert_eq!((&own.access, own.rate), (&None, None));
+        assert_eq!((&own.access, &own.limits), (&None, &None));
     }
 
     #[test]

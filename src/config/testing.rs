@@ -38,7 +38,7 @@ auth:
   claims: {subject: sub, tenant: org, scopes: [scp]}
 stdio:
   principal: {tenant: acme, subject: me, scopes: [customer:read]}
-quotas: {store: memory, maxKeys: 1000}
+quotas: {store: memory, maxKeys: 1000, default: [10/s, {limit: 1000/d, per: [tenant], cost: 2, mode: enforce}], denialLimit: 30/m}
 sources:
   shop: {sqlite: ./shop.db, threads: 2}
 tools:
@@ -78,6 +78,7 @@ tenants:
   acme:
     tools: {get_customer: {rateLimit: 100/10s, maxConcurrent: 4, scopes: [a], rules: [], enabled: true}}
     resources: {"customers://{customer_id}": {anyAuthenticated: true}}
+    rateLimit: 20/s
 telemetry: {traces: [console, otlp], service: shop-tools}
 "#;
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::envelope::{parse, rescue_id};
 use super::front::Era;
 use super::listen::Listening;
-use crate::error::{CallError, ProtocolError};
+use crate::error::{CallError, ProtocolError, millis_up};
 use crate::tool::{ToolOutput, is_wrapped};
 
 /// What to send back for one message.
@@ -98,7 +98,7 @@ impl Answer {
     /// The call was not served, and the protocol says so in an error.
     pub(super) fn refused(id: Option<&str>, error: CallError, code: i32, call_id: Uuid) -> Self {
         let mut data = ErrorData::new(call_id);
-        data.retry_after_ms = error.retry_after().map(millis);
+        data.retry_after_ms = error.retry_after().map(millis_up);
         if let CallError::InsufficientScope {
             required,
             missing,
@@ -358,11 +358,6 @@ pub fn error_before_message(
     call_id: Uuid,
 ) -> Vec<u8> {
     let mut data = ErrorData::new(call_id);
-    data.retry_after_ms = retry_after.map(millis);
+    data.retry_after_ms = retry_after.map(millis_up);
     error_body(None, code, message, &data)
-}
-
-/// Whole milliseconds, rounded up: never too early.
-fn millis(wait: Duration) -> u64 {
-    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

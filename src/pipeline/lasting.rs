@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::{Cancellations, Changes, Listeners, Load, Pipeline, Reloads};
 use crate::auth::Authenticator;
-use crate::quota::{FailureLimit, Quotas};
+use crate::quota::{DenialLimit, FailureLimit, Quotas};
 use crate::record::Recorder;
 use crate::tool::Catalog;
 
@@ -18,6 +18,8 @@ use crate::tool::Catalog;
 pub struct Lasting {
     /// How many bad credentials an address may send.
     pub failures: FailureLimit,
+    /// How many refused calls a caller may make.
+    pub denials: DenialLimit,
     /// How often calls may be made.
     pub quotas: Quotas,
     /// How many at once, and whether still.

@@ -72,6 +72,9 @@ fn line(text: &mut String, span: &SpanData) {
             " quota={} {remaining}/{limit}",
             Inert(&decision.as_str())
         );
+        if let Some(policy) = find(names::QUOTA_POLICY) {
+            let _ = write!(text, " ({})", Inert(&policy.as_str()));
+        }
     }
     for (label, name) in [
         ("error", names::ERROR_TYPE),

@@ -23,6 +23,8 @@ pub(super) const OUTCOME: &str = "tollgate.outcome";
 /// What in shadow mode would have refused, such as `scopes,rules[0],rateLimit`.
 pub(super) const WOULD_DENY: &str = "tollgate.would_deny";
 pub(super) const QUOTA: &str = "tollgate.quota.decision";
+/// Which limit, where a target has several.
+pub(super) const QUOTA_POLICY: &str = "tollgate.quota.policy";
 pub(super) const QUOTA_LIMIT: &str = "tollgate.quota.limit";
 pub(super) const QUOTA_REMAINING: &str = "tollgate.quota.remaining";
 
@@ -43,6 +45,8 @@ pub(super) const UNSENT: &str = "tollgate.answers.unsent";
 pub(super) const CERTIFICATE_LOADS: &str = "tollgate.certificate.loads";
 pub(super) const FAILING_SOURCES: &str = "tollgate.failure_limit.sources";
 pub(super) const UNCOUNTED_FAILURES: &str = "tollgate.failure_limit.uncounted";
+pub(super) const DENIED_CALLERS: &str = "tollgate.denial_limit.callers";
+pub(super) const UNCOUNTED_DENIALS: &str = "tollgate.denial_limit.uncounted";
 pub(super) const KEYS_USABLE: &str = "tollgate.issuer.keys.usable";
 pub(super) const KEYS_AGE: &str = "tollgate.issuer.keys.age";
 pub(super) const KEYS_FAILURES: &str = "tollgate.issuer.keys.failures";

@@ -5,6 +5,7 @@
 //! `OTEL_EXPORTER_OTLP_*` variables. Sampling follows `OTEL_TRACES_SAMPLER`.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -220,21 +221,7 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
             ));
         }
     }
-    if let Some(state) = tightest(&record.quota) {
-        let exceeded = error.is_some_and(|row| row.kind == "quota-exceeded");
-        all.push(KeyValue::new(
-            names::QUOTA,
-            if exceeded { "exceeded" } else { "admitted" },
-        ));
-        all.push(KeyValue::new(
-            names::QUOTA_LIMIT,
-            i64::from(state.limit.quota().burst_size()),
-        ));
-        all.push(KeyValue::new(
-            names::QUOTA_REMAINING,
-            i64::from(state.remaining),
-        ));
-    }
+    all.extend(quota(record, error).into_iter().flatten());
     if !record.would_deny.is_empty() {
         let reasons: Vec<String> = record.would_deny.iter().map(ToString::to_string).collect();
         all.push(KeyValue::new(names::WOULD_DENY, reasons.join(",")));
@@ -258,6 +245,24 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
     all
 }
 
+/// What the quota said: of several limits the tightest one, by name.
+fn quota(record: &CallRecord, error: Option<Row>) -> Option<impl Iterator<Item = KeyValue>> {
+    let state = tightest(&record.quota)?;
+    let exceeded = error.is_some_and(|row| row.kind == "quota-exceeded");
+    let decision = if exceeded { "exceeded" } else { "admitted" };
+    let policy = (record.quota.len() > 1)
+        .then(|| KeyValue::new(names::QUOTA_POLICY, state.limit.policy_name()));
+    let numbers = [
+        KeyValue::new(names::QUOTA, decision),
+        KeyValue::new(
+            names::QUOTA_LIMIT,
+            i64::from(state.limit.quota().burst_size()),
+        ),
+        KeyValue::new(names::QUOTA_REMAINING, i64::from(state.remaining)),
+    ];
+    Some(numbers.into_iter().chain(policy))
+}
+
 /// The transport under a surface.
 fn transport(surface: Surface) -> &'static str {
     match surface {
@@ -266,8 +271,9 @@ fn transport(surface: Surface) -> &'static str {
     }
 }
 
-/// The limit that leaves the caller least.
+/// The limit that leaves the caller least, and of those the one that does so longest.
 fn tightest(states: &[QuotaState]) -> Option<&QuotaState> {
-    let calls_left = |state: &&QuotaState| state.remaining / state.limit.taken_by_a_call();
-    states.iter().min_by_key(calls_left)
+    let calls_left = |state: &QuotaState| state.remaining / state.limit.taken_by_a_call();
+    let strictness = |state: &&QuotaState| (calls_left(state), Reverse(state.reset));
+    states.iter().min_by_key(strictness)
 }

@@ -127,6 +127,7 @@ impl Places {
     ) -> Result<Held, CallError> {
         let bulkhead = self.by_number.get(&target.index());
         let bulkhead = bulkhead
+            .filter(|bulkhead| *bulkhead.name == *target.name())
             .ok_or_else(|| CallError::Internal("a target of another catalogue".to_owned()))?;
         let wait = target.policy().concurrency.wait;
         let until = (wait > Duration::ZERO).then(|| deadline_in(wait).min(deadline));
@@ -216,13 +217,14 @@ mod tests {
     #[derive(Deserialize, JsonSchema)]
     struct Nothing {}
 
+    fn tool(name: &str) -> Tool {
+        Tool::new(name, "Does nothing.")
+            .any_authenticated()
+            .handler(async |_: CallContext, _: Nothing| Ok::<_, ToolError>(()))
+    }
+
     fn catalog(names: &[&str]) -> Catalog {
-        let tool = |name: &&str| {
-            Tool::new(*name, "Does nothing.")
-                .any_authenticated()
-                .handler(async |_: CallContext, _: Nothing| Ok::<_, ToolError>(()))
-        };
-        let built = Catalog::build(names.iter().map(tool), []);
+        let built = Catalog::build(names.iter().map(|name| tool(name)), []);
         built.unwrap_or_else(|faults| panic!("{faults:?}"))
     }
 
@@ -234,11 +236,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_new_catalogue_goes_on_with_the_places_of_the_old_one() {
-        let (old, new) = (catalog(&["a", "b"]), catalog(&["new", "b", "a"]));
-        let before = Places::new(&old, 2);
+        let old = catalog(&["a", "b"]);
+        let new = old.followed_by(["new", "b", "a"].map(tool), []);
+        let new = new.unwrap_or_else(|faults| panic!("{faults:?}"));
+        let before = Places::new(&old, 1);
         let (tenant, soon) = (TenantKey::of("acme"), deadline_in(Duration::from_secs(60)));
         let first = before.enter(&old.targets()[0], tenant, soon).await;
-        let after = before.renewed(&new, 1);
+        let after = before.renewed(&new);
         let expected = [("new", 0), ("b", 0), ("a", 1)];
         let expected = expected.map(|(name, running)| (name.to_owned(), running));
         assert_eq!(running(&after), expected);

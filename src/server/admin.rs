@@ -113,5 +113,7 @@ fn state(surface: &Weak<ArcSwap<HttpSurface>>) -> Option<State> {
             done: reloads.done,
             failed: reloads.failed,
         },
+        denied_callers: count(pipeline.denials.callers()),
+        uncounted_denials: pipeline.denials.uncounted(),
     })
 }

@@ -145,5 +145,6 @@ async fn evict_idle_buckets(reloader: &Reloader) {
         let pipeline = reloader.pipeline();
         pipeline.quotas.evict_idle();
         pipeline.failures.evict_idle();
+        pipeline.denials.evict_idle();
     }
 }

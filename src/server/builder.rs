@@ -3,6 +3,7 @@
 //! Every part has a default, so that code names only what differs; what a configuration says comes
 //! through the same fields (`from_config`).
 
+use std::collections::BTreeMap;
 use std::mem::take;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,9 +17,10 @@ use crate::auth::{
     NoRandomness, Principal, ScopeInclusion, random_secret,
 };
 use crate::clock::Clock;
+use crate::config::Origin;
 use crate::mcp::{Mcp, ServerInfo};
 use crate::pipeline::{Lasting, Load, Pipeline, Reloads};
-use crate::quota::{FailureLimit, Quotas};
+use crate::quota::{DenialLimit, FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing, TracingError};
 use crate::run::Places;
 use crate::tool::{Catalog, Quota, Resource, Tool};
@@ -29,11 +31,15 @@ const DEV_ISSUER: &str = "urn:tollgate:dev";
 const DEV_AUDIENCE: &str = "tollgate-dev";
 /// Failed authentications per address.
 const FAILURE_LIMIT: Quota = Quota::per_second(100).burst(5 * 100);
+/// Refused calls per caller.
+const DENIAL_LIMIT: Quota = Quota::per_minute(60);
 
 /// A server in the making.
 pub struct ServerBuilder {
     pub(super) tools: Vec<Tool>,
     pub(super) resources: Vec<Resource>,
+    /// Where those of a configuration are declared.
+    pub(super) places: BTreeMap<String, Origin>,
     pub(super) issuers: Vec<Issuer>,
     pub(super) claims: ClaimNames,
     pub(super) scope_inclusion: ScopeInclusion,
@@ -51,6 +57,7 @@ pub struct ServerBuilder {
     pub(super) max_quota_keys: usize,
     pub(super) failure_limit: Quota,
     pub(super) shutdown_delay: Duration,
+    pub(super) denial_limit: Option<Quota>,
     pub(super) shutdown_grace: Duration,
     pub(super) service: String,
     pub(super) exporters: Vec<Exporter>,
@@ -65,6 +72,7 @@ impl Default for ServerBuilder {
         Self {
             tools: Vec::new(),
             resources: Vec::new(),
+            places: BTreeMap::new(),
             issuers: Vec::new(),
             claims: ClaimNames::default(),
             scope_inclusion: ScopeInclusion::default(),
@@ -81,6 +89,7 @@ impl Default for ServerBuilder {
             max_quota_keys: 1_000_000,
             failure_limit: FAILURE_LIMIT,
             shutdown_delay: Duration::ZERO,
+            denial_limit: Some(DENIAL_LIMIT),
             shutdown_grace: Duration::from_secs(10),
             service: "tollgate".to_owned(),
             exporters: Vec::new(),
@@ -181,6 +190,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Calls that one caller may have refused, for scopes, for rules on the caller and for names that
+    /// are not there, before all that would be refused is answered with 429, so that trying things out
+    /// teaches nothing. `None`: as many as it likes. Default 60 a minute.
+    pub fn denial_limit(mut self, limit: impl Into<Option<Quota>>) -> Self {
+        self.denial_limit = limit.into();
+        self
+    }
+
     /// The scheme, host and path prefix that clients know the server by.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.http.public_url = Some(url.into());
@@ -273,7 +290,7 @@ impl ServerBuilder {
             Some(before) => before.catalog.followed_by(tools, resources),
             None => Catalog::build(tools, resources),
         };
-        let catalog = catalog.map_err(StartError::Catalog)?;
+        let catalog = catalog.map_err(|faults| StartError::of_catalog(faults, &self.places))?;
         let dev = match self.dev {
             true => Some(self.open_for_dev(&catalog, dev)?),
             false => None,
@@ -305,6 +322,7 @@ impl ServerBuilder {
                 catalog,
                 lasting: Arc::new(Lasting {
                     failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
+                    denials: DenialLimit::new(self.denial_limit, self.clock.clone()),
                     quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
                     load,
                     recorder: Arc::new(Recorder::new(self.clock, tracing)),

@@ -23,6 +23,7 @@ pub(super) struct Fixed {
     max_in_flight_per_tenant: Option<usize>,
     max_quota_keys: usize,
     failure_limit: Quota,
+    denial_limit: Option<Quota>,
     shutdown_delay: Duration,
     shutdown_grace: Duration,
     service: String,
@@ -40,6 +41,7 @@ impl Fixed {
             max_in_flight_per_tenant: builder.max_in_flight_per_tenant,
             max_quota_keys: builder.max_quota_keys,
             failure_limit: builder.failure_limit,
+            denial_limit: builder.denial_limit,
             shutdown_delay: builder.shutdown_delay,
             shutdown_grace: builder.shutdown_grace,
             service: builder.service.clone(),
@@ -90,6 +92,10 @@ impl Fixed {
             (
                 "auth.failureLimit",
                 self.failure_limit == other.failure_limit,
+            ),
+            (
+                "quotas.denialLimit",
+                self.denial_limit == other.denial_limit,
             ),
             ("telemetry.service", self.service == other.service),
             ("telemetry.traces", self.exporters == other.exporters),

@@ -9,6 +9,7 @@ mod declared;
 mod http;
 mod introspection;
 mod issuers;
+mod limits;
 mod policy;
 
 use std::collections::BTreeMap;
@@ -41,8 +42,9 @@ impl ServerBuilder {
             max_in_flight: config.server.max_in_flight,
             max_in_flight_per_tenant: config.server.max_in_flight_per_tenant,
             max_quota_keys: config.quotas.max_keys,
-            failure_limit: policy::quota(config.auth.failure_limit),
             shutdown_delay: config.server.shutdown_delay,
+            failure_limit: limits::quota(config.auth.failure_limit),
+            denial_limit: config.quotas.denial_limit.map(limits::quota),
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             ..Self::default()
@@ -59,24 +61,35 @@ impl ServerBuilder {
         }
         let sources = open_sources(&config.sources, &mut faults);
         for tool in &config.tools {
-            let own = config.tenants.iter();
-            let own = own.filter_map(|(name, tenant)| Some((name, tenant.tools.get(&tool.name)?)));
+            let own = limits::of_tenants(&config, &tool.policy, |own| own.tools.get(&tool.name));
+            builder
+                .places
+                .insert(tool.name.clone(), tool.origin.clone());
             let built = declared_tool(tool, &sources, &mut faults);
             let arguments = argument_names(&tool.input_schema);
             let arguments = arguments.as_deref();
-            let governed = govern(built, arguments, &tool.policy, own, &mut faults);
+            let common = (
+                &tool.policy,
+                limits::common(&tool.policy, &config.quotas.default),
+            );
+            let governed = govern(built, arguments, common, own, &mut faults);
             builder.tools.extend(governed);
         }
         for resource in &config.resources {
-            let (uri, own) = (&resource.uri_template, config.tenants.iter());
-            let own = own.filter_map(|(name, tenant)| Some((name, tenant.resources.get(uri)?)));
+            let uri = &resource.uri_template;
+            let own = limits::of_tenants(&config, &resource.policy, |own| own.resources.get(uri));
+            builder.places.insert(uri.clone(), resource.origin.clone());
             let built = declared_resource(resource, &sources, &mut faults);
             let template = UriTemplate::parse(uri).ok();
             let variables = template
                 .as_ref()
                 .map(|known| known.variables().collect::<Vec<_>>());
             let variables = variables.as_deref();
-            let governed = govern(built, variables, &resource.policy, own, &mut faults);
+            let common = (
+                &resource.policy,
+                limits::common(&resource.policy, &config.quotas.default),
+            );
+            let governed = govern(built, variables, common, own, &mut faults);
             builder.resources.extend(governed);
         }
         faults.or(builder)

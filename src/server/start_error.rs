@@ -1,10 +1,12 @@
 //! Why a server cannot be made or started: one sentence for the operator each, with what to do.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use opentelemetry_sdk::error::OTelSdkError;
 
 use crate::auth::{IssuerError, NoRandomness};
+use crate::config::{Faults, Origin};
 use crate::record::TracingError;
 use crate::tool::CatalogFault;
 
@@ -14,6 +16,9 @@ pub enum StartError {
     /// Tools or resources that cannot be served; every one of them.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Catalog(Vec<CatalogFault>),
+    /// The same, of a configuration: each with its place in the file.
+    #[error(transparent)]
+    Declared(#[from] Faults),
     /// Traces cannot be exported.
     #[error(transparent)]
     Tracing(#[from] TracingError),
@@ -63,4 +68,15 @@ pub enum StartError {
         /// The system's reason.
         source: std::io::Error,
     },
+}
+
+impl StartError {
+    /// Faults of the catalogue, with the places of those who were declared in a file.
+    pub(super) fn of_catalog(faults: Vec<CatalogFault>, places: &BTreeMap<String, Origin>) -> Self {
+        let placed = |fault: &CatalogFault| Some(places.get(&fault.target)?.fault(&fault.fault));
+        match faults.iter().map(placed).collect() {
+            Some(placed) => Self::Declared(Faults(placed)),
+            None => Self::Catalog(faults),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::builder::Governed;
 use super::numbers::Numbers;
+use super::shared;
 use super::uri_template::plain;
 use super::{Access, Arguments, Resource, Schema, Target, TargetKind, Terms, Tool, UriTemplate};
 use crate::auth::TenantKey;
@@ -55,7 +56,8 @@ impl Catalog {
     /// Checks tools and resources and makes them callable.
     ///
     /// # Errors
-    /// Every fault of every target: bad or doubled names, no policy, no code, bad schemas.
+    /// Every fault of every target: bad or doubled names, no policy, no code, bad schemas, limits that
+    /// contradict one another.
     pub fn build(
         tools: impl IntoIterator<Item = Tool>,
         resources: impl IntoIterator<Item = Resource>,
@@ -96,6 +98,7 @@ impl Catalog {
                 });
             }
         }
+        faults.extend(shared::faults(&catalog.targets));
         if faults.is_empty() {
             Ok(catalog)
         } else {

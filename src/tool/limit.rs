@@ -9,18 +9,39 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use super::quota::Span;
 use super::{Mode, Quota};
 
 /// The most limits that one target may have.
 pub const MAX_LIMITS: usize = 8;
 
 /// Whose calls a limit counts together.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::{CallContext, Limit, Per, Quota, Tool, ToolError};
+/// # #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// # struct Nothing {}
+///
+/// const DAY: Duration = Duration::from_secs(86_400);
+/// let tool = Tool::new("report", "Writes a report.")
+///     .any_authenticated()
+///     // A tenant's calls of this tool, and within them those of one person.
+///     .quota(Quota::per_minute(60))
+///     .limit(Limit::new(Quota::per_minute(10)).per(Per::SubjectTarget))
+///     // What a tenant does with all tools that have this limit.
+///     .limit(Limit::new(Quota::per(1_000, DAY)).per(Per::Tenant))
+///     // What the system behind the tool bears, whoever calls.
+///     .limit(Limit::new(Quota::per_second(20)).per(Per::Target))
+///     .handler(async |_: CallContext, _: Nothing| Ok::<_, ToolError>("done".to_owned()));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Per {
     /// Those of one tenant to one target.
     #[default]
     TenantTarget,
-    /// Those of one tenant, over all targets with a limit like this.
+    /// Those of one tenant, over all targets with such a limit over the same period. It must be the
+    /// same quota in all of them.
     Tenant,
     /// Those of one subject of one tenant to one target.
     SubjectTarget,
@@ -33,13 +54,28 @@ pub enum Per {
 ///
 /// ```
 /// use std::time::Duration;
+/// use tollgate::{Limit, Quota};
+///
+/// // Several windows: ten at once, and a thousand a day.
+/// let limits = [
+///     Limit::new(Quota::per_second(10)),
+///     Limit::new(Quota::per(1_000, Duration::from_secs(86_400))),
+/// ];
+/// assert_eq!(limits.map(|limit| limit.policy_name()), ["1s", "1d"]);
+/// ```
+///
+/// With a cost, the quota counts units, and a call takes several:
+///
+/// ```
+/// use std::time::Duration;
 /// use tollgate::{Limit, Per, Quota};
 ///
 /// // A thousand units a day for all that a tenant does; one call of this tool takes ten.
 /// let limit = Limit::new(Quota::per(1_000, Duration::from_secs(86_400))).per(Per::Tenant).cost(10);
 /// assert_eq!(limit.taken_by_a_call(), 10);
+/// assert_eq!(limit.to_string(), "1000/1d per [tenant] cost 10");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limit {
     quota: Quota,
     per: Per,
@@ -98,6 +134,47 @@ impl Limit {
     /// Whether it refuses calls.
     pub const fn is_enforced(&self) -> bool {
         matches!(self.mode, Mode::Enforce)
+    }
+
+    /// What tells it from the other limits of a target: the period, and whose calls it counts unless
+    /// those are one tenant's to one target. Such as `10s`, `tenant-1d`, `subject-1m`, `target-1s`.
+    pub fn policy_name(&self) -> String {
+        let whose = match self.per {
+            Per::TenantTarget => "",
+            Per::Tenant => "tenant-",
+            Per::SubjectTarget => "subject-",
+            Per::Target => "target-",
+        };
+        format!("{whose}{}", Span(self.quota.period()))
+    }
+
+    /// For somebody whom it refused: `1000 per 1d for all calls of the tenant`.
+    pub fn in_words(&self) -> String {
+        let whose = match self.per {
+            Per::TenantTarget => "these calls of the tenant",
+            Per::Tenant => "all calls of the tenant",
+            Per::SubjectTarget => "these calls of the caller",
+            Per::Target => "these calls of everybody",
+        };
+        let (count, period) = (self.quota.count(), Span(self.quota.period()));
+        format!("{count} per {period} for {whose}")
+    }
+}
+
+/// As a configuration could write it, but for the mode: `1000/1d per [tenant] cost 10`.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.quota)?;
+        match self.per {
+            Per::TenantTarget => {}
+            Per::Tenant => f.write_str(" per [tenant]")?,
+            Per::SubjectTarget => f.write_str(" per [subject, tool]")?,
+            Per::Target => f.write_str(" per [tool]")?,
+        }
+        match self.cost.get() {
+            1 => Ok(()),
+            cost => write!(f, " cost {cost}"),
+        }
     }
 }
 

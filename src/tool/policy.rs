@@ -60,7 +60,7 @@ pub enum Access {
 }
 
 /// Whether something refuses calls, or only tells which it would refuse.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// It refuses.
     #[default]
@@ -102,85 +102,5 @@ impl TenantPolicy {
         policy.enabled = self.enabled.unwrap_or(policy.enabled);
         policy.concurrency.per_tenant = self.per_tenant.or(policy.concurrency.per_tenant);
         policy
-    }
-}
-
-/// A rate limit: a bucket of `burst` calls that refills evenly, `count` calls each `period`.
-///
-/// The arithmetic is the generic cell rate algorithm (GCRA, ITU-T I.371): a full bucket lets
-/// `burst` calls through at once; after that one call becomes possible every `period / count`.
-///
-/// ```
-/// use std::time::Duration;
-/// use tollgate::Quota;
-///
-/// let quota = Quota::per(5, Duration::from_secs(10));
-/// assert_eq!(quota.burst_size(), 5);
-/// assert_eq!(quota.interval(), Duration::from_secs(2));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quota {
-    count: NonZeroU32,
-    period: Duration,
-    burst: NonZeroU32,
-}
-
-impl Quota {
-    /// `count` calls per `period`, all of which may come at once. A zero `count` counts as one and
-    /// a zero `period` as one nanosecond; configuration refuses both before they get here.
-    pub const fn per(count: u32, period: Duration) -> Self {
-        let count = match NonZeroU32::new(count) {
-            Some(count) => count,
-            None => NonZeroU32::MIN,
-        };
-        let period = if period.is_zero() {
-            Duration::from_nanos(1)
-        } else {
-            period
-        };
-        Self {
-            count,
-            period,
-            burst: count,
-        }
-    }
-
-    /// `count` calls per second.
-    pub const fn per_second(count: u32) -> Self {
-        Self::per(count, Duration::from_secs(1))
-    }
-
-    /// `count` calls per minute.
-    pub const fn per_minute(count: u32) -> Self {
-        Self::per(count, Duration::from_secs(60))
-    }
-
-    /// Lets `burst` calls through at once instead of `count`. Zero counts as one.
-    pub const fn burst(mut self, burst: u32) -> Self {
-        self.burst = match NonZeroU32::new(burst) {
-            Some(burst) => burst,
-            None => NonZeroU32::MIN,
-        };
-        self
-    }
-
-    /// Calls per period.
-    pub const fn count(&self) -> u32 {
-        self.count.get()
-    }
-
-    /// The period that `count` counts in.
-    pub const fn period(&self) -> Duration {
-        self.period
-    }
-
-    /// The most calls that may come at once.
-    pub const fn burst_size(&self) -> u32 {
-        self.burst.get()
-    }
-
-    /// Time in which one call's worth refills, at least one nanosecond.
-    pub fn interval(&self) -> Duration {
-        (self.period / self.count.get()).max(Duration::from_nanos(1))
     }
 }

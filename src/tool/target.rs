@@ -93,6 +93,12 @@ impl Target {
         &self.terms
     }
 
+    /// The terms that a tenant has for itself.
+    pub(super) fn own_terms(&self, tenant: &str) -> Option<&Terms> {
+        let own = self.tenants.get(&TenantKey::of(tenant));
+        own.map(|(_, terms)| terms)
+    }
+
     /// The tenants with terms of their own, by name.
     pub fn tenant_terms(&self) -> impl Iterator<Item = (&str, &Terms)> {
         let mut own: Vec<_> = self.tenants.values().collect();

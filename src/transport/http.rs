@@ -18,6 +18,7 @@ mod mcp_route;
 mod metadata;
 mod openapi;
 mod outgoing;
+mod rate_limit;
 mod respond;
 mod rest;
 mod settings;
@@ -60,7 +61,7 @@ pub struct HttpSurface {
     metadata: Bytes,
     /// Value of `WWW-Authenticate` parameters that are the same for every challenge.
     challenge: respond::Challenge,
-    quota_policies: respond::QuotaPolicies,
+    quota_policies: rate_limit::QuotaPolicies,
     detached: Arc<mcp_route::Detached>,
     /// What serves at the moment, for answers that go on: one for all surfaces of a server.
     served: Arc<ArcSwap<Served>>,
@@ -141,7 +142,7 @@ impl HttpSurface {
                 &settings.authorization_servers,
             ),
             challenge: respond::Challenge::new(&base_url, &pipeline.catalog),
-            quota_policies: respond::QuotaPolicies::new(&pipeline.catalog),
+            quota_policies: rate_limit::QuotaPolicies::new(&pipeline.catalog),
             served: Arc::new(ArcSwap::from_pointee(Served {
                 pipeline: Arc::clone(&pipeline),
                 mcp: Arc::clone(&mcp),

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use super::defaults::Defaults;
 use crate::config::format_duration;
 use crate::tool::{Access, BoundLimit, CompiledRule, Effect, Mode, Target, Terms};
 
@@ -17,14 +18,14 @@ const HEADER: [&str; 7] = [
 ];
 
 /// The table, and below it the rules in words.
-pub(super) fn of(targets: &[Arc<Target>]) -> String {
+pub(super) fn of(targets: &[Arc<Target>], defaults: &Defaults) -> String {
     let mut rows = vec![HEADER.map(str::to_owned)];
     let mut rules = Vec::new();
     for target in targets {
         let own = target.tenant_terms();
         let common = target.common_terms();
         for (tenant, terms) in std::iter::once(("*", common)).chain(own) {
-            rows.push(row(target, tenant, terms));
+            rows.push(row(target, tenant, terms, defaults));
             if tenant == "*" || !same(terms.rules(), common.rules()) {
                 let listed = terms.rules().iter().enumerate();
                 rules.extend(listed.map(|(index, rule)| in_words(target, tenant, index, rule)));
@@ -39,14 +40,14 @@ pub(super) fn of(targets: &[Arc<Target>]) -> String {
     text
 }
 
-fn row(target: &Target, tenant: &str, terms: &Terms) -> [String; 7] {
+fn row(target: &Target, tenant: &str, terms: &Terms, defaults: &Defaults) -> [String; 7] {
     let policy = target.policy();
     [
         target.name().to_owned(),
         inert(tenant),
         scopes(terms),
         count(terms.rules()),
-        limits(terms),
+        limits(terms, defaults.limit(target.name(), tenant)),
         format_duration(policy.timeout),
         at_once(policy.concurrency.calls, terms.per_tenant()),
     ]
@@ -92,25 +93,22 @@ fn count(rules: &[CompiledRule]) -> String {
     }
 }
 
-fn limits(terms: &Terms) -> String {
+fn limits(terms: &Terms, is_default: bool) -> String {
     let all: Vec<String> = terms.limits().iter().map(limit).collect();
     if all.is_empty() {
         "unlimited".to_owned()
     } else {
-        all.join(", ")
+        let marked = if is_default { "default: " } else { "" };
+        format!("{marked}{}", all.join(", "))
     }
 }
 
 fn limit(bound: &BoundLimit) -> String {
-    let quota = bound.limit().quota();
-    let mut text = format!("{}/{}", quota.count(), format_duration(quota.period()));
-    if quota.burst_size() != quota.count() {
-        text.push_str(&format!(" burst {}", quota.burst_size()));
-    }
-    if bound.limit().is_enforced() {
-        text
+    let limit = bound.limit();
+    if limit.is_enforced() {
+        limit.to_string()
     } else {
-        format!("shadow: {text}")
+        format!("shadow: {limit}")
     }
 }
 

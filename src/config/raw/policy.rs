@@ -1,6 +1,6 @@
 //! Who may call and how often, as tools, resources and tenants write it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
@@ -41,25 +41,69 @@ pub(in crate::config) enum RawMode {
     Shadow,
 }
 
-/// Calls per tenant: a limit, or a limit and whether it is enforced.
-#[derive(Deserialize, JsonSchema)]
+/// How often: a limit such as `5/10s`, a mapping, a list of limits that must all let a call through, or `unlimited`.
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(rename = "RateLimit")]
 pub(in crate::config) enum RawRateLimit {
-    Limit(String),
-    Moded(RawModedLimit),
+    One(RawLimit),
+    All(#[schemars(length(min = 1, max = 8))] Vec<RawLimit>),
 }
 
-/// A limit and whether it is enforced.
-#[derive(Deserialize, JsonSchema)]
+/// A limit for each tenant's calls of one tool, such as `5/10s`, or a mapping that says more.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Limit")]
+pub(in crate::config) enum RawLimit {
+    Full(RawFullLimit),
+    /// Last, since a value of another type altogether is best told to be a string.
+    Rate(String),
+}
+
+/// A limit, whose calls it counts together, what a call takes, and whether it is enforced.
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "ModedRateLimit")]
-pub(in crate::config) struct RawModedLimit {
-    /// Calls per tenant, such as `5/10s`, `60/m` or `60/m burst 10`.
+#[schemars(rename = "FullLimit")]
+pub(in crate::config) struct RawFullLimit {
+    /// How much, such as `5/10s`, `60/m` or `60/m burst 10`. Units: `ms`, `s`, `m`, `h`, `d`.
     pub(in crate::config) limit: String,
+    /// Whose calls it counts together: `[tenant, tool]`, `[tenant]` (over all that has such a limit), `[subject, tool]`
+    /// or `[tool]` (everybody's). Default: `[tenant, tool]`.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) per: Option<BTreeSet<RawPer>>,
+    /// What one call takes from the limit, at most its burst.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1))]
+    pub(in crate::config) cost: NonZeroU32,
     /// `shadow` counts and refuses nothing.
     #[serde(default)]
     pub(in crate::config) mode: RawMode,
+}
+
+impl RawFullLimit {
+    /// A limit of which nothing but the rate is said.
+    pub(in crate::config) fn plain(limit: String) -> Self {
+        Self {
+            limit,
+            per: None,
+            cost: NonZeroU32::MIN,
+            mode: RawMode::Enforce,
+        }
+    }
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+/// What a limit keeps counts apart by; `tool` is the resource where a resource says it.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Per")]
+pub(in crate::config) enum RawPer {
+    Tenant,
+    Subject,
+    Tool,
 }
 
 /// A condition in CEL on `args`, `caller.tenant`, `caller.subject` and `caller.scopes`: either `deny` or `allowOnlyIf`.
@@ -88,6 +132,8 @@ pub(in crate::config) struct RawTenant {
     pub(in crate::config) tools: BTreeMap<String, RawOverride>,
     /// Resources, by URI template: one of those under `resources`.
     pub(in crate::config) resources: BTreeMap<String, RawOverride>,
+    /// Calls of this tenant where no tool or resource says it, instead of `quotas.default`.
+    pub(in crate::config) rate_limit: Option<RawRateLimit>,
 }
 
 /// What a tenant has otherwise: each key that is named replaces the one of the tool or resource.

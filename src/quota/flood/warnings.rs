@@ -1,66 +1,66 @@
-//! One warning per address and minute, and a bound on how many addresses are named.
+//! One warning per address or caller and minute, and a bound on how many are named.
 //!
-//! An attacker decides how many addresses there are, and must not decide how long the log is.
+//! An attacker decides how many there are, and must not decide how long the log is.
 
-use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long an address that was named is not named again.
+/// How long one that was named is not named again.
 const PERIOD: Duration = Duration::from_secs(60);
-/// Addresses named in one period.
+/// How many are named in one period.
 const MAX_NAMED: usize = 10;
 
-#[derive(Default)]
-pub(super) struct Warnings(Mutex<Period>);
+pub(super) struct Warnings<K>(Mutex<Period<K>>);
 
-#[derive(Default)]
-struct Period {
+struct Period<K> {
     began: Duration,
-    named: Vec<IpAddr>,
+    named: Vec<K>,
     is_full: bool,
 }
 
 /// What to say.
 #[derive(Debug, PartialEq, Eq)]
-enum Line {
+pub(super) enum Line {
+    /// Which one it is.
     Named,
+    /// That there are more.
     Others,
 }
 
-impl Warnings {
-    /// An address is over its limit at `now` (monotonic).
-    pub(super) fn over_limit(&self, source: IpAddr, now: Duration) {
-        let line = {
-            let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            period.line(source, now)
-        };
-        match line {
-            Some(Line::Named) => tracing::warn!(
-                %source,
-                "too many failed authentications from one address: it is refused until it sends fewer"
-            ),
-            Some(Line::Others) => tracing::warn!(
-                "too many failed authentications from further addresses, which are not named for now"
-            ),
-            None => {}
+impl<K> Default for Warnings<K> {
+    fn default() -> Self {
+        Self(Mutex::new(Period::since(Duration::ZERO)))
+    }
+}
+
+impl<K> Period<K> {
+    fn since(began: Duration) -> Self {
+        Self {
+            began,
+            named: Vec::new(),
+            is_full: false,
         }
     }
 }
 
-impl Period {
-    fn line(&mut self, source: IpAddr, now: Duration) -> Option<Line> {
+impl<K: Copy + Eq> Warnings<K> {
+    /// A key is over its limit at `now` (monotonic). What is to be said of it.
+    pub(super) fn over_limit(&self, key: K, now: Duration) -> Option<Line> {
+        let mut period = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        period.line(key, now)
+    }
+}
+
+impl<K: Copy + Eq> Period<K> {
+    fn line(&mut self, key: K, now: Duration) -> Option<Line> {
         if now.saturating_sub(self.began) >= PERIOD {
-            *self = Self {
-                began: now,
-                ..Self::default()
-            };
+            *self = Self::since(now);
         }
-        if self.named.contains(&source) {
+        if self.named.contains(&key) {
             return None;
         }
         if self.named.len() < MAX_NAMED {
-            self.named.push(source);
+            self.named.push(key);
             return Some(Line::Named);
         }
         (!std::mem::replace(&mut self.is_full, true)).then_some(Line::Others)
@@ -69,17 +69,15 @@ impl Period {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     #[test]
-    fn ten_addresses_are_named_once_a_minute_and_the_others_together() {
-        let mut period = Period::default();
+    fn ten_are_named_once_a_minute_and_the_others_together() {
+        let mut period = Period::since(Duration::ZERO);
         let mut lines = |now| {
-            let sources = (0..1_000).map(|n: u32| IpAddr::from(Ipv4Addr::from_bits(n % 100)));
-            let said: Vec<_> = sources
-                .filter_map(|source| period.line(source, Duration::from_secs(now)))
+            let keys = (0..1_000).map(|n: u32| n % 100);
+            let said: Vec<_> = keys
+                .filter_map(|key| period.line(key, Duration::from_secs(now)))
                 .collect();
             let named = said.iter().filter(|line| **line == Line::Named).count();
             (named, said.len())

@@ -26,6 +26,10 @@ pub struct State {
     pub failing_sources: u64,
     /// Failed authentications that there was no room to count.
     pub uncounted_failures: u64,
+    /// Callers with recent refused calls.
+    pub denied_callers: u64,
+    /// Refused calls that there was no room to count.
+    pub uncounted_denials: u64,
     /// Which configuration is served.
     pub config: ConfigState,
 }
@@ -87,20 +91,7 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
             gauge.observe(state.unsent, &[]);
         }))
         .build();
-    meter
-        .u64_observable_gauge(names::FAILING_SOURCES)
-        .with_description("Addresses whose failed authentications are being counted")
-        .with_callback(of_state(&observe, |state, gauge| {
-            gauge.observe(state.failing_sources, &[]);
-        }))
-        .build();
-    meter
-        .u64_observable_counter(names::UNCOUNTED_FAILURES)
-        .with_description("Failed authentications beyond the addresses that can be counted")
-        .with_callback(of_state(&observe, |state, counter| {
-            counter.observe(state.uncounted_failures, &[]);
-        }))
-        .build();
+    register_floods(meter, &observe);
     register_keys(meter, &observe);
     register_config(meter, &observe);
     meter
@@ -112,6 +103,37 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
                 &[KeyValue::new(names::VERSION, env!("CARGO_PKG_VERSION"))],
             );
         })
+        .build();
+}
+
+fn register_floods(meter: &Meter, observe: &Observe) {
+    meter
+        .u64_observable_gauge(names::FAILING_SOURCES)
+        .with_description("Addresses whose failed authentications are being counted")
+        .with_callback(of_state(observe, |state, gauge| {
+            gauge.observe(state.failing_sources, &[]);
+        }))
+        .build();
+    meter
+        .u64_observable_counter(names::UNCOUNTED_FAILURES)
+        .with_description("Failed authentications beyond the addresses that can be counted")
+        .with_callback(of_state(observe, |state, counter| {
+            counter.observe(state.uncounted_failures, &[]);
+        }))
+        .build();
+    meter
+        .u64_observable_gauge(names::DENIED_CALLERS)
+        .with_description("Callers whose refused calls are being counted")
+        .with_callback(of_state(observe, |state, gauge| {
+            gauge.observe(state.denied_callers, &[]);
+        }))
+        .build();
+    meter
+        .u64_observable_counter(names::UNCOUNTED_DENIALS)
+        .with_description("Refused calls beyond the callers that can be counted")
+        .with_callback(of_state(observe, |state, counter| {
+            counter.observe(state.uncounted_denials, &[]);
+        }))
         .build();
 }
 

@@ -4,29 +4,30 @@
 //! written.
 
 use crate::config::{self, Faults};
-use crate::tool::{
-    Access, Concurrency, Governed, Limit, Mode, Policy, Quota, Rule, ScopeSet, TenantPolicy,
-};
+use crate::tool::{Access, Concurrency, Governed, Limit, Policy, Rule, ScopeSet, TenantPolicy};
+
+use super::limits::{limits, mode};
 
 /// Puts something declared under its policy and those of single tenants. The policies are checked
 /// even where there is nothing to put under them, so that all faults show at once.
 pub(super) fn govern<'c, Face>(
     built: Option<Governed<Face>>,
     arguments: Option<&[&str]>,
-    common: &config::Policy,
-    tenants: impl Iterator<Item = (&'c String, &'c config::Override)>,
+    common: (&config::Policy, Vec<Limit>),
+    tenants: impl Iterator<Item = (&'c String, config::Override)>,
     faults: &mut Faults,
 ) -> Option<Governed<Face>> {
     let rules = |listed: &[config::Rule], faults: &mut Faults| -> Vec<Rule> {
         let checked = listed.iter().map(|listed| rule(listed, arguments, faults));
         checked.collect()
     };
+    let (common, common_limits) = common;
     let policy = Policy {
         access: Some(access(&common.access)),
         shadow_scopes: scopes(&common.shadow_scopes),
         rules: rules(&common.rules, faults),
         enabled: common.enabled,
-        limits: common.rate.into_iter().map(limit).collect(),
+        limits: common_limits,
         timeout: common.timeout,
         concurrency: Concurrency {
             calls: common.concurrency.calls,
@@ -43,8 +44,8 @@ pub(super) fn govern<'c, Face>(
                 .map(|(who, shadow)| (access(who), scopes(shadow))),
             rules: own.rules.as_ref().map(|listed| rules(listed, faults)),
             enabled: own.enabled,
-            limits: own.rate.map(|rate| vec![limit(rate)]),
             per_tenant: own.max_concurrent,
+            limits: own.limits.as_deref().map(limits),
         };
         built.map(|built| built.for_tenant(name, policy))
     })
@@ -59,21 +60,6 @@ fn access(access: &config::Access) -> Access {
 
 fn scopes(set: &config::ScopeSet) -> ScopeSet {
     ScopeSet::all_of(&set.all_of).or_any_of(&set.any_of)
-}
-
-fn mode(mode: config::Mode) -> Mode {
-    match mode {
-        config::Mode::Enforce => Mode::Enforce,
-        config::Mode::Shadow => Mode::Shadow,
-    }
-}
-
-fn limit((rate, moded): (config::Rate, config::Mode)) -> Limit {
-    Limit::new(quota(rate)).mode(mode(moded))
-}
-
-pub(super) fn quota(rate: config::Rate) -> Quota {
-    Quota::per(rate.count, rate.period).burst(rate.burst)
 }
 
 fn rule(listed: &config::Rule, arguments: Option<&[&str]>, faults: &mut Faults) -> Rule {

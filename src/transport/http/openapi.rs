@@ -34,15 +34,9 @@ impl HttpSurface {
             match call.authenticate(&credentials).await {
                 Ok(principal) => Some(principal),
                 Err(error) => {
-                    let row = error.row();
-                    return respond::problem(
-                        row,
-                        row.rest_status,
-                        &error.detail(),
-                        call.record.call_id(),
-                    )
-                    .advice(&error, &self.challenge)
-                    .build();
+                    return respond::problem_of(&error, call.record.call_id())
+                        .advice(&error, &self.challenge)
+                        .build();
                 }
             }
         };
@@ -203,6 +197,7 @@ fn problem_schema() -> Value {
             "status": {"type": "integer"},
             "detail": {"type": "string"},
             "callId": {"type": "string", "format": "uuid"},
+            "retryAfterMs": {"type": "integer", "description": "Until it is worth trying again, where waiting helps."},
         },
     })
 }

@@ -1,9 +1,6 @@
 //! Writing responses: bodies, problem documents, challenges, rate-limit headers.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::fmt::Write as _;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,9 +10,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::outgoing::Outgoing;
-use crate::error::{CallError, EdgeError, Row};
+use super::rate_limit::{QuotaPolicies, seconds_up};
+use crate::error::{CallError, EdgeError, Row, millis_up};
 use crate::record::CallRecord;
-use crate::tool::{Catalog, Quota, Target, Terms};
+use crate::tool::Catalog;
 
 static CALL_ID: HeaderName = HeaderName::from_static("tollgate-call-id");
 static X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -93,25 +91,14 @@ impl Reply {
         }
     }
 
-    /// What the call's bucket looks like (draft-ietf-httpapi-ratelimit-headers-10).
+    /// What the call's buckets look like.
     pub(super) fn quota(mut self, record: &CallRecord, policies: &QuotaPolicies) -> Self {
-        let (Some(state), Some(target)) = (record.quota().first(), record.called()) else {
-            return self;
-        };
-        if let Some(policy) = policies.of(target, state.limit.quota()) {
-            self.0
-                .headers_mut()
-                .insert(RATE_LIMIT_POLICY.clone(), policy.clone());
+        if let Some((policy, limit)) = policies.headers(record.quota()) {
+            let headers = self.0.headers_mut();
+            headers.insert(RATE_LIMIT_POLICY.clone(), policy);
+            headers.insert(RATE_LIMIT.clone(), limit);
         }
-        let mut limit = String::with_capacity(40);
-        // Writing to a `String` cannot fail.
-        let _ = write!(
-            limit,
-            "\"default\";r={};t={}",
-            state.remaining,
-            seconds_up(state.reset)
-        );
-        self.header(&RATE_LIMIT, &limit)
+        self
     }
 
     /// Headers that tell what the error means for the next request.
@@ -131,42 +118,24 @@ impl Reply {
     }
 }
 
-/// `RateLimit-Policy` of each target's quotas, the common one and those of tenants, written once:
-/// `q` calls in any `w` seconds.
-pub(super) struct QuotaPolicies(HashMap<u32, Vec<(Quota, HeaderValue)>>);
-
-impl QuotaPolicies {
-    pub(super) fn new(catalog: &Catalog) -> Self {
-        let policy = |quota: &Quota| {
-            let (calls, window) = (
-                quota.burst_size(),
-                quota.interval().saturating_mul(quota.burst_size()),
-            );
-            let text = format!("\"default\";q={calls};w={}", seconds_up(window));
-            Some((*quota, HeaderValue::from_str(&text).ok()?))
-        };
-        let of_target = |target: &Arc<Target>| {
-            let limits = target.all_terms().flat_map(Terms::limits);
-            let quotas = limits.map(|bound| bound.limit().quota());
-            (target.index(), quotas.filter_map(policy).collect())
-        };
-        Self(catalog.targets().iter().map(of_target).collect())
-    }
-
-    fn of(&self, target: &Target, quota: &Quota) -> Option<&HeaderValue> {
-        let known = self.0.get(&target.index())?;
-        let found = known.iter().find(|(known, _)| known == quota);
-        found.map(|(_, policy)| policy)
-    }
-}
-
-/// Whole seconds, rounded up: never too early.
-fn seconds_up(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
 /// A problem document (RFC 9457).
 pub(super) fn problem(row: Row, status: u16, detail: &str, call_id: Uuid) -> Reply {
+    problem_with(row, status, detail, None, call_id)
+}
+
+/// One that tells when to try again, where waiting helps.
+pub(super) fn problem_of(error: &CallError, call_id: Uuid) -> Reply {
+    let (row, retry_after) = (error.row(), error.retry_after());
+    problem_with(row, row.rest_status, &error.detail(), retry_after, call_id)
+}
+
+fn problem_with(
+    row: Row,
+    status: u16,
+    detail: &str,
+    retry_after: Option<Duration>,
+    call_id: Uuid,
+) -> Reply {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Problem<'a> {
@@ -175,6 +144,8 @@ pub(super) fn problem(row: Row, status: u16, detail: &str, call_id: Uuid) -> Rep
         status: u16,
         detail: &'a str,
         call_id: Uuid,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
     }
     let problem = Problem {
         r#type: &["urn:tollgate:error:", row.kind].concat(),
@@ -182,6 +153,7 @@ pub(super) fn problem(row: Row, status: u16, detail: &str, call_id: Uuid) -> Rep
         status,
         detail,
         call_id,
+        retry_after_ms: retry_after.map(millis_up),
     };
     // Plain values into memory: this does not fail.
     let body = serde_json::to_vec(&problem).unwrap_or_default();

@@ -92,8 +92,7 @@ impl HttpSurface {
     }
 
     fn refused(&self, call: &Call, error: &CallError) -> Response<Outgoing> {
-        let row = error.row();
-        respond::problem(row, row.rest_status, &error.detail(), call.record.call_id())
+        respond::problem_of(error, call.record.call_id())
             .quota(&call.record, &self.quota_policies)
             .advice(error, &self.challenge)
             .build()
