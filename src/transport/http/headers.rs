@@ -61,6 +61,13 @@ pub(super) enum Accepted {
     Neither,
 }
 
+impl Accepted {
+    /// Whether a plain answer can be read.
+    pub(super) fn reads_json(self) -> bool {
+        matches!(self, Self::Json | Self::Both)
+    }
+}
+
 /// Reads `Accept` (RFC 9110 §12.5.1). Nothing said means anything goes.
 pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
     let (mut said, mut json, mut stream) = (false, false, false);

@@ -116,7 +116,7 @@ impl HttpSurface {
         } = answer;
         let reply = if body.is_empty() {
             Reply::empty(status)
-        } else if accepted == Accepted::EventStreamOnly {
+        } else if !accepted.reads_json() {
             Reply::events(Bytes::from(as_event(&body)))
         } else {
             Reply::json(status, Bytes::from(body))

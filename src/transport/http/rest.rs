@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 
-use super::headers::{Accepted, accepted, credentials, is_json, text};
+use super::headers::{accepted, credentials, is_json, text};
 use super::outgoing::Outgoing;
 use super::respond::{self, Reply};
 use super::{HttpSurface, body};
@@ -73,7 +73,7 @@ impl HttpSurface {
                 .to_str()
                 .is_ok_and(|value| value.contains("application/problem+json"))
         });
-        if accepted(headers) != Accepted::Json && !takes_problems {
+        if !accepted(headers).reads_json() && !takes_problems {
             return Err(EdgeError::NotAcceptable);
         }
         let is_json = is_json(headers);
