@@ -36,6 +36,7 @@ mod parameters;
 mod policy;
 mod proxies;
 mod quota;
+mod quota_store;
 mod raw;
 mod resource;
 mod rule;
@@ -68,6 +69,7 @@ pub use introspection::Introspection;
 pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};
 pub use policy::{Access, Mode, Policy};
 pub use quota::{Quotas, Rate, RateError};
+pub use quota_store::{OnStoreFailure, QuotaStore};
 pub use resource::Resource;
 pub use rule::{Rule, RuleEffect};
 pub use scope_set::ScopeSet;
@@ -192,7 +194,7 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
         stdio: raw
             .stdio
             .and_then(|raw| stdio::check(raw, &top.key("stdio"), faults)),
-        quotas: quota::check(raw.quotas),
+        quotas: quota::check(raw.quotas, file, &top.key("quotas"), faults),
         telemetry: telemetry::check(raw.telemetry, &top.key("telemetry"), faults),
         sources,
     }
@@ -229,7 +231,10 @@ mod tests {
         );
         assert_eq!(config.auth.issuers[0].algorithms, [Algorithm::Hs256]);
         assert_eq!(config.auth.claims.tenant, "org");
-        assert_eq!(config.quotas, Quotas { max_keys: 1000 });
+        assert_eq!(
+            (config.quotas.max_keys, config.quotas.store.is_none()),
+            (1000, true)
+        );
         assert_eq!(config.tools[0].policy.timeout, Duration::from_secs(2));
         assert_eq!(config.resources[0].policy.access, Access::AnyAuthenticated);
         let own = &config.tenants["acme"].tools["get_customer"];
@@ -271,7 +276,7 @@ mod tests {
 
     #[test]
     fn wrong_types_are_named_without_the_value() {
-        let text = "server:\n  maxInFlight: lots\n  behindProxy: 1\n  listen: 8080\n  shutdownGrace:\ntools: []\nquotas: {store: redis, maxKeys: 1.5}\n";
+        let text = "server:\n  maxInFlight: lots\n  behindProxy: 1\n  listen: 8080\n  shutdownGrace:\ntools: []\nquotas: {store: 1, maxKeys: 1.5}\n";
         assert_eq!(
             faults(text),
             [
@@ -281,7 +286,7 @@ mod tests {
                 "tollgate.yaml:5: server.shutdownGrace: expected a string, found nothing; give it a value or remove the key",
                 "tollgate.yaml:6: tools: expected a mapping, found a list",
                 "tollgate.yaml:7: quotas.maxKeys: expected a whole number, found a number",
-                "tollgate.yaml:7: quotas.store: expected one of: memory",
+                "tollgate.yaml:7: quotas.store: expected a string, found a whole number; put it in quotes",
             ]
         );
     }

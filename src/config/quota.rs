@@ -4,11 +4,14 @@
 //! whole nanoseconds without overflow, so the quota stores need no such checks.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::duration;
+use super::document::At;
+use super::faults::Faults;
 use super::raw::RawQuotas;
+use super::{QuotaStore, duration, quota_store};
 
 /// The longest period, and the longest that an empty bucket may take to fill: 366 days.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
@@ -17,15 +20,18 @@ const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 const MOST: u32 = 1_000_000_000;
 
 /// The checked `quotas` section.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Quotas {
+    /// The store that replicas share; `None`: each counts for itself.
+    pub store: Option<QuotaStore>,
     /// Buckets held at most, one per tenant and tool; 1 to 100,000,000, default 1,000,000.
     pub max_keys: usize,
 }
 
-pub(super) fn check(raw: RawQuotas) -> Quotas {
+pub(super) fn check(raw: RawQuotas, file: &Path, at: &At<'_>, faults: &mut Faults) -> Quotas {
     Quotas {
         max_keys: raw.max_keys,
+        store: quota_store::check(raw, file, at, faults),
     }
 }
 

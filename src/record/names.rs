@@ -42,10 +42,15 @@ pub(super) const UNCOUNTED_FAILURES: &str = "tollgate.failure_limit.uncounted";
 pub(super) const KEYS_USABLE: &str = "tollgate.issuer.keys.usable";
 pub(super) const KEYS_AGE: &str = "tollgate.issuer.keys.age";
 pub(super) const KEYS_FAILURES: &str = "tollgate.issuer.keys.failures";
+pub(super) const QUOTA_STORE_UP: &str = "tollgate.quota.store.up";
+pub(super) const QUOTA_STORE_TRANSITIONS: &str = "tollgate.quota.store.transitions";
+pub(super) const QUOTA_STORE_LATENCY: &str = "tollgate.quota.store.duration";
+pub(super) const QUOTA_DECISIONS: &str = "tollgate.quota.decisions";
 pub(super) const BUILD_INFO: &str = "tollgate.build.info";
 
 pub(super) const TARGET: &str = "tollgate.target";
 pub(super) const REASON: &str = "tollgate.reason";
+pub(super) const DECIDED_BY: &str = "tollgate.quota.decided_by";
 pub(super) const ISSUER: &str = "tollgate.issuer";
 pub(super) const VERSION: &str = "tollgate.version";
 /// Stands for every name that a caller made up.

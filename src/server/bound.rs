@@ -76,6 +76,7 @@ impl BoundServer {
     /// running ones get the configured grace to finish, connections are closed, spans are sent out.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let (close, closed) = oneshot::channel();
+        self.pipeline.quotas.connect();
         // Without a sender there is nobody left to wait for.
         let listening = serve(
             self.listener,

@@ -16,9 +16,9 @@ use crate::auth::{
 use crate::clock::Clock;
 use crate::mcp::{Mcp, ServerInfo};
 use crate::pipeline::{Load, Pipeline};
-use crate::quota::{FailureLimit, Quotas};
+use crate::quota::{FailureLimit, Quotas, StoreSettings};
 use crate::record::{Exporter, Recorder, Tracing};
-use crate::tool::{Catalog, Quota, Resource, Tool};
+use crate::tool::{BoundLimit, Catalog, Per, Quota, Resource, Terms, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
 
 /// Who signs the demo's tokens, and whom they are for.
@@ -43,6 +43,7 @@ pub struct ServerBuilder {
     pub(super) admin: Option<AdminAddress>,
     pub(super) max_in_flight: usize,
     pub(super) max_quota_keys: usize,
+    pub(super) quota_store: Option<StoreSettings>,
     pub(super) failure_limit: Quota,
     pub(super) shutdown_grace: Duration,
     pub(super) service: String,
@@ -70,6 +71,7 @@ impl Default for ServerBuilder {
             admin: None,
             max_in_flight: 1_024,
             max_quota_keys: 1_000_000,
+            quota_store: None,
             failure_limit: FAILURE_LIMIT,
             shutdown_grace: Duration::from_secs(10),
             service: "tollgate".to_owned(),
@@ -148,6 +150,12 @@ impl ServerBuilder {
             address,
             is_required: true,
         });
+        self
+    }
+
+    /// Counts calls in a store that replicas share. Default: in this process.
+    pub fn quota_store(mut self, store: StoreSettings) -> Self {
+        self.quota_store = Some(store);
         self
     }
 
@@ -231,6 +239,13 @@ impl ServerBuilder {
         } else {
             None
         };
+        let quotas = match self.quota_store {
+            Some(store) => {
+                check_slots(&catalog, &store)?;
+                Quotas::shared(store, self.max_quota_keys, self.clock.clone())
+            }
+            None => Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
+        };
         let serves_stdio = self.local.is_some();
         let mut authenticator = Authenticator::new(
             self.issuers,
@@ -257,7 +272,7 @@ impl ServerBuilder {
             authenticator,
             catalog,
             failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
-            quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
+            quotas,
             load: Load::new(self.max_in_flight, self.http.limits.max_unsent_bytes),
             recorder: Arc::new(Recorder::new(self.clock, tracing)),
         });
@@ -271,6 +286,21 @@ impl ServerBuilder {
             serves_stdio,
             dev,
         })
+    }
+}
+
+/// In a cluster, the buckets of one call lie on one node: by the tenant, or by the target where a limit
+/// counts all tenants together.
+fn check_slots(catalog: &Catalog, store: &StoreSettings) -> Result<(), StartError> {
+    let split = |terms: &Terms| {
+        let per_target = |limit: &BoundLimit| limit.limit().counts_per() == Per::Target;
+        let limits = terms.limits();
+        limits.iter().any(per_target) && !limits.iter().all(per_target)
+    };
+    let mut targets = catalog.targets().iter();
+    match targets.find(|target| store.address.is_cluster() && target.all_terms().any(split)) {
+        Some(target) => Err(StartError::SplitLimits(target.name().to_owned())),
+        None => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ mod http;
 mod introspection;
 mod issuers;
 mod policy;
+mod quota_store;
 
 use std::collections::BTreeMap;
 
@@ -39,6 +40,7 @@ impl ServerBuilder {
             admin: admin_address(config.server.admin_listen),
             max_in_flight: config.server.max_in_flight,
             max_quota_keys: config.quotas.max_keys,
+            quota_store: quota_store::settings(config.quotas.store.as_ref(), &mut faults),
             failure_limit: policy::quota(config.auth.failure_limit),
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),

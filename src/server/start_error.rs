@@ -14,6 +14,11 @@ pub enum StartError {
     /// Tools or resources that cannot be served; every one of them.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Catalog(Vec<CatalogFault>),
+    /// Limits whose buckets would lie on different nodes of a cluster.
+    #[error(
+        "{0} has a limit over all tenants beside others, and a cluster cannot count both in one step: give it either, or use one quota store instead of a cluster"
+    )]
+    SplitLimits(String),
     /// Traces cannot be exported.
     #[error(transparent)]
     Tracing(#[from] TracingError),

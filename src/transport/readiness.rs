@@ -1,7 +1,9 @@
 //! Whether the server may be sent calls: what `/readyz` answers, on every listener.
 //!
 //! One issuer without usable keys makes the whole server not ready, though others' tokens are still
-//! served: callers of that issuer would be refused here and may be served by another replica.
+//! served: callers of that issuer would be refused here and may be served by another replica. A quota
+//! store that fails makes it not ready only where calls are refused meanwhile; else the body tells how
+//! calls are counted.
 
 use bytes::Bytes;
 use serde_json::json;
@@ -9,6 +11,7 @@ use serde_json::json;
 use crate::auth::KeyState;
 use crate::error::CallError;
 use crate::pipeline::Pipeline;
+use crate::quota::{OnStoreFailure, StoreState};
 
 /// The status and the JSON body.
 pub(super) fn readiness(pipeline: &Pipeline) -> (u16, Bytes) {
@@ -19,10 +22,24 @@ pub(super) fn readiness(pipeline: &Pipeline) -> (u16, Bytes) {
             Bytes::from_static(b"{\"status\":\"draining\"}"),
         );
     }
-    match without_keys(&pipeline.authenticator.key_states()) {
-        Some(body) => (unavailable, body),
-        None => (200, Bytes::from_static(b"{\"status\":\"ready\"}")),
+    if let Some(body) = without_keys(&pipeline.authenticator.key_states()) {
+        return (unavailable, body);
     }
+    match pipeline.quotas.store_state() {
+        None => (200, Bytes::from_static(b"{\"status\":\"ready\"}")),
+        Some(store) => with_store(&store, unavailable),
+    }
+}
+
+/// The answer of a server that shares its counts: who counts just now.
+fn with_store(store: &StoreState, unavailable: u16) -> (u16, Bytes) {
+    let (status, text, quotas) = match (store.is_up, store.on_failure) {
+        (true, _) => (200, "ready", "store"),
+        (false, OnStoreFailure::Deny) => (unavailable, "quota store unavailable", "deny"),
+        (false, mode) => (200, "ready", mode.as_str()),
+    };
+    let body = json!({"status": text, "quotas": quotas});
+    (status, Bytes::from(body.to_string()))
 }
 
 /// The answer that names the issuers whose tokens cannot be verified, if there are any.
