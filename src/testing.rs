@@ -47,6 +47,7 @@ use tokio::task::JoinHandle;
 use crate::auth::{ClaimNames, Issuer, KeyState, MintRequest, mint, random_secret};
 use crate::clock::Clock;
 use crate::pipeline::Pipeline;
+use crate::quota::StoreState;
 use crate::server::{Server, ServerBuilder};
 
 /// `iss` of the tokens a [`TestServer`] trusts.
@@ -123,6 +124,11 @@ impl TestServer {
     /// How it stands with the public keys of each issuer that has some.
     pub fn key_states(&self) -> Vec<KeyState> {
         self.pipeline.authenticator.key_states()
+    }
+
+    /// How it stands with the store of the quotas, where the server has one.
+    pub fn store_state(&self) -> Option<StoreState> {
+        self.pipeline.quotas.store_state()
     }
 
     /// The secret that good tokens are signed with, for tests that make bad ones.

@@ -62,3 +62,89 @@ fn digest_of(name: &str) -> (u64, u32) {
     low.copy_from_slice(&digest.as_ref()[8..12]);
     (u64::from_be_bytes(high), u32::from_be_bytes(low))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::tool::{CallContext, Catalog, Limit, Quota, Target, Tool, ToolError};
+
+    fn targets(names: &HashSet<String>) -> Vec<Arc<Target>> {
+        let limit = |per, seconds| Limit::new(Quota::per(9, Duration::from_secs(seconds))).per(per);
+        let tool = |name: &String| {
+            [
+                Per::TenantTarget,
+                Per::Tenant,
+                Per::SubjectTarget,
+                Per::Target,
+            ]
+            .into_iter()
+            .flat_map(|per| [limit(per, 1), limit(per, 10)])
+            .fold(Tool::new(name, "Does.").any_authenticated(), Tool::limit)
+            .handler(async |_: CallContext, _: serde_json::Value| Ok::<_, ToolError>(String::new()))
+        };
+        let catalog = Catalog::build(names.iter().map(tool).collect(), Vec::new());
+        catalog.expect("good tools").targets().to_vec()
+    }
+
+    fn slot(key: &str) -> &str {
+        let (_, rest) = key.split_once('{').expect("a brace");
+        rest.split_once('}').expect("another").0
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn two_buckets_have_two_keys_and_one_bucket_has_one(
+            names in prop::collection::hash_set("[a.0-9-]{1,3}", 1..4),
+            callers in prop::collection::hash_set(("[ab:{}]{1,2}", "[ab:{}]{1,2}"), 1..5),
+            prefix in "[a:]{1,3}",
+        ) {
+            let mut seen = HashMap::new();
+            for target in targets(&names) {
+                for (tenant, subject) in &callers {
+                    let who = Principal::configured(tenant, subject, ["s"]).expect("a caller");
+                    for limit in target.common_terms().limits() {
+                        let key = bucket_key(&prefix, &who, limit);
+                        prop_assert_eq!(slot(&probe_key(&key)), slot(&key));
+                        let counts = limit.limit().counts_per();
+                        let bucket = (
+                            limit.limit().quota().period(),
+                            format!("{counts:?}"),
+                            (counts != Per::Tenant).then(|| target.name().to_owned()),
+                            (counts != Per::Target).then(|| tenant.clone()),
+                            (counts == Per::SubjectTarget).then(|| subject.clone()),
+                        );
+                        let known = seen.entry(key).or_insert_with(|| bucket.clone());
+                        prop_assert_eq!(&*known, &bucket, "two buckets under one key");
+                    }
+                }
+            }
+            let buckets: HashSet<_> = seen.values().collect();
+            prop_assert_eq!(buckets.len(), seen.len(), "two keys for one bucket");
+        }
+    }
+
+    #[test]
+    fn the_buckets_of_a_call_lie_in_one_slot_but_for_those_over_all_tenants() {
+        let who = Principal::configured("acme", "ada", ["s"]).expect("a caller");
+        let target = &targets(&HashSet::from(["t".to_owned()]))[0];
+        let limits = target.common_terms().limits();
+        let slots = |all: bool| -> HashSet<String> {
+            let of = |limit: &&BoundLimit| (limit.limit().counts_per() == Per::Target) == all;
+            let keys = limits
+                .iter()
+                .filter(of)
+                .map(|limit| bucket_key("p", &who, limit));
+            keys.map(|key| slot(&key).to_owned()).collect()
+        };
+        assert_eq!((slots(false).len(), slots(true).len()), (1, 1));
+        assert!(slots(false).is_disjoint(&slots(true)));
+    }
+}
