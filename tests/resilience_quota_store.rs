@@ -134,7 +134,7 @@ async fn deny_refuses_with_503_and_takes_the_server_out_of_service() {
     assert_eq!(
         served(&server, 6).await,
         4,
-        "the restarted store had forgotten the first"
+        "the store had forgotten the first, the server had not"
     );
 }
 

@@ -270,8 +270,12 @@ impl Prover for SharedStore {
 
     fn changed(&self, to: Result<(), &StoreFault>) {
         self.numbers.changed();
+        self.tell(to);
+    }
+
+    fn tell(&self, how: Result<(), &StoreFault>) {
         let (store, mode) = (self.connector.address(), self.on_failure.as_str());
-        match to {
+        match how {
             Ok(()) => tracing::info!(%store, "the quota store is good: calls are counted there"),
             Err(fault) => tracing::warn!(
                 %store,

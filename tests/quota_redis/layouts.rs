@@ -10,14 +10,10 @@ use crate::replica::{FIVE, replica, replica_with, served, state, tool};
 
 #[tokio::test]
 async fn a_store_may_want_a_user_and_a_password_and_grant_no_more_than_is_documented() {
-    let (redis, port) = Redis::start_on_port(&[
-        "--port",
-        "PORT",
-        "--user",
-        "default off",
-        "--user",
-        "tollgate on >p@ss/word ~tollgate:* -@all +evalsha +eval +time +get +set +select",
-    ]);
+    let granted = "--port PORT --user default off --user tollgate on >p@ss/word ~tollgate:* \
+                   -@all +evalsha +eval +time +get +set +select";
+    let words: Vec<&str> = granted.split_whitespace().collect();
+    let (redis, port) = Redis::start_on_port(&words);
     let url = format!("redis://tollgate:p%40ss%2Fword@127.0.0.1:{port}/3");
     let server = replica(&settings(&url)).await;
     assert_eq!(served(&server, 7).await, 5);

@@ -22,7 +22,7 @@ pub(crate) struct Redis {
 /// Tells the server's process id, and kills the server when its own input ends: also when the test is
 /// killed and cannot do it.
 const LEASH: &str =
-    r#"redis-server "$@" 3>&- & echo $!; exec >&-; cat >/dev/null; kill -s KILL $!; wait"#;
+    r#"redis-server "$@" & echo $!; exec >&- 2>&-; cat >/dev/null; kill -s KILL $!; wait"#;
 
 impl Redis {
     /// Starts a server that keeps nothing on disk, with further arguments.
@@ -96,7 +96,7 @@ impl Redis {
                 "Ready to accept connections unix",
             ]
         };
-        let is_ready = lines_ok.any(|line| ready.iter().any(|ready| line.contains(ready)));
+        let is_ready = said.any(|line| ready.iter().any(|ready| line.contains(ready)));
         // Read on, so that it can always write.
         thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         self.child = Some((child, pid));

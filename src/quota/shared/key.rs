@@ -88,7 +88,7 @@ mod tests {
             .fold(Tool::new(name, "Does.").any_authenticated(), Tool::limit)
             .handler(async |_: CallContext, _: serde_json::Value| Ok::<_, ToolError>(String::new()))
         };
-        let catalog = Catalog::build(names.iter().map(tool).collect(), Vec::new());
+        let catalog = Catalog::build(names.iter().map(tool).collect::<Vec<_>>(), Vec::new());
         catalog.expect("good tools").targets().to_vec()
     }
 
@@ -112,7 +112,8 @@ mod tests {
                     let who = Principal::configured(tenant, subject, ["s"]).expect("a caller");
                     for limit in target.common_terms().limits() {
                         let key = bucket_key(&prefix, &who, limit);
-                        prop_assert_eq!(slot(&probe_key(&key)), slot(&key));
+                        let probe = probe_key(&key);
+                        prop_assert_eq!(slot(&probe), slot(&key));
                         let counts = limit.limit().counts_per();
                         let bucket = (
                             limit.limit().quota().period(),

@@ -57,6 +57,8 @@ pub(super) trait Prover: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), StoreFault>> + Send;
     /// The store is good from now on, or is not.
     fn changed(&self, to: Result<(), &StoreFault>);
+    /// Says how it is, or why it still fails.
+    fn tell(&self, how: Result<(), &StoreFault>);
 }
 
 impl Link {
@@ -116,13 +118,9 @@ impl Link {
         })
     }
 
-    /// A connection could not be made or proved; whether this is news, as another reason is.
-    fn still_bad(&self, fault: &StoreFault) -> bool {
-        self.state.send_if_modified(|state| {
-            let is_news = !matches!(state, State::Bad(known) if known == fault);
-            *state = State::Bad(fault.clone());
-            is_news
-        })
+    /// A connection could not be made or proved; what was known before.
+    fn still_bad(&self, fault: &StoreFault) -> State {
+        self.state.send_replace(State::Bad(fault.clone()))
     }
 
     fn good(&self, connection: Connection) -> Arc<Live> {
@@ -159,8 +157,10 @@ pub(super) async fn keep<P: Prover>(prover: std::sync::Weak<P>) {
                 pace.lost_after(instant_now().saturating_duration_since(live.since));
             }
             Err(fault) => {
-                if held.link().still_bad(&fault) {
-                    held.changed(Err(&fault));
+                match held.link().still_bad(&fault) {
+                    State::Bad(known) if known == fault => {}
+                    State::Bad(_) => held.tell(Err(&fault)),
+                    State::Untried | State::Good(_) => held.changed(Err(&fault)),
                 }
                 drop(held);
                 pace.failed();
