@@ -220,24 +220,7 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
             ));
         }
     }
-    if let Some(state) = tightest(&record.quota) {
-        let exceeded = error.is_some_and(|row| row.kind == "quota-exceeded");
-        all.push(KeyValue::new(
-            names::QUOTA,
-            if exceeded { "exceeded" } else { "admitted" },
-        ));
-        all.push(KeyValue::new(
-            names::QUOTA_LIMIT,
-            i64::from(state.limit.quota().burst_size()),
-        ));
-        all.push(KeyValue::new(
-            names::QUOTA_REMAINING,
-            i64::from(state.remaining),
-        ));
-    }
-    if record.uncounted {
-        all.push(KeyValue::new(names::QUOTA, "uncounted"));
-    }
+    quota_attributes(record, error, &mut all);
     if !record.would_deny.is_empty() {
         let reasons: Vec<String> = record.would_deny.iter().map(ToString::to_string).collect();
         all.push(KeyValue::new(names::WOULD_DENY, reasons.join(",")));
@@ -266,6 +249,28 @@ fn transport(surface: Surface) -> &'static str {
     match surface {
         Surface::Rest | Surface::McpHttp => "tcp",
         Surface::McpStdio | Surface::Cli => "pipe",
+    }
+}
+
+/// What became of the call's quota, if its target has one.
+fn quota_attributes(record: &CallRecord, error: Option<Row>, all: &mut Vec<KeyValue>) {
+    if let Some(state) = tightest(&record.quota) {
+        let exceeded = error.is_some_and(|row| row.kind == "quota-exceeded");
+        all.push(KeyValue::new(
+            names::QUOTA,
+            if exceeded { "exceeded" } else { "admitted" },
+        ));
+        all.push(KeyValue::new(
+            names::QUOTA_LIMIT,
+            i64::from(state.limit.quota().burst_size()),
+        ));
+        all.push(KeyValue::new(
+            names::QUOTA_REMAINING,
+            i64::from(state.remaining),
+        ));
+    }
+    if record.uncounted {
+        all.push(KeyValue::new(names::QUOTA, "uncounted"));
     }
 }
 

@@ -96,6 +96,7 @@ impl Redis {
                 "Ready to accept connections unix",
             ]
         };
+        let mut said = lines.by_ref().map_while(Result::ok);
         let is_ready = said.any(|line| ready.iter().any(|ready| line.contains(ready)));
         // Read on, so that it can always write.
         thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
