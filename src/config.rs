@@ -39,6 +39,7 @@ mod parameters;
 mod policy;
 mod proxies;
 mod quota;
+mod quota_store;
 mod rate_limit;
 mod raw;
 mod resource;
@@ -75,6 +76,7 @@ pub use introspection::Introspection;
 pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};
 pub use policy::{Access, Mode, Policy};
 pub use quota::{Quotas, Rate, RateError};
+pub use quota_store::{OnStoreFailure, QuotaStore};
 pub use rate_limit::{Limit, Per};
 pub use resource::Resource;
 pub use rule::{Rule, RuleEffect};
@@ -210,7 +212,7 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
         stdio: raw
             .stdio
             .and_then(|raw| stdio::check(raw, &top.key("stdio"), faults)),
-        quotas: quota::check(raw.quotas, &top.key("quotas"), faults),
+        quotas: quota::check(raw.quotas, file, &top.key("quotas"), faults),
         telemetry: telemetry::check(raw.telemetry, &top.key("telemetry"), faults),
         sources,
     }
@@ -293,7 +295,7 @@ mod tests {
 
     #[test]
     fn wrong_types_are_named_without_the_value() {
-        let text = "server:\n  maxInFlight: lots\n  behindProxy: 1\n  listen: 8080\n  shutdownGrace:\ntools: []\nquotas: {store: redis, maxKeys: 1.5}\n";
+        let text = "server:\n  maxInFlight: lots\n  behindProxy: 1\n  listen: 8080\n  shutdownGrace:\ntools: []\nquotas: {store: 1, maxKeys: 1.5}\n";
         assert_eq!(
             faults(text),
             [
@@ -303,7 +305,7 @@ mod tests {
                 "tollgate.yaml:5: server.shutdownGrace: expected a string, found nothing; give it a value or remove the key",
                 "tollgate.yaml:6: tools: expected a mapping, found a list",
                 "tollgate.yaml:7: quotas.maxKeys: expected a whole number, found a number",
-                "tollgate.yaml:7: quotas.store: expected one of: memory",
+                "tollgate.yaml:7: quotas.store: expected a string, found a whole number; put it in quotes",
             ]
         );
     }

@@ -259,12 +259,12 @@ impl CallError {
     }
 
     /// Whether the operator should hear of it: a fault of ours, or behind us. Refusals under load and
-    /// at shutdown are not: callers could fill the log with them. Nor are missing keys: whoever loads
-    /// them says so, once for each try and not for each call.
+    /// at shutdown are not: callers could fill the log with them. Nor are missing keys and a store of
+    /// counts that fails: whoever looks after them says so, once and not for each call.
     pub fn is_incident(&self) -> bool {
         let is_known = matches!(
             self,
-            Self::Overloaded | Self::Draining | Self::KeysUnavailable
+            Self::Overloaded | Self::Draining | Self::KeysUnavailable | Self::QuotaUnavailable
         );
         self.row().rest_status >= 500 && !is_known
     }
@@ -352,7 +352,7 @@ impl From<QuotaError> for CallError {
                 retry_after,
                 limit: Some(slowest).filter(|_| states.len() > 1),
             },
-            QuotaError::Full => Self::QuotaUnavailable,
+            QuotaError::Full | QuotaError::Unavailable => Self::QuotaUnavailable,
         }
     }
 }

@@ -133,6 +133,7 @@ impl Call {
         self.record
             .admission(admitted.as_ref().map(|admission| admission.states()));
         let admission = admitted?;
+        self.record.uncounted(!admission.is_counted());
         self.record.shadow(admission.would_deny());
         let arguments = found.uri_arguments.unwrap_or(request.arguments);
         let arguments = admission.target().validate(arguments)?;

@@ -8,8 +8,10 @@ mod bucket;
 mod flood;
 pub mod gcra;
 mod memory;
+mod shared;
 mod sync;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -17,6 +19,11 @@ use smallvec::SmallVec;
 pub use bucket::BucketKey;
 pub use flood::{DenialLimit, FailureLimit};
 pub use memory::{Buckets, BucketsFull, Charge, Verdicts, admits};
+use shared::SharedStore;
+pub use shared::{
+    AddressError, DecidedBy, OnStoreFailure, StoreAddress, StoreSettings, StoreState,
+    script_on_clock,
+};
 
 use crate::access::{Permit, WouldDeny};
 use crate::auth::Principal;
@@ -43,6 +50,7 @@ pub struct Admission {
     permit: Permit,
     states: QuotaStates,
     would_deny: Option<WouldDeny>,
+    is_counted: bool,
 }
 
 impl Admission {
@@ -59,6 +67,11 @@ impl Admission {
     /// The buckets after this call was counted; none where no limit is enforced.
     pub fn states(&self) -> &QuotaStates {
         &self.states
+    }
+
+    /// Whether the call was counted, and not let through because the store of the counts failed.
+    pub fn is_counted(&self) -> bool {
+        self.is_counted
     }
 
     /// Whether a quota in shadow mode would have refused.
@@ -83,11 +96,16 @@ pub enum QuotaError {
     /// No room to count another tenant. Refusing is safer than letting calls through uncounted.
     #[error("no quota bucket is free")]
     Full,
+    /// The store of the counts fails, and calls are refused meanwhile.
+    #[error("the quota store fails")]
+    Unavailable,
 }
 
 /// Counts calls against quotas.
 pub struct Quotas {
+    /// Those that count, or with a store that replicas share, what is known of its buckets.
     buckets: Buckets<BucketKey>,
+    store: Option<Arc<SharedStore>>,
     clock: Clock,
 }
 
@@ -96,7 +114,17 @@ impl Quotas {
     pub fn in_memory(max_keys: usize, clock: Clock) -> Self {
         Self {
             buckets: Buckets::new(max_keys),
+            store: None,
             clock,
+        }
+    }
+
+    /// Quotas held in a store that replicas share. At most `max_keys` of its buckets are known in
+    /// this process too, for when it fails.
+    pub fn shared(settings: StoreSettings, max_keys: usize, clock: Clock) -> Self {
+        Self {
+            store: Some(Arc::new(SharedStore::new(settings, clock.clone()))),
+            ..Self::in_memory(max_keys, clock)
         }
     }
 
@@ -108,19 +136,79 @@ impl Quotas {
     pub async fn admit(&self, permit: Permit) -> Result<Admission, QuotaError> {
         let principal = permit.principal();
         let limits = permit.target().terms(principal.tenant_key()).limits();
-        let charges = charges(principal, limits);
-        let (states, would_deny) = match self.buckets.take(&charges, self.clock.monotonic()) {
-            Ok(verdicts) => judge(limits, &charges, &verdicts)?,
-            Err(BucketsFull) if charges.iter().any(|charge| charge.is_enforced) => {
-                return Err(QuotaError::Full);
-            }
-            Err(BucketsFull) => (QuotaStates::new(), true),
+        let mut charges = charges(principal, limits);
+        let taken = self.take(principal, limits, &mut charges).await;
+        let is_counted = !matches!(taken, Ok(None));
+        let (states, would_deny) = match taken {
+            Ok(Some(verdicts)) => judge(limits, &charges, &verdicts)?,
+            Ok(None) => (QuotaStates::new(), false),
+            Err(error) if charges.iter().any(|charge| charge.is_enforced) => return Err(error),
+            Err(_) => (QuotaStates::new(), true),
         };
         Ok(Admission {
             permit,
             states,
             would_deny: would_deny.then_some(WouldDeny::Quota),
+            is_counted,
         })
+    }
+
+    /// The verdicts of whoever counts; none when a call is let through uncounted.
+    async fn take(
+        &self,
+        principal: &Principal,
+        limits: &[BoundLimit],
+        charges: &mut [Charge<BucketKey>],
+    ) -> Result<Option<Verdicts>, QuotaError> {
+        let Some(store) = self.store.as_ref().filter(|_| !charges.is_empty()) else {
+            return self.take_here(charges);
+        };
+        // Boxed, so that calls that are counted here do not carry its size.
+        let taken = Box::pin(store.take(principal, limits, charges, &self.buckets)).await;
+        let decided = |by| store.numbers().decided(by);
+        match (taken, store.on_failure()) {
+            (Some(verdicts), _) => {
+                decided(DecidedBy::Store);
+                Ok(Some(verdicts))
+            }
+            (None, OnStoreFailure::Local) => {
+                decided(DecidedBy::Local);
+                self.take_here(charges)
+            }
+            (None, OnStoreFailure::Deny) => {
+                decided(DecidedBy::Denied);
+                Err(QuotaError::Unavailable)
+            }
+            (None, OnStoreFailure::Allow) => {
+                decided(DecidedBy::Allowed);
+                Ok(None)
+            }
+        }
+    }
+
+    fn take_here(&self, charges: &[Charge<BucketKey>]) -> Result<Option<Verdicts>, QuotaError> {
+        let taken = self.buckets.take(charges, self.clock.monotonic());
+        taken.map(Some).map_err(|BucketsFull| QuotaError::Full)
+    }
+
+    /// Starts to connect to the store, if there is one, so that the first call need not wait for it;
+    /// from within a runtime. Without this the first call starts it.
+    pub fn connect(&self) {
+        if let Some(store) = &self.store {
+            store.keep_connected();
+        }
+    }
+
+    /// How it stands with the store, if there is one.
+    pub fn store_state(&self) -> Option<StoreState> {
+        self.store.as_ref().map(|store| store.state())
+    }
+
+    /// Tells `tell` how long each answer of the store took. The first caller wins.
+    pub fn tell_store_latency(&self, tell: impl Fn(Duration) + Send + Sync + 'static) {
+        if let Some(store) = &self.store {
+            store.numbers().tell_latency(Box::new(tell));
+        }
     }
 
     /// Frees the buckets of tenants that have been idle until full; gives nothing back to others.

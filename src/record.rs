@@ -99,6 +99,13 @@ impl Recorder {
         }
     }
 
+    /// Counts an answer of the quota store.
+    pub fn store_answered(&self, took: Duration) {
+        if let Some(metrics) = self.metrics() {
+            metrics.store_answered(took);
+        }
+    }
+
     /// Counts a certificate that was found changed, and whether it could be used.
     pub fn certificate_loaded(&self, usable: bool) {
         if let Some(metrics) = self.metrics() {
@@ -130,6 +137,7 @@ impl Recorder {
             principal: None,
             target: None,
             quota: QuotaStates::new(),
+            uncounted: false,
             would_deny: Vec::new(),
             run: None,
             closed: false,
@@ -185,6 +193,7 @@ pub struct CallRecord {
     principal: Option<Arc<Principal>>,
     target: Option<Arc<Target>>,
     quota: QuotaStates,
+    uncounted: bool,
     would_deny: Vec<WouldDeny>,
     run: Option<RunTime>,
     closed: bool,
@@ -235,8 +244,13 @@ impl CallRecord {
     pub fn admission(&mut self, admission: Result<&QuotaStates, &QuotaError>) {
         self.quota = match admission {
             Ok(states) | Err(QuotaError::Exceeded { states, .. }) => states.clone(),
-            Err(QuotaError::Full) => QuotaStates::new(),
+            Err(QuotaError::Full | QuotaError::Unavailable) => QuotaStates::new(),
         };
+    }
+
+    /// Whether the call was let through uncounted, since the store of the counts failed.
+    pub fn uncounted(&mut self, uncounted: bool) {
+        self.uncounted = uncounted;
     }
 
     /// What in shadow mode would have refused the call; it went on.

@@ -5,6 +5,7 @@
 //! anonymous callers) is refused here, before a port is open.
 
 mod admin;
+mod assemble;
 mod bound;
 mod builder;
 mod fixed;

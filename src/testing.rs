@@ -47,6 +47,7 @@ use tokio::task::JoinHandle;
 use crate::auth::{ClaimNames, Issuer, KeyState, MintRequest, mint, random_secret};
 use crate::clock::Clock;
 use crate::pipeline::Changes;
+use crate::quota::StoreState;
 use crate::server::{Reloaded, Reloader, Server, ServerBuilder, StartError};
 
 /// `iss` of the tokens a [`TestServer`] trusts.
@@ -138,6 +139,11 @@ impl TestServer {
     /// What tells listeners to look whether their lists changed.
     pub fn changes(&self) -> Arc<Changes> {
         Arc::clone(&self.reloader.pipeline().changes)
+    }
+
+    /// How it stands with the store of the quotas, where the server has one.
+    pub fn store_state(&self) -> Option<StoreState> {
+        self.reloader.pipeline().quotas.store_state()
     }
 
     /// The secret that good tokens are signed with, for tests that make bad ones.

@@ -4,6 +4,7 @@
 //! whole nanoseconds without overflow, and to a thousandth as fast as told, so the quota stores need no such checks.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::duration;
 use super::faults::Faults;
 use super::rate_limit::{self, Limit};
 use super::raw::RawQuotas;
+use super::{QuotaStore, quota_store};
 
 /// The longest period, and the longest that an empty bucket may take to fill: 366 days.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
@@ -20,8 +22,10 @@ const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 const MOST: u32 = 1_000_000_000;
 
 /// The checked `quotas` section.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Quotas {
+    /// The store that replicas share; `None`: each counts for itself.
+    pub store: Option<QuotaStore>,
     /// Buckets held at most; 1 to 100,000,000, default 1,000,000.
     pub max_keys: usize,
     /// What limits tools and resources that say nothing; default nothing.
@@ -30,14 +34,15 @@ pub struct Quotas {
     pub denial_limit: Option<Rate>,
 }
 
-pub(super) fn check(raw: RawQuotas, at: &At<'_>, faults: &mut Faults) -> Quotas {
-    let default = raw.default;
+pub(super) fn check(mut raw: RawQuotas, file: &Path, at: &At<'_>, faults: &mut Faults) -> Quotas {
+    let default = raw.default.take();
     Quotas {
         max_keys: raw.max_keys,
         default: default.map_or_else(Vec::new, |raw| {
             rate_limit::check(raw, &at.key("default"), faults)
         }),
         denial_limit: rate_limit::rate_or_none(&raw.denial_limit, &at.key("denialLimit"), faults),
+        store: quota_store::check(raw, file, at, faults),
     }
 }
 

@@ -80,9 +80,21 @@ pub(super) struct RawPrincipal {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(rename = "Quotas")]
 pub(super) struct RawQuotas {
-    /// `memory`: in this process, so that each replica counts for itself.
-    store: RawStore,
-    /// Buckets held at most, one per limit and caller that it counts apart.
+    /// `memory`: in this process, so that each replica counts for itself. Or the URL of a Redis or Valkey
+    /// server that replicas share: `redis://user:password@host:port/database`, `rediss://` with TLS,
+    /// `redis+unix:///path?db=0`, `redis+cluster://host1,host2` or `redis+sentinel://host1,host2/service`.
+    /// It may hold a password, so write it as `${REDIS_URL}` or `${file:PATH}`.
+    pub(super) store: String,
+    /// What becomes of calls with limits while the store fails.
+    pub(super) on_store_failure: RawOnStoreFailure,
+    /// How long a call waits for the store before it counts as failing: 5ms to 1s.
+    pub(super) store_timeout: String,
+    /// The certificates (PEM) that the store's own must be issued by, for `rediss`. Default: those that the system trusts.
+    pub(super) store_ca: Option<String>,
+    /// What keys in the store begin with; deployments that share a store need different ones. 1 to 64 letters,
+    /// digits, `.`, `_`, `-` or `:`.
+    pub(super) key_prefix: String,
+    /// Buckets held at most in this process, one per limit and caller that it counts apart.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub(super) max_keys: usize,
     /// The limits of every tool and resource without a `rateLimit` of its own. Default: unlimited.
@@ -95,7 +107,11 @@ pub(super) struct RawQuotas {
 impl Default for RawQuotas {
     fn default() -> Self {
         Self {
-            store: RawStore::Memory,
+            store: "memory".into(),
+            on_store_failure: RawOnStoreFailure::Local,
+            store_timeout: "75ms".into(),
+            store_ca: None,
+            key_prefix: "tollgate".into(),
             max_keys: 1_000_000,
             default: None,
             denial_limit: "60/1m".into(),
@@ -103,12 +119,14 @@ impl Default for RawQuotas {
     }
 }
 
-/// A store for rate limits.
-#[derive(Deserialize, Serialize, JsonSchema)]
+/// `local`: each replica counts for itself. `deny`: they are refused. `allow`: they are let through uncounted.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
 #[serde(rename_all = "camelCase")]
-#[schemars(rename = "Store")]
-enum RawStore {
-    Memory,
+#[schemars(rename = "OnStoreFailure")]
+pub(super) enum RawOnStoreFailure {
+    Local,
+    Deny,
+    Allow,
 }
 
 /// What the server tells about itself.

@@ -60,18 +60,11 @@ fn line(text: &mut String, span: &SpanData) {
         let _ = write!(text, " {}", Inert(&outcome.as_str()));
     }
     if let Some(decision) = find(names::QUOTA) {
-        let part = |name| {
-            find(name).map_or(0, |value| match value {
-                Value::I64(number) => *number,
-                _ => 0,
-            })
-        };
-        let (remaining, limit) = (part(names::QUOTA_REMAINING), part(names::QUOTA_LIMIT));
-        let _ = write!(
-            text,
-            " quota={} {remaining}/{limit}",
-            Inert(&decision.as_str())
-        );
+        let _ = write!(text, " quota={}", Inert(&decision.as_str()));
+        let (remaining, limit) = (find(names::QUOTA_REMAINING), find(names::QUOTA_LIMIT));
+        if let (Some(Value::I64(remaining)), Some(Value::I64(limit))) = (remaining, limit) {
+            let _ = write!(text, " {remaining}/{limit}");
+        }
         if let Some(policy) = find(names::QUOTA_POLICY) {
             let _ = write!(text, " ({})", Inert(&policy.as_str()));
         }

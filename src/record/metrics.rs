@@ -13,7 +13,7 @@ mod series;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{BoundCounter, Counter, Meter, MeterProvider as _};
+use opentelemetry::metrics::{BoundCounter, Counter, Histogram, Meter, MeterProvider as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
@@ -31,6 +31,10 @@ use series::Series;
 const SERIES_PER_TARGET: usize = 64;
 /// Reloads add targets, and those they remove keep their series: room for as many again.
 const GROWTH: usize = 2;
+/// In seconds; a call waits for the store no longer than a second.
+const STORE_BOUNDARIES: [f64; 10] = [
+    0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.075, 0.25,
+];
 /// What the SDK allows each instrument unless told otherwise.
 const USUAL_SERIES: usize = 2_000;
 
@@ -40,6 +44,7 @@ pub struct Metrics {
     shadow_denials: Counter<u64>,
     edge_refusals: Counter<u64>,
     edge: Edge,
+    store_latency: Histogram<f64>,
     unauthenticated: Unauthenticated,
     registry: Registry,
     /// Holds the instruments' readers.
@@ -103,6 +108,12 @@ impl Metrics {
                 .with_description("Requests that the HTTP edge refused")
                 .build(),
             edge: Edge::new(&meter),
+            store_latency: meter
+                .f64_histogram(names::QUOTA_STORE_LATENCY)
+                .with_unit("s")
+                .with_description("How long the quota store took to count a call")
+                .with_boundaries(STORE_BOUNDARIES.to_vec())
+                .build(),
             unauthenticated: Unauthenticated::new(&meter),
             registry,
             _provider: provider,
@@ -116,6 +127,11 @@ impl Metrics {
             KeyValue::new(names::REASON, reason),
         ];
         self.shadow_denials.add(1, &labels);
+    }
+
+    /// The quota store answered.
+    pub(super) fn store_answered(&self, took: Duration) {
+        self.store_latency.record(took.as_secs_f64(), &[]);
     }
 
     /// The edge refused a request.

@@ -53,12 +53,17 @@ pub(super) const KEYS_FAILURES: &str = "tollgate.issuer.keys.failures";
 pub(super) const CONFIG_RELOADS: &str = "tollgate.config.reloads";
 pub(super) const CONFIG_CURRENT: &str = "tollgate.config.current";
 pub(super) const CONFIG_GENERATION: &str = "tollgate.config.generation";
+pub(super) const QUOTA_STORE_UP: &str = "tollgate.quota.store.up";
+pub(super) const QUOTA_STORE_TRANSITIONS: &str = "tollgate.quota.store.transitions";
+pub(super) const QUOTA_STORE_LATENCY: &str = "tollgate.quota.store.duration";
+pub(super) const QUOTA_DECISIONS: &str = "tollgate.quota.decisions";
 pub(super) const BUILD_INFO: &str = "tollgate.build.info";
 
 pub(super) const TARGET: &str = "tollgate.target";
 pub(super) const REASON: &str = "tollgate.reason";
 /// What came of it. Without the prefix, as is usual for it.
 pub(super) const RESULT: &str = "result";
+pub(super) const DECIDED_BY: &str = "tollgate.quota.decided_by";
 pub(super) const ISSUER: &str = "tollgate.issuer";
 pub(super) const VERSION: &str = "tollgate.version";
 /// Stands for every name that a caller made up.

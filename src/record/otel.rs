@@ -222,6 +222,9 @@ fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<
         }
     }
     all.extend(quota(record, error).into_iter().flatten());
+    if record.uncounted {
+        all.push(KeyValue::new(names::QUOTA, "uncounted"));
+    }
     if !record.would_deny.is_empty() {
         let reasons: Vec<String> = record.would_deny.iter().map(ToString::to_string).collect();
         all.push(KeyValue::new(names::WOULD_DENY, reasons.join(",")));

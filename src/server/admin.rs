@@ -59,6 +59,12 @@ impl BoundAdmin {
         let targets = pipeline.catalog.targets().len();
         let metrics = Metrics::new(service, targets, move || state(&observed));
         pipeline.recorder.measure(metrics?);
+        let recorder = Arc::downgrade(&pipeline.recorder);
+        pipeline.quotas.tell_store_latency(move |took| {
+            if let Some(recorder) = recorder.upgrade() {
+                recorder.store_answered(took);
+            }
+        });
         let admin = Arc::new(Admin::new(Arc::clone(surface)));
         Ok(Self {
             address,
@@ -105,6 +111,7 @@ fn state(surface: &Weak<ArcSwap<HttpSurface>>) -> Option<State> {
         listeners: count(pipeline.listeners.count()),
         unsent: count(pipeline.load.unsent()),
         keys: pipeline.authenticator.key_states(),
+        quota_store: pipeline.quotas.store_state(),
         failing_sources: count(pipeline.failures.sources()),
         uncounted_failures: pipeline.failures.uncounted(),
         config: ConfigState {

@@ -84,6 +84,7 @@ impl BoundServer {
     /// connections are closed, spans are sent out.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let (close, closed) = oneshot::channel();
+        self.reloader.pipeline().quotas.connect();
         // Without a sender there is nobody left to wait for.
         let listening = serve(
             self.listener,

@@ -4,31 +4,24 @@
 //! through the same fields (`from_config`).
 
 use std::collections::BTreeMap;
-use std::mem::take;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::admin::AdminAddress;
-use super::fixed::Fixed;
 use super::{Server, StartError};
 use crate::auth::{
-    ApiKey, ApiKeyFile, Authenticator, ClaimNames, Introspection, Issuer, LocalIdentity,
-    NoRandomness, Principal, ScopeInclusion, random_secret,
+    ApiKey, ApiKeyFile, ClaimNames, Introspection, Issuer, LocalIdentity, Principal, ScopeInclusion,
 };
 use crate::clock::Clock;
 use crate::config::Origin;
-use crate::mcp::{Mcp, ServerInfo};
-use crate::pipeline::{Lasting, Load, Pipeline, Reloads};
-use crate::quota::{DenialLimit, FailureLimit, Quotas};
-use crate::record::{Exporter, Recorder, Tracing, TracingError};
-use crate::run::Places;
-use crate::tool::{Catalog, Quota, Resource, Tool};
+use crate::mcp::ServerInfo;
+use crate::pipeline::Pipeline;
+use crate::quota::StoreSettings;
+use crate::record::{Exporter, Tracing};
+use crate::tool::{Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
 
-/// Who signs the demo's tokens, and whom they are for.
-const DEV_ISSUER: &str = "urn:tollgate:dev";
-const DEV_AUDIENCE: &str = "tollgate-dev";
 /// Failed authentications per address.
 const FAILURE_LIMIT: Quota = Quota::per_second(100).burst(5 * 100);
 /// Refused calls per caller.
@@ -55,6 +48,7 @@ pub struct ServerBuilder {
     pub(super) max_in_flight: usize,
     pub(super) max_in_flight_per_tenant: Option<usize>,
     pub(super) max_quota_keys: usize,
+    pub(super) quota_store: Option<StoreSettings>,
     pub(super) failure_limit: Quota,
     pub(super) shutdown_delay: Duration,
     pub(super) denial_limit: Option<Quota>,
@@ -87,6 +81,7 @@ impl Default for ServerBuilder {
             max_in_flight: 1_024,
             max_in_flight_per_tenant: None,
             max_quota_keys: 1_000_000,
+            quota_store: None,
             failure_limit: FAILURE_LIMIT,
             shutdown_delay: Duration::ZERO,
             denial_limit: Some(DENIAL_LIMIT),
@@ -167,6 +162,12 @@ impl ServerBuilder {
             address,
             is_required: true,
         });
+        self
+    }
+
+    /// Counts calls in a store that replicas share. Default: in this process.
+    pub fn quota_store(mut self, store: StoreSettings) -> Self {
+        self.quota_store = Some(store);
         self
     }
 
@@ -255,13 +256,6 @@ impl ServerBuilder {
         self.trace(Exporter::Console)
     }
 
-    fn load(&self) -> Arc<Load> {
-        let per_tenant = self.max_in_flight_per_tenant;
-        let per_tenant = per_tenant.unwrap_or_else(|| half_of(self.max_in_flight));
-        let max_unsent = self.http.limits.max_unsent_bytes;
-        Load::new(self.max_in_flight, per_tenant, max_unsent)
-    }
-
     /// Checks everything.
     ///
     /// # Errors
@@ -278,120 +272,4 @@ impl ServerBuilder {
     ) -> Result<Server, StartError> {
         self.assemble(Some(before), dev)
     }
-
-    fn assemble(
-        mut self,
-        before: Option<&Pipeline>,
-        dev: Option<Arc<DevMint>>,
-    ) -> Result<Server, StartError> {
-        let (wanted, load) = (Fixed::of(&self), self.load());
-        let (tools, resources) = (take(&mut self.tools), take(&mut self.resources));
-        let catalog = match before {
-            Some(before) => before.catalog.followed_by(tools, resources),
-            None => Catalog::build(tools, resources),
-        };
-        let catalog = catalog.map_err(|faults| StartError::of_catalog(faults, &self.places))?;
-        let dev = match self.dev {
-            true => Some(self.open_for_dev(&catalog, dev)?),
-            false => None,
-        };
-        let serves_stdio = self.local.is_some();
-        let mut authenticator = Authenticator::new(
-            self.issuers,
-            self.claims,
-            self.scope_inclusion,
-            self.clock.clone(),
-        )
-        .with_api_keys(self.api_keys, self.api_key_file);
-        if let Some(introspection) = self.introspection {
-            authenticator = authenticator.with_introspection(introspection);
-        }
-        if let Some(identity) = self.local {
-            authenticator = authenticator.with_local(identity);
-        }
-        if let Some(principal) = self.anonymous {
-            authenticator = authenticator.with_anonymous(principal);
-        }
-        let pipeline = if let Some(before) = before {
-            before.followed_by(authenticator.with_keys_of(&before.authenticator), catalog)
-        } else {
-            let tracing = tracing(self.tracing, &self.service, &self.exporters)?;
-            Pipeline {
-                places: Places::new(&catalog, half_of(self.max_in_flight)),
-                authenticator,
-                catalog,
-                lasting: Arc::new(Lasting {
-                    failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
-                    denials: DenialLimit::new(self.denial_limit, self.clock.clone()),
-                    quotas: Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
-                    load,
-                    recorder: Arc::new(Recorder::new(self.clock, tracing)),
-                    changes: Arc::default(),
-                    listeners: Arc::default(),
-                    cancellations: Arc::default(),
-                    reloads: Reloads::default(),
-                }),
-            }
-        };
-        Ok(Server {
-            mcp: Arc::new(Mcp::new(&pipeline, self.info)),
-            pipeline: Arc::new(pipeline),
-            http: self.http,
-            admin: self.admin,
-            service: self.service,
-            shutdown_delay: self.shutdown_delay,
-            shutdown_grace: self.shutdown_grace,
-            serves_stdio,
-            dev,
-            wanted,
-        })
-    }
-
-    /// Trusts the demo's tokens, and lets stdio speak for somebody. Tokens that `before` handed out
-    /// stay good.
-    fn open_for_dev(
-        &mut self,
-        catalog: &Catalog,
-        before: Option<Arc<DevMint>>,
-    ) -> Result<Arc<DevMint>, StartError> {
-        let dev = match before {
-            Some(before) => before,
-            None => Arc::new(dev_mint(&self.clock)?),
-        };
-        let issuer = Issuer::hs256(DEV_ISSUER, [&dev.audience], &dev.secret)?;
-        self.issuers.push(issuer);
-        if self.local.is_none() {
-            let principal = Principal::configured("acme", "local-dev", catalog.scopes());
-            self.local = principal.ok().map(LocalIdentity::Principal);
-        }
-        Ok(dev)
-    }
-}
-
-/// What was made by the embedding program, else what the exporters need.
-fn tracing(
-    own: Option<Tracing>,
-    service: &str,
-    exporters: &[Exporter],
-) -> Result<Option<Tracing>, TracingError> {
-    match own {
-        Some(own) => Ok(Some(own)),
-        None if exporters.is_empty() => Ok(None),
-        None => Tracing::new(service, exporters).map(Some),
-    }
-}
-
-/// What a single tool or tenant may have of all places, unless told otherwise.
-fn half_of(places: usize) -> usize {
-    places.div_ceil(2).max(1)
-}
-
-/// A secret that no other process knows, so that a token minted by one demo is no key to another.
-fn dev_mint(clock: &Clock) -> Result<DevMint, NoRandomness> {
-    Ok(DevMint {
-        issuer: DEV_ISSUER.to_owned(),
-        audience: DEV_AUDIENCE.to_owned(),
-        secret: random_secret()?,
-        clock: clock.clone(),
-    })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::ServerBuilder;
 use super::admin::AdminAddress;
+use crate::quota::StoreSettings;
 use crate::record::Exporter;
 use crate::tool::Quota;
 use crate::transport::http::{Limits, Tls};
@@ -22,6 +23,7 @@ pub(super) struct Fixed {
     max_in_flight: usize,
     max_in_flight_per_tenant: Option<usize>,
     max_quota_keys: usize,
+    quota_store: Option<StoreSettings>,
     failure_limit: Quota,
     denial_limit: Option<Quota>,
     shutdown_delay: Duration,
@@ -40,6 +42,7 @@ impl Fixed {
             max_in_flight: builder.max_in_flight,
             max_in_flight_per_tenant: builder.max_in_flight_per_tenant,
             max_quota_keys: builder.max_quota_keys,
+            quota_store: builder.quota_store.clone(),
             failure_limit: builder.failure_limit,
             denial_limit: builder.denial_limit,
             shutdown_delay: builder.shutdown_delay,
@@ -89,6 +92,7 @@ impl Fixed {
                 "quotas.maxKeys",
                 self.max_quota_keys == other.max_quota_keys,
             ),
+            ("quotas.store", self.quota_store == other.quota_store),
             (
                 "auth.failureLimit",
                 self.failure_limit == other.failure_limit,

@@ -11,6 +11,7 @@ mod introspection;
 mod issuers;
 mod limits;
 mod policy;
+mod quota_store;
 
 use std::collections::BTreeMap;
 
@@ -45,6 +46,7 @@ impl ServerBuilder {
             shutdown_delay: config.server.shutdown_delay,
             failure_limit: limits::quota(config.auth.failure_limit),
             denial_limit: config.quotas.denial_limit.map(limits::quota),
+            quota_store: quota_store::settings(config.quotas.store.as_ref(), &mut faults),
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             ..Self::default()

@@ -1,7 +1,9 @@
 //! Whether the server may be sent calls: what `/readyz` answers, on every listener.
 //!
 //! One issuer without usable keys makes the whole server not ready, though others' tokens are still
-//! served: callers of that issuer would be refused here and may be served by another replica.
+//! served: callers of that issuer would be refused here and may be served by another replica. A quota
+//! store that fails makes it not ready only where calls are refused meanwhile; else the body tells how
+//! calls are counted.
 
 use bytes::Bytes;
 use serde_json::json;
@@ -9,6 +11,7 @@ use serde_json::json;
 use crate::auth::KeyState;
 use crate::error::CallError;
 use crate::pipeline::{Pipeline, Standing};
+use crate::quota::{OnStoreFailure, StoreState};
 
 /// The status and the JSON body.
 pub(super) fn readiness(pipeline: &Pipeline) -> (u16, Bytes) {
@@ -19,21 +22,42 @@ pub(super) fn readiness(pipeline: &Pipeline) -> (u16, Bytes) {
             Bytes::from_static(b"{\"status\":\"draining\"}"),
         );
     }
-    match without_keys(&pipeline.authenticator.key_states()) {
-        Some(body) => (unavailable, body),
-        None => (200, ready(pipeline.reloads.state().standing)),
+    if let Some(body) = without_keys(&pipeline.authenticator.key_states()) {
+        return (unavailable, body);
+    }
+    let mut body = json!({"status": "ready"});
+    let mut status = 200;
+    if let Some(store) = pipeline.quotas.store_state() {
+        let (is_ready, quotas) = who_counts(&store);
+        body["quotas"] = json!(quotas);
+        if !is_ready {
+            body["status"] = json!("quota store unavailable");
+            status = unavailable;
+        }
+    }
+    if let Some(config) = of_file(pipeline.reloads.state().standing) {
+        body["config"] = json!(config);
+    }
+    (status, Bytes::from(body.to_string()))
+}
+
+/// Whether calls with limits are served, and who counts them just now, where replicas share a store.
+fn who_counts(store: &StoreState) -> (bool, &'static str) {
+    match (store.is_up, store.on_failure) {
+        (true, _) => (true, "store"),
+        (false, OnStoreFailure::Deny) => (false, "deny"),
+        (false, mode) => (true, mode.as_str()),
     }
 }
 
 /// Ready all the same: what was served before is served on. No word on what is wrong, since anybody
 /// may ask.
-fn ready(standing: Standing) -> Bytes {
-    let config = match standing {
-        Standing::Current => return Bytes::from_static(b"{\"status\":\"ready\"}"),
-        Standing::NeedsRestart => "the file has changes that need a restart",
-        Standing::Refused => "the file could not be loaded: still serving the one before",
-    };
-    Bytes::from(json!({"status": "ready", "config": config}).to_string())
+fn of_file(standing: Standing) -> Option<&'static str> {
+    match standing {
+        Standing::Current => None,
+        Standing::NeedsRestart => Some("the file has changes that need a restart"),
+        Standing::Refused => Some("the file could not be loaded: still serving the one before"),
+    }
 }
 
 /// The answer that names the issuers whose tokens cannot be verified, if there are any.

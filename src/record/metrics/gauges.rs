@@ -7,6 +7,7 @@ use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use super::super::names;
 use crate::auth::KeyState;
+use crate::quota::StoreState;
 
 /// How the server stands at one moment.
 pub struct State {
@@ -24,6 +25,8 @@ pub struct State {
     pub keys: Vec<KeyState>,
     /// Addresses with recent failed authentications.
     pub failing_sources: u64,
+    /// How it stands with the store of the counts, where replicas share one.
+    pub quota_store: Option<StoreState>,
     /// Failed authentications that there was no room to count.
     pub uncounted_failures: u64,
     /// Callers with recent refused calls.
@@ -94,6 +97,7 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
     register_floods(meter, &observe);
     register_keys(meter, &observe);
     register_config(meter, &observe);
+    register_store(meter, &observe);
     meter
         .u64_observable_gauge(names::BUILD_INFO)
         .with_description("Always 1; the label tells the version")
@@ -193,6 +197,43 @@ fn register_config(meter: &Meter, observe: &Observe) {
             gauge.observe(state.config.generation, &[]);
         }))
         .build();
+}
+
+fn register_store(meter: &Meter, observe: &Observe) {
+    meter
+        .u64_observable_gauge(names::QUOTA_STORE_UP)
+        .with_description("1 while calls are counted in the quota store, 0 while it fails")
+        .with_callback(of_store(observe, |store, gauge| {
+            gauge.observe(u64::from(store.is_up), &[]);
+        }))
+        .build();
+    meter
+        .u64_observable_counter(names::QUOTA_STORE_TRANSITIONS)
+        .with_description("How often the quota store became good or failed")
+        .with_callback(of_store(observe, |store, counter| {
+            counter.observe(store.transitions, &[]);
+        }))
+        .build();
+    meter
+        .u64_observable_counter(names::QUOTA_DECISIONS)
+        .with_description("Calls with limits, by who decided them: the store, or without it this process or nobody")
+        .with_callback(of_store(observe, |store, counter| {
+            for (by, calls) in store.decisions {
+                counter.observe(calls, &[KeyValue::new(names::DECIDED_BY, by.as_str())]);
+            }
+        }))
+        .build();
+}
+
+fn of_store<T>(
+    observe: &Observe,
+    tell: impl Fn(StoreState, &dyn AsyncInstrument<T>) + Send + Sync + 'static,
+) -> impl Fn(&dyn AsyncInstrument<T>) + Send + Sync + 'static {
+    of_state(observe, move |state, instrument| {
+        if let Some(store) = state.quota_store {
+            tell(store, instrument);
+        }
+    })
 }
 
 fn of_state<T>(

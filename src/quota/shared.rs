@@ -1,0 +1,287 @@
+//! Buckets that replicas share, in a Redis or Valkey server.
+//!
+//! One round trip a call, one script on the server's clock ([`script`]). What the store answers is
+//! mirrored in this process's own buckets, and what these know goes along with each request, so that
+//! a store that has forgotten (`FLUSHALL`, a restart, a failover) gives nothing back that this process
+//! knows to be spent. When the store fails ([`link`]), a call costs its timeout at most, the next ones
+//! nothing, and [`OnStoreFailure`] says what becomes of them.
+
+mod address;
+mod connect;
+mod fault;
+mod key;
+mod link;
+mod numbers;
+mod pace;
+mod script;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use smallvec::SmallVec;
+use tokio::time::timeout;
+
+pub use address::{AddressError, StoreAddress};
+pub use numbers::DecidedBy;
+pub use script::script_on_clock;
+
+use super::bucket::BucketKey;
+use super::gcra::{Steps, Verdict};
+use super::memory::{Buckets, Charge, Verdicts, admits};
+use crate::auth::Principal;
+use crate::clock::Clock;
+use crate::tool::{BoundLimit, Quota};
+use connect::{Connection, Connector};
+use fault::StoreFault;
+use key::{bucket_key, first_probe_key, is_prefix, probe_key};
+use link::{Link, Live, Prover, keep};
+use numbers::Numbers;
+use script::{Counter, Entry, bounded};
+
+/// What becomes of calls with limits while the store fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnStoreFailure {
+    /// Each replica counts for itself, starting from what it knows of the store's buckets.
+    #[default]
+    Local,
+    /// They are refused.
+    Deny,
+    /// They are let through uncounted.
+    Allow,
+}
+
+impl OnStoreFailure {
+    /// As it stands in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Deny => "deny",
+            Self::Allow => "allow",
+        }
+    }
+}
+
+/// A store and how to use it. `Debug` shows no password.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoreSettings {
+    /// Where it is.
+    pub address: StoreAddress,
+    /// What becomes of calls while it fails.
+    pub on_failure: OnStoreFailure,
+    /// How long one call may wait for it: 5 ms to 1 s.
+    pub timeout: Duration,
+    /// What its keys begin with: 1 to 64 letters, digits, `.`, `_`, `-` or `:`.
+    pub key_prefix: String,
+    /// The certificates (PEM) that its own must be issued by; none: the system's.
+    pub roots: Option<Vec<u8>>,
+}
+
+impl StoreSettings {
+    /// The store at `address`, with the defaults: 75 ms, keys under `tollgate`, each replica for itself
+    /// when it fails.
+    pub fn new(address: StoreAddress) -> Self {
+        Self {
+            address,
+            on_failure: OnStoreFailure::default(),
+            timeout: Duration::from_millis(75),
+            key_prefix: "tollgate".to_owned(),
+            roots: None,
+        }
+    }
+
+    /// Whether a text can stand before the keys.
+    pub fn is_key_prefix(text: &str) -> bool {
+        is_prefix(text)
+    }
+}
+
+/// How it stands with the store.
+#[derive(Clone, Debug)]
+pub struct StoreState {
+    /// Whether it is good.
+    pub is_up: bool,
+    /// What becomes of calls when it is not.
+    pub on_failure: OnStoreFailure,
+    /// How often it became good or failed.
+    pub transitions: u64,
+    /// How many calls were decided, by whom.
+    pub decisions: [(DecidedBy, u64); 4],
+}
+
+/// The store in use.
+pub(super) struct SharedStore {
+    connector: Connector,
+    counter: Counter,
+    link: Link,
+    is_kept: AtomicBool,
+    on_failure: OnStoreFailure,
+    timeout: Duration,
+    prefix: String,
+    clock: Clock,
+    numbers: Numbers,
+}
+
+impl SharedStore {
+    pub(super) fn new(settings: StoreSettings, clock: Clock) -> Self {
+        Self {
+            link: Link::new(first_probe_key(&settings.key_prefix)),
+            connector: Connector::new(settings.address, settings.roots),
+            counter: Counter::new(),
+            is_kept: AtomicBool::new(false),
+            on_failure: settings.on_failure,
+            timeout: settings.timeout,
+            prefix: settings.key_prefix,
+            clock,
+            numbers: Numbers::default(),
+        }
+    }
+
+    pub(super) fn on_failure(&self) -> OnStoreFailure {
+        self.on_failure
+    }
+
+    pub(super) fn numbers(&self) -> &Numbers {
+        &self.numbers
+    }
+
+    pub(super) fn state(&self) -> StoreState {
+        StoreState {
+            is_up: self.link.is_good(),
+            on_failure: self.on_failure,
+            transitions: self.numbers.transitions(),
+            decisions: self.numbers.decisions(),
+        }
+    }
+
+    /// Starts to connect, once; from within a runtime.
+    pub(super) fn keep_connected(self: &Arc<Self>) {
+        if !self.is_kept.load(Ordering::Relaxed) && !self.is_kept.swap(true, Ordering::AcqRel) {
+            tokio::spawn(keep(Arc::downgrade(self)));
+        }
+    }
+
+    /// Counts one call in the store, and what came of it in `mirror`; `None` when the store fails.
+    pub(super) async fn take(
+        self: &Arc<Self>,
+        principal: &Principal,
+        limits: &[BoundLimit],
+        charges: &mut [Charge<BucketKey>],
+        mirror: &Buckets<BucketKey>,
+    ) -> Option<Verdicts> {
+        self.keep_connected();
+        let keys: SmallVec<[String; 1]> = limits
+            .iter()
+            .map(|limit| bucket_key(&self.prefix, principal, limit))
+            .collect();
+        for charge in &mut *charges {
+            charge.steps = bounded(charge.steps);
+        }
+        // Before the request leaves: what is mirrored must not lie further ahead than it does there.
+        let sent = self.clock.monotonic();
+        let entries: SmallVec<[Entry<'_>; 1]> = charges
+            .iter()
+            .zip(&keys)
+            .map(|(charge, key)| Entry {
+                key,
+                steps: charge.steps,
+                is_enforced: charge.is_enforced,
+                hint: mirror.ahead(&charge.key, sent),
+            })
+            .collect();
+        let verdicts = self.ask(&entries, charges).await?;
+        self.numbers
+            .answered_after(self.clock.monotonic().saturating_sub(sent));
+        let admitted = admits(charges, &verdicts);
+        for (charge, verdict) in charges.iter().zip(&verdicts) {
+            let ahead = match *verdict {
+                Verdict::Conforming { ahead, .. } if !admitted => ahead - charge.steps.increment,
+                Verdict::Conforming { ahead, .. } | Verdict::Exceeding { ahead, .. } => ahead,
+            };
+            mirror.raise(charge.key, ahead, sent);
+        }
+        Some(verdicts)
+    }
+
+    async fn ask(&self, entries: &[Entry<'_>], charges: &[Charge<BucketKey>]) -> Option<Verdicts> {
+        let mut live = None;
+        let asked = async {
+            let live = live.insert(self.link.live().await?);
+            tokio::select! {
+                answer = self.counter.run(&live.connection, entries) => {
+                    Some(answer.and_then(|answer| answer.verdicts(charges)))
+                }
+                // Another call has found out.
+                () = self.link.gone(live) => None,
+            }
+        };
+        let fault = match timeout(self.timeout, asked).await {
+            Ok(None) => return None,
+            Ok(Some(Ok(verdicts))) => return Some(verdicts),
+            Ok(Some(Err(fault))) => fault,
+            Err(_) => StoreFault::TimedOut,
+        };
+        self.fail(live.as_ref(), entries, &fault);
+        None
+    }
+
+    fn fail(&self, live: Option<&Arc<Live>>, entries: &[Entry<'_>], fault: &StoreFault) {
+        let key = entries.first().map(|entry| probe_key(entry.key));
+        let key = key.unwrap_or_else(|| first_probe_key(&self.prefix));
+        if self.link.fail(live, key, fault) {
+            self.changed(Err(fault));
+        }
+    }
+}
+
+impl Prover for SharedStore {
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    async fn connect(&self) -> Result<Connection, StoreFault> {
+        self.connector.connect().await
+    }
+
+    async fn prove(&self, connection: &Connection, key: &str) -> Result<(), StoreFault> {
+        let charge = Charge {
+            key: (),
+            // Never exceeded, so that every proof is a write; gone after some milliseconds.
+            steps: Steps::new(&Quota::per_second(1_000_000), 1),
+            is_enforced: true,
+        };
+        let entry = Entry {
+            key,
+            steps: charge.steps,
+            is_enforced: true,
+            hint: 0,
+        };
+        let proof = async {
+            let answer = self.counter.run(connection, &[entry]).await?;
+            answer.verdicts(&[charge])
+        };
+        match timeout(self.timeout, proof).await {
+            Ok(Ok(verdicts)) if admits(&[charge], &verdicts) => Ok(()),
+            Ok(Ok(_)) => Err(StoreFault::Nonsense),
+            Ok(Err(fault)) => Err(fault),
+            Err(_) => Err(StoreFault::TimedOut),
+        }
+    }
+
+    fn changed(&self, to: Result<(), &StoreFault>) {
+        self.numbers.changed();
+        self.tell(to);
+    }
+
+    fn tell(&self, how: Result<(), &StoreFault>) {
+        let (store, mode) = (self.connector.address(), self.on_failure.as_str());
+        match how {
+            Ok(()) => tracing::info!(%store, "the quota store is good: calls are counted there"),
+            Err(fault) => tracing::warn!(
+                %store,
+                onStoreFailure = mode,
+                "the quota store fails: {fault}"
+            ),
+        }
+    }
+}

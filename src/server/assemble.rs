@@ -1,0 +1,182 @@
+//! Settings become parts, and the parts a [`Server`].
+//!
+//! Beside the builder, so that what can be said and what is made of it are read apart. What outlasts
+//! a configuration is made once; a configuration that takes another's place gets what that one had.
+
+use std::mem::take;
+use std::sync::Arc;
+
+use super::builder::ServerBuilder;
+use super::fixed::Fixed;
+use super::{Server, StartError};
+use crate::auth::{Authenticator, Issuer, LocalIdentity, NoRandomness, Principal, random_secret};
+use crate::clock::Clock;
+use crate::mcp::Mcp;
+use crate::pipeline::{Lasting, Load, Pipeline, Reloads};
+use crate::quota::{DenialLimit, FailureLimit, Quotas, StoreSettings};
+use crate::record::{Exporter, Recorder, Tracing, TracingError};
+use crate::run::Places;
+use crate::tool::{BoundLimit, Catalog, Per, Terms};
+use crate::transport::http::DevMint;
+
+/// Who signs the demo's tokens, and whom they are for.
+const DEV_ISSUER: &str = "urn:tollgate:dev";
+const DEV_AUDIENCE: &str = "tollgate-dev";
+
+impl ServerBuilder {
+    /// A server, or what takes the place of `before` in one that runs.
+    pub(super) fn assemble(
+        mut self,
+        before: Option<&Pipeline>,
+        dev: Option<Arc<DevMint>>,
+    ) -> Result<Server, StartError> {
+        let wanted = Fixed::of(&self);
+        let (tools, resources) = (take(&mut self.tools), take(&mut self.resources));
+        let catalog = match before {
+            Some(before) => before.catalog.followed_by(tools, resources),
+            None => Catalog::build(tools, resources),
+        };
+        let catalog = catalog.map_err(|faults| StartError::of_catalog(faults, &self.places))?;
+        if let Some(store) = &self.quota_store {
+            check_slots(&catalog, store)?;
+        }
+        let dev = match self.dev {
+            true => Some(self.open_for_dev(&catalog, dev)?),
+            false => None,
+        };
+        let serves_stdio = self.local.is_some();
+        let authenticator = self.authenticator();
+        let pipeline = match before {
+            Some(before) => {
+                before.followed_by(authenticator.with_keys_of(&before.authenticator), catalog)
+            }
+            None => Pipeline {
+                places: Places::new(&catalog, half_of(self.max_in_flight)),
+                authenticator,
+                catalog,
+                lasting: Arc::new(self.lasting()?),
+            },
+        };
+        Ok(Server {
+            mcp: Arc::new(Mcp::new(&pipeline, self.info)),
+            pipeline: Arc::new(pipeline),
+            http: self.http,
+            admin: self.admin,
+            service: self.service,
+            shutdown_delay: self.shutdown_delay,
+            shutdown_grace: self.shutdown_grace,
+            serves_stdio,
+            dev,
+            wanted,
+        })
+    }
+
+    fn authenticator(&mut self) -> Authenticator {
+        let mut authenticator = Authenticator::new(
+            take(&mut self.issuers),
+            take(&mut self.claims),
+            take(&mut self.scope_inclusion),
+            self.clock.clone(),
+        )
+        .with_api_keys(take(&mut self.api_keys), self.api_key_file.take());
+        if let Some(introspection) = self.introspection.take() {
+            authenticator = authenticator.with_introspection(introspection);
+        }
+        if let Some(identity) = self.local.take() {
+            authenticator = authenticator.with_local(identity);
+        }
+        if let Some(principal) = self.anonymous.take() {
+            authenticator = authenticator.with_anonymous(principal);
+        }
+        authenticator
+    }
+
+    fn lasting(&mut self) -> Result<Lasting, TracingError> {
+        let tracing = tracing(self.tracing.take(), &self.service, &self.exporters)?;
+        let quotas = match self.quota_store.take() {
+            Some(store) => Quotas::shared(store, self.max_quota_keys, self.clock.clone()),
+            None => Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
+        };
+        Ok(Lasting {
+            failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
+            denials: DenialLimit::new(self.denial_limit, self.clock.clone()),
+            quotas,
+            load: self.load(),
+            recorder: Arc::new(Recorder::new(self.clock.clone(), tracing)),
+            changes: Arc::default(),
+            listeners: Arc::default(),
+            cancellations: Arc::default(),
+            reloads: Reloads::default(),
+        })
+    }
+
+    fn load(&self) -> Arc<Load> {
+        let per_tenant = self.max_in_flight_per_tenant;
+        let per_tenant = per_tenant.unwrap_or_else(|| half_of(self.max_in_flight));
+        let max_unsent = self.http.limits.max_unsent_bytes;
+        Load::new(self.max_in_flight, per_tenant, max_unsent)
+    }
+
+    /// Trusts the demo's tokens, and lets stdio speak for somebody. Tokens that `before` handed out
+    /// stay good.
+    fn open_for_dev(
+        &mut self,
+        catalog: &Catalog,
+        before: Option<Arc<DevMint>>,
+    ) -> Result<Arc<DevMint>, StartError> {
+        let dev = match before {
+            Some(before) => before,
+            None => Arc::new(dev_mint(&self.clock)?),
+        };
+        let issuer = Issuer::hs256(DEV_ISSUER, [&dev.audience], &dev.secret)?;
+        self.issuers.push(issuer);
+        if self.local.is_none() {
+            let principal = Principal::configured("acme", "local-dev", catalog.scopes());
+            self.local = principal.ok().map(LocalIdentity::Principal);
+        }
+        Ok(dev)
+    }
+}
+
+/// What was made by the embedding program, else what the exporters need.
+fn tracing(
+    own: Option<Tracing>,
+    service: &str,
+    exporters: &[Exporter],
+) -> Result<Option<Tracing>, TracingError> {
+    match own {
+        Some(own) => Ok(Some(own)),
+        None if exporters.is_empty() => Ok(None),
+        None => Tracing::new(service, exporters).map(Some),
+    }
+}
+
+/// What a single tool or tenant may have of all places, unless told otherwise.
+fn half_of(places: usize) -> usize {
+    places.div_ceil(2).max(1)
+}
+
+/// In a cluster, the buckets of one call lie on one node: by the tenant, or by the target where a limit
+/// counts all tenants together.
+fn check_slots(catalog: &Catalog, store: &StoreSettings) -> Result<(), StartError> {
+    let split = |terms: &Terms| {
+        let per_target = |limit: &BoundLimit| limit.limit().counts_per() == Per::Target;
+        let limits = terms.limits();
+        limits.iter().any(per_target) && !limits.iter().all(per_target)
+    };
+    let mut targets = catalog.targets().iter();
+    match targets.find(|target| store.address.is_cluster() && target.all_terms().any(split)) {
+        Some(target) => Err(StartError::SplitLimits(target.name().to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// A secret that no other process knows, so that a token minted by one demo is no key to another.
+fn dev_mint(clock: &Clock) -> Result<DevMint, NoRandomness> {
+    Ok(DevMint {
+        issuer: DEV_ISSUER.to_owned(),
+        audience: DEV_AUDIENCE.to_owned(),
+        secret: random_secret()?,
+        clock: clock.clone(),
+    })
+}
