@@ -39,7 +39,7 @@ const FLOORS: &[&[&str]] = &[
 
 /// Rooms that may import less than their floor allows: exactly these.
 const NARROW: &[(&str, &[&str])] = &[
-    ("source", &["tool", "auth", "clock", "json"]),
+    ("source", &["tool", "auth", "clock", "json", "network"]),
     ("config", &[]),
 ];
 
