@@ -22,11 +22,15 @@ mod admin;
 mod api_key;
 mod api_keys_file;
 mod auth;
+mod backend;
+mod breaker;
 mod document;
 mod duration;
 mod environment;
 mod expansion;
 mod faults;
+mod header_names;
+mod http;
 mod identity;
 mod interpolate;
 mod introspection;
@@ -60,10 +64,13 @@ pub use api_key::ApiKey;
 pub(crate) use api_key::{BAD_ID as BAD_API_KEY_ID, is_id as is_api_key_id, parse_expiry};
 pub(crate) use api_keys_file::{load_api_keys, parse_api_keys};
 pub use auth::{Auth, Claims};
+pub use backend::Backend;
+pub use breaker::Breaker;
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub use environment::{Environment, ProcessEnvironment};
 pub(crate) use environment::{names_otlp_endpoint, otel_service_name, user_data_folder};
 pub use faults::{Fault, Faults, Origin};
+pub use http::Http;
 pub use introspection::Introspection;
 pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};
 pub use policy::{Access, Mode, Policy};
@@ -72,7 +79,7 @@ pub use resource::Resource;
 pub use rule::{Rule, RuleEffect};
 pub use scope_set::ScopeSet;
 pub use server::Server;
-pub use source::Source;
+pub use source::{Source, SourceKind};
 pub use sql::{Binding, Sql, SqlResult};
 pub use stdio::Stdio;
 pub use telemetry::{Telemetry, TraceExporter};
@@ -169,17 +176,16 @@ impl Config {
 
 /// The second phase: the meaning of every section, once the shape is known to be right.
 fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) -> Config {
-    let sources = source::check(raw.sources, file, &top.key("sources"));
-    let names: Vec<&str> = sources.keys().map(String::as_str).collect();
+    let sources = source::check(raw.sources, file, &top.key("sources"), faults);
     let (tools_at, resources_at) = (top.key("tools"), top.key("resources"));
     let tools = raw.tools.into_iter().map(|(name, raw)| {
         let at = tools_at.key(&name);
-        tool::check(name, raw, &names, &at, faults)
+        tool::check(name, raw, &sources, &at, faults)
     });
     let tools: Vec<Tool> = tools.collect();
     let resources = raw.resources.into_iter().map(|(uri, raw)| {
         let at = resources_at.key(&uri);
-        resource::check(uri, raw, &names, &at, faults)
+        resource::check(uri, raw, &sources, &at, faults)
     });
     let resources: Vec<Resource> = resources.collect();
     let tenants = tenant::check(raw.tenants, &tools, &resources, &top.key("tenants"), faults);
@@ -263,7 +269,6 @@ mod tests {
                 "tollgate.yaml:3: server.max_body_bytes: unknown key `max_body_bytes`; did you mean `maxBodyBytes`?",
                 "tollgate.yaml:4: server.colour: unknown key `colour`",
                 "tollgate.yaml:6: tools.t: the key `description` is missing: What the tool does, for the model that chooses it",
-                "tollgate.yaml:6: tools.t: the key `sql` is missing: The SQL statement to run, and the limits of its result",
                 "tollgate.yaml:6: tools.t.ratelimit: unknown key `ratelimit`; did you mean `rateLimit`?",
             ]
         );

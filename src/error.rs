@@ -127,6 +127,11 @@ pub enum CallError {
     NotFound(String),
     /// What the tool depends on has too much to do.
     SourceBusy,
+    /// What the tool depends on failed before, and is left alone for a while.
+    SourceUnavailable {
+        /// Until it is tried again.
+        retry_after: Duration,
+    },
     /// What the tool depends on failed; the text is for the log.
     SourceFailed(String),
     /// A defect: a panic, an answer off its schema; the text is for the log.
@@ -174,6 +179,7 @@ impl CallError {
             Self::Refused(_) => row("refused", "Unprocessable Content", 422, 200, 42201, true, Failed),
             Self::NotFound(_) => row("not-found", "Unprocessable Content", 422, 200, 42202, true, Failed),
             Self::SourceBusy => row("source-busy", "Bad Gateway", 502, 200, 50202, true, Failed),
+            Self::SourceUnavailable { .. } => row("source-unavailable", "Service Unavailable", 503, 200, 50304, true, Failed),
             Self::SourceFailed(_) => row("source-failed", "Bad Gateway", 502, 200, 50201, true, Failed),
             Self::Internal(_) => row("internal", "Internal Server Error", 500, 200, -32603, false, Failed),
         }
@@ -211,6 +217,11 @@ impl CallError {
             Self::DeadlineExceeded => "The tool did not finish in time".into(),
             Self::Refused(text) | Self::NotFound(text) => text.as_str().into(),
             Self::SourceBusy => "A system behind the tool is busy; retry shortly".into(),
+            Self::SourceUnavailable { retry_after } => format!(
+                "A system behind the tool is unavailable; retry in {} s",
+                tenths_up(*retry_after)
+            )
+            .into(),
             Self::SourceFailed(_) => "A system behind the tool failed".into(),
             Self::Internal(_) => "The tool failed unexpectedly".into(),
         }
@@ -228,12 +239,15 @@ impl CallError {
     }
 
     /// Whether the operator should hear of it: a fault of ours, or behind us. Refusals under load and
-    /// at shutdown are not: callers could fill the log with them. Nor are missing keys: whoever loads
-    /// them says so, once for each try and not for each call.
+    /// at shutdown are not: callers could fill the log with them. Nor are missing keys and sources that
+    /// are left alone: whoever loads or leaves them says so, once and not for each call.
     pub fn is_incident(&self) -> bool {
         let is_known = matches!(
             self,
-            Self::Overloaded | Self::Draining | Self::KeysUnavailable
+            Self::Overloaded
+                | Self::Draining
+                | Self::KeysUnavailable
+                | Self::SourceUnavailable { .. }
         );
         self.row().rest_status >= 500 && !is_known
     }
@@ -241,9 +255,9 @@ impl CallError {
     /// When to try again, where waiting helps.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::QuotaExceeded { retry_after, .. } | Self::TooManyFailures { retry_after } => {
-                Some(*retry_after)
-            }
+            Self::QuotaExceeded { retry_after, .. }
+            | Self::TooManyFailures { retry_after }
+            | Self::SourceUnavailable { retry_after } => Some(*retry_after),
             Self::TooManyAtOnce
             | Self::KeysUnavailable
             | Self::QuotaUnavailable
@@ -339,6 +353,7 @@ impl From<ToolError> for CallError {
             ToolError::NotFound(text) => Self::NotFound(text),
             ToolError::InvalidArguments(text) => Self::InvalidArguments(ArgumentsError(text)),
             ToolError::Busy => Self::SourceBusy,
+            ToolError::Unavailable { retry_after } => Self::SourceUnavailable { retry_after },
             ToolError::DeadlineExceeded => Self::DeadlineExceeded,
             ToolError::Failed(cause) => Self::SourceFailed(cause),
             ToolError::Defect(cause) => Self::Internal(cause),

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use uuid::{NoContext, Timestamp, Uuid};
 
-pub use metrics::{Metrics, State};
+pub use metrics::{Metrics, SourceState, State};
 pub use otel::{Exporter, Tracing, TracingError};
 
 use crate::access::WouldDeny;

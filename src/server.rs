@@ -22,6 +22,7 @@ pub use start_error::StartError;
 
 use crate::mcp::Mcp;
 use crate::pipeline::Pipeline;
+use crate::source::resilience::Resilience;
 use crate::transport::http::{DevMint, HttpSettings};
 use crate::transport::stdio::StdioSurface;
 use admin::AdminAddress;
@@ -33,6 +34,7 @@ pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Server {
     pipeline: Arc<Pipeline>,
     mcp: Arc<Mcp>,
+    sources: Vec<Arc<Resilience>>,
     http: HttpSettings,
     admin: Option<AdminAddress>,
     service: String,

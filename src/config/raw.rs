@@ -6,8 +6,10 @@
 //! parsers than from a pattern. No `Debug`: the values may be secrets.
 
 mod auth;
+mod http;
 mod policy;
 mod server;
+mod source;
 mod tool;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,11 +20,13 @@ use serde::{Deserialize, Serialize};
 pub(super) use auth::{
     RawAlgorithm, RawApiKey, RawAuth, RawIntrospection, RawIssuer, RawJwks, RawKeyTimes, RawScope,
 };
+pub(super) use http::{RawHttp, RawHttpResult, RawMethod, RawNames};
 pub(super) use policy::{
     RawMode, RawOverride, RawRateLimit, RawRule, RawScopeSet, RawScopes, RawTenant,
 };
 pub(super) use server::{RawServer, RawTls};
-pub(super) use tool::{RawBinding, RawResource, RawResult, RawSource, RawSql, RawTool};
+pub(super) use source::{RawBreaker, RawBreakerSettings, RawSource};
+pub(super) use tool::{RawBinding, RawResource, RawResult, RawSql, RawTool};
 
 /// Configuration of a Tollgate server. Relative paths are relative to this file; in every string,
 /// ${X}, ${X:-default}, ${X:?message} read the environment, ${file:PATH} reads a file, and $$ is a dollar.

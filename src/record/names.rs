@@ -42,11 +42,16 @@ pub(super) const UNCOUNTED_FAILURES: &str = "tollgate.failure_limit.uncounted";
 pub(super) const KEYS_USABLE: &str = "tollgate.issuer.keys.usable";
 pub(super) const KEYS_AGE: &str = "tollgate.issuer.keys.age";
 pub(super) const KEYS_FAILURES: &str = "tollgate.issuer.keys.failures";
+pub(super) const BREAKER_STATE: &str = "tollgate.source.breaker.state";
+pub(super) const BREAKER_TRANSITIONS: &str = "tollgate.source.breaker.transitions";
+pub(super) const SOURCE_RETRIES: &str = "tollgate.source.retries";
 pub(super) const BUILD_INFO: &str = "tollgate.build.info";
 
 pub(super) const TARGET: &str = "tollgate.target";
 pub(super) const REASON: &str = "tollgate.reason";
 pub(super) const ISSUER: &str = "tollgate.issuer";
+pub(super) const SOURCE: &str = "tollgate.source";
+pub(super) const STATE: &str = "tollgate.state";
 pub(super) const VERSION: &str = "tollgate.version";
 /// Stands for every name that a caller made up.
 pub(super) const OTHER: &str = "_other";

@@ -13,7 +13,8 @@ use tokio::net::TcpListener;
 
 use super::StartError;
 use crate::pipeline::Pipeline;
-use crate::record::{Metrics, State};
+use crate::record::{Metrics, SourceState, State};
+use crate::source::resilience::{BreakerState, Resilience};
 use crate::transport::admin::Admin;
 
 /// Where the admin listener goes.
@@ -35,6 +36,7 @@ impl BoundAdmin {
     pub(super) async fn bind(
         wanted: AdminAddress,
         pipeline: &Arc<Pipeline>,
+        sources: Vec<Arc<Resilience>>,
         service: &str,
         hosts: &[String],
     ) -> Result<Self, StartError> {
@@ -55,7 +57,7 @@ impl BoundAdmin {
         };
         let observed = Arc::downgrade(pipeline);
         let targets = pipeline.catalog.targets().len();
-        let metrics = Metrics::new(service, targets, move || state(&observed));
+        let metrics = Metrics::new(service, targets, move || state(&observed, &sources));
         pipeline.recorder.measure(metrics?);
         let admin = Arc::new(Admin::new(Arc::clone(pipeline), hosts));
         Ok(Self {
@@ -85,7 +87,7 @@ impl BoundAdmin {
 }
 
 /// Weak, since the pipeline holds the numbers that ask for it.
-fn state(pipeline: &Weak<Pipeline>) -> Option<State> {
+fn state(pipeline: &Weak<Pipeline>, sources: &[Arc<Resilience>]) -> Option<State> {
     let pipeline = pipeline.upgrade()?;
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     Some(State {
@@ -94,5 +96,22 @@ fn state(pipeline: &Weak<Pipeline>) -> Option<State> {
         keys: pipeline.authenticator.key_states(),
         failing_sources: count(pipeline.failures.sources()),
         uncounted_failures: pipeline.failures.uncounted(),
+        sources: sources.iter().map(|source| source_state(source)).collect(),
     })
+}
+
+fn source_state(source: &Resilience) -> SourceState {
+    let entered = |state| source.entered(state);
+    SourceState {
+        source: source.name().to_owned(),
+        breaker: source.state().map(|state| match state {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        }),
+        opened: entered(BreakerState::Open),
+        half_opened: entered(BreakerState::HalfOpen),
+        closed: entered(BreakerState::Closed),
+        retries: source.retries(),
+    }
 }

@@ -40,7 +40,8 @@ impl BoundServer {
         let admin = match server.admin {
             Some(wanted) => {
                 let (service, hosts) = (&server.service, &http.allowed_hosts);
-                Some(BoundAdmin::bind(wanted, &pipeline, service, hosts).await?)
+                let sources = server.sources;
+                Some(BoundAdmin::bind(wanted, &pipeline, sources, service, hosts).await?)
             }
             None => None,
         };

@@ -18,6 +18,7 @@ use crate::mcp::{Mcp, ServerInfo};
 use crate::pipeline::{Load, Pipeline};
 use crate::quota::{FailureLimit, Quotas};
 use crate::record::{Exporter, Recorder, Tracing};
+use crate::source::resilience::Resilience;
 use crate::tool::{Catalog, Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
 
@@ -31,6 +32,8 @@ const FAILURE_LIMIT: Quota = Quota::per_second(100).burst(5 * 100);
 pub struct ServerBuilder {
     pub(super) tools: Vec<Tool>,
     pub(super) resources: Vec<Resource>,
+    /// How the sources of declared tools and resources take failures.
+    pub(super) sources: Vec<Arc<Resilience>>,
     pub(super) issuers: Vec<Issuer>,
     pub(super) claims: ClaimNames,
     pub(super) scope_inclusion: ScopeInclusion,
@@ -58,6 +61,7 @@ impl Default for ServerBuilder {
         Self {
             tools: Vec::new(),
             resources: Vec::new(),
+            sources: Vec::new(),
             issuers: Vec::new(),
             claims: ClaimNames::default(),
             scope_inclusion: ScopeInclusion::default(),
@@ -231,6 +235,9 @@ impl ServerBuilder {
         } else {
             None
         };
+        for source in &self.sources {
+            source.tell_time_by(&self.clock);
+        }
         let serves_stdio = self.local.is_some();
         let mut authenticator = Authenticator::new(
             self.issuers,
@@ -264,6 +271,7 @@ impl ServerBuilder {
         Ok(Server {
             mcp: Arc::new(Mcp::new(&pipeline, self.info)),
             pipeline,
+            sources: self.sources,
             http: self.http,
             admin: self.admin,
             service: self.service,

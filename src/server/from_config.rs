@@ -10,6 +10,7 @@ mod http;
 mod introspection;
 mod issuers;
 mod policy;
+mod sources;
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,9 @@ use crate::record::Exporter;
 use crate::tool::{UriTemplate, argument_names};
 pub(crate) use issuers::jws_algorithm;
 
-use declared::{declared_resource, declared_tool, open_sources};
+use declared::{declared_resource, declared_tool};
 use policy::govern;
+use sources::open_sources;
 
 impl ServerBuilder {
     /// The server that a configuration describes.
@@ -55,6 +57,8 @@ impl ServerBuilder {
             });
         }
         let sources = open_sources(&config.sources, &mut faults);
+        let troubles = sources.values().map(|source| &source.resilience);
+        builder.sources = troubles.cloned().collect();
         for tool in &config.tools {
             let own = config.tenants.iter();
             let own = own.filter_map(|(name, tenant)| Some((name, tenant.tools.get(&tool.name)?)));

@@ -6,6 +6,8 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use super::super::names;
+use super::sources;
+pub use super::sources::SourceState;
 use crate::auth::KeyState;
 
 /// How the server stands at one moment.
@@ -20,9 +22,11 @@ pub struct State {
     pub failing_sources: u64,
     /// Failed authentications that there was no room to count.
     pub uncounted_failures: u64,
+    /// How each source stands.
+    pub sources: Vec<SourceState>,
 }
 
-type Observe = Arc<dyn Fn() -> Option<State> + Send + Sync>;
+pub(super) type Observe = Arc<dyn Fn() -> Option<State> + Send + Sync>;
 
 pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send + Sync + 'static) {
     let observe: Observe = Arc::new(observe);
@@ -56,6 +60,7 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
         }))
         .build();
     register_keys(meter, &observe);
+    sources::register(meter, &observe);
     meter
         .u64_observable_gauge(names::BUILD_INFO)
         .with_description("Always 1; the label tells the version")
@@ -87,7 +92,7 @@ fn register_keys(meter: &Meter, observe: &Observe) {
         .build();
 }
 
-fn of_state<T>(
+pub(super) fn of_state<T>(
     observe: &Observe,
     tell: impl Fn(State, &dyn AsyncInstrument<T>) + Send + Sync + 'static,
 ) -> impl Fn(&dyn AsyncInstrument<T>) + Send + Sync + 'static {
