@@ -157,8 +157,9 @@ impl SqlTool {
         let answer = self.database.query(query).await;
         answer.map_err(|error| {
             let (health, again) = match &error {
-                // The thread opens the file anew for the next query.
-                QueryError::Engine(_) | QueryError::Locked => (Health::Bad, Some(Duration::ZERO)),
+                // The thread opens the file anew for the next query. What `Engine` tells is the
+                // statement's failure, which an argument may have caused.
+                QueryError::Unusable(_) | QueryError::Locked => (Health::Bad, Some(Duration::ZERO)),
                 QueryError::TooManyRows { .. } | QueryError::TooLarge { .. } => {
                     (Health::Good, None)
                 }

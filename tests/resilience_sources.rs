@@ -62,6 +62,10 @@ tools:
     description: d
     anyAuthenticated: true
     sql: {source: shop, statement: SELECT id FROM customers, result: many}
+  broken:
+    description: d
+    anyAuthenticated: true
+    sql: {source: shop, statement: "SELECT json('{') AS text", result: many}
   runaway:
     description: d
     anyAuthenticated: true

@@ -22,8 +22,9 @@ async fn a_broken_database_is_left_alone_and_used_again_once_it_is_whole() {
 }
 
 #[tokio::test]
-async fn statements_that_run_out_of_time_shut_nobody_out() {
+async fn statements_that_fail_or_run_out_of_time_shut_nobody_out() {
     let desk = Desk::open().await;
+    assert_eq!(desk.statuses("broken", 8).await, [502; 8]);
     assert_eq!(desk.statuses("runaway", 8).await, [504; 8]);
     assert_eq!(desk.call("customers").await.status, 200);
     assert_eq!(desk.breaker("shop").await, 0.0);

@@ -30,7 +30,9 @@ pub(super) async fn read(mut response: Response, reading: Reading) -> Result<Val
     // None was asked for, and unpacking what was not asked for is how bombs go off.
     let coding = response.headers().get(CONTENT_ENCODING);
     if coding.is_some_and(|coding| coding != "identity") {
-        return Err(broken("the answer is compressed, which was not asked for"));
+        return Err(nonsense(
+            "the answer is compressed, which was not asked for",
+        ));
     }
     let fits = |bytes: usize| bytes <= reading.max_bytes;
     let announced = usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
@@ -48,44 +50,40 @@ pub(super) async fn read(mut response: Response, reading: Reading) -> Result<Val
         return Ok(Value::Null);
     }
     if reading.text {
-        let text = String::from_utf8(bytes).map_err(|_| broken("the answer is no UTF-8 text"))?;
+        let text = String::from_utf8(bytes).map_err(|_| nonsense("the answer is no UTF-8 text"))?;
         return Ok(Value::String(text));
     }
     let Strict(value) = serde_json::from_slice(&bytes)
-        .map_err(|_| broken("the answer is no JSON, or holds a key twice in one object"))?;
+        .map_err(|_| nonsense("the answer is no JSON, or holds a key twice in one object"))?;
     Ok(value)
 }
 
 /// There was no answer, or it broke off. The kind of failure, without the library's words.
 pub(super) fn unanswered(error: &reqwest::Error) -> Failure {
-    if was_refused(error) {
+    let (cause, again) = if was_refused(error) {
         let cause = "the host has an address that is not public, and not in `allowPrivate`";
-        return Failure {
-            again: None,
-            ..broken(cause)
-        };
-    }
-    let (cause, again) = if error.is_body() || error.is_decode() {
+        (cause, None)
+    } else if error.is_body() || error.is_decode() {
         ("the answer broke off", None)
     } else if error.is_connect() {
         let cause = "no connection: the host cannot be reached, or its certificate is not trusted";
         (cause, Some(Duration::ZERO))
     } else {
-        (
-            "the connection broke before an answer",
-            Some(Duration::ZERO),
-        )
+        let cause = "the connection broke, or what came on it is no HTTP";
+        (cause, Some(Duration::ZERO))
     };
-    Failure {
-        again,
-        ..broken(cause)
-    }
-}
-
-fn broken(cause: &str) -> Failure {
     Failure {
         error: ToolError::Failed(cause.to_owned()),
         health: Health::Bad,
+        again,
+    }
+}
+
+/// An argument may have caused it, so it says nothing about the source.
+fn nonsense(cause: &str) -> Failure {
+    Failure {
+        error: ToolError::Failed(cause.to_owned()),
+        health: Health::Unknown,
         again: None,
     }
 }
