@@ -26,9 +26,9 @@ pub struct Breaker {
 /// `None` where the file says `off`.
 pub(super) fn check(raw: Option<RawBreaker>, at: &At<'_>, faults: &mut Faults) -> Option<Breaker> {
     let raw = match raw {
-        Some(RawBreaker::Off(_)) => return None,
+        Some(RawBreaker::Off(_) | RawBreaker::Switch(false)) => return None,
         Some(RawBreaker::On(raw)) => raw,
-        None => RawBreakerSettings::default(),
+        Some(RawBreaker::Switch(true)) | None => RawBreakerSettings::default(),
     };
     let mut read = |key, text: &str| {
         let least = Duration::from_millis(1);
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(breaker("{}").as_ref(), Some(&usual));
         let plain = good("sources: {shop: {sqlite: a}}");
         assert_eq!(plain.sources["shop"].breaker.as_ref(), Some(&usual));
-        assert_eq!(breaker("off"), None);
+        assert_eq!((breaker("off"), breaker("false")), (None, None));
         let pause = Duration::from_millis(50);
         assert_eq!(breaker("{pause: 50ms}"), Some(Breaker { pause, ..usual }));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 /// Where tools get their data: either `sqlite` or `http`.
@@ -21,6 +21,7 @@ pub(in crate::config) struct RawSource {
     pub(in crate::config) http: Option<String>,
     /// HTTP: headers of every request, such as `Authorization: Bearer ${CRM_TOKEN}`. Their values are secrets.
     #[serde(default)]
+    #[schemars(schema_with = "header_map")]
     pub(in crate::config) headers: BTreeMap<String, String>,
     /// HTTP: networks that are not public and may be reached all the same, such as `10.0.0.0/8`.
     #[serde(default)]
@@ -33,6 +34,16 @@ pub(in crate::config) struct RawSource {
     pub(in crate::config) breaker: Option<RawBreaker>,
 }
 
+/// Only plain names are keys here. Any other is reported like an unknown key, without what may be a
+/// secret behind a colon that lacks its space.
+fn header_map(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "patternProperties": {"^[A-Za-z0-9_.-]+$": {"type": "string"}},
+        "additionalProperties": false,
+    })
+}
+
 fn default_retries() -> u32 {
     2
 }
@@ -42,6 +53,8 @@ fn default_retries() -> u32 {
 #[serde(untagged)]
 #[schemars(rename = "Breaker")]
 pub(in crate::config) enum RawBreaker {
+    /// What YAML 1.1 makes of `off` and `on`.
+    Switch(bool),
     Off(RawOff),
     On(RawBreakerSettings),
 }
