@@ -240,6 +240,7 @@ mod tests {
         assert_eq!(config.resources[0].policy.access, Access::AnyAuthenticated);
         let own = &config.tenants["acme"].tools["get_customer"];
         assert_eq!(own.rate.unwrap().0.to_string(), "100/10s");
+        assert_eq!((config.sources.len(), config.tools.len()), (2, 2));
         assert_eq!(config.telemetry.service, "shop-tools");
         assert!(!format!("{config:?}").contains(SECRET));
     }
