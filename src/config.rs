@@ -23,6 +23,8 @@ mod admin;
 mod api_key;
 mod api_keys_file;
 mod auth;
+mod backend;
+mod breaker;
 mod concurrency;
 mod document;
 mod duration;
@@ -30,6 +32,8 @@ mod environment;
 mod expansion;
 mod faults;
 mod files_read;
+mod header_names;
+mod http;
 mod identity;
 mod interpolate;
 mod introspection;
@@ -65,6 +69,8 @@ pub use api_key::ApiKey;
 pub(crate) use api_key::{BAD_ID as BAD_API_KEY_ID, is_id as is_api_key_id, parse_expiry};
 pub(crate) use api_keys_file::{load_api_keys, parse_api_keys};
 pub use auth::{Auth, Claims};
+pub use backend::Backend;
+pub use breaker::Breaker;
 pub use concurrency::Concurrency;
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub use environment::{Environment, ProcessEnvironment};
@@ -72,6 +78,7 @@ pub(crate) use environment::{names_otlp_endpoint, otel_service_name, user_data_f
 pub(crate) use environment::{notify_socket, watchdog_period};
 pub use faults::{Fault, Faults, Origin};
 pub use files_read::FilesRead;
+pub use http::Http;
 pub use introspection::Introspection;
 pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};
 pub use policy::{Access, Mode, Policy};
@@ -82,7 +89,7 @@ pub use resource::Resource;
 pub use rule::{Rule, RuleEffect};
 pub use scope_set::ScopeSet;
 pub use server::Server;
-pub use source::Source;
+pub use source::{Source, SourceKind};
 pub use sql::{Binding, Sql, SqlResult};
 pub use stdio::Stdio;
 pub use telemetry::{Telemetry, TraceExporter};
@@ -189,17 +196,16 @@ impl Config {
 
 /// The second phase: the meaning of every section, once the shape is known to be right.
 fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) -> Config {
-    let sources = source::check(raw.sources, file, &top.key("sources"));
-    let names: Vec<&str> = sources.keys().map(String::as_str).collect();
+    let sources = source::check(raw.sources, file, &top.key("sources"), faults);
     let (tools_at, resources_at) = (top.key("tools"), top.key("resources"));
     let tools = raw.tools.into_iter().map(|(name, raw)| {
         let at = tools_at.key(&name);
-        tool::check(name, raw, &names, &at, faults)
+        tool::check(name, raw, &sources, &at, faults)
     });
     let tools: Vec<Tool> = tools.collect();
     let resources = raw.resources.into_iter().map(|(uri, raw)| {
         let at = resources_at.key(&uri);
-        resource::check(uri, raw, &names, &at, faults)
+        resource::check(uri, raw, &sources, &at, faults)
     });
     let resources: Vec<Resource> = resources.collect();
     let tenants = tenant::check(raw.tenants, &tools, &resources, &top.key("tenants"), faults);
@@ -258,6 +264,7 @@ mod tests {
         let own = &config.tenants["acme"].tools["get_customer"];
         let own = own.limits.as_ref().unwrap();
         assert_eq!(own[0].rate.to_string(), "100/10s");
+        assert_eq!((config.sources.len(), config.tools.len()), (2, 2));
         assert_eq!(config.telemetry.service, "shop-tools");
         assert!(!format!("{config:?}").contains(SECRET));
     }
@@ -287,7 +294,6 @@ mod tests {
                 "tollgate.yaml:3: server.max_body_bytes: unknown key `max_body_bytes`; did you mean `maxBodyBytes`?",
                 "tollgate.yaml:4: server.colour: unknown key `colour`",
                 "tollgate.yaml:6: tools.t: the key `description` is missing: What the tool does, for the model that chooses it",
-                "tollgate.yaml:6: tools.t: the key `sql` is missing: The SQL statement to run, and the limits of its result",
                 "tollgate.yaml:6: tools.t.ratelimit: unknown key `ratelimit`; did you mean `rateLimit`?",
             ]
         );

@@ -141,6 +141,11 @@ pub enum CallError {
     NotFound(String),
     /// What the tool depends on has too much to do.
     SourceBusy,
+    /// What the tool depends on failed before, and is left alone for a while.
+    SourceUnavailable {
+        /// Until it is tried again.
+        retry_after: Duration,
+    },
     /// What the tool depends on failed; the text is for the log.
     SourceFailed(String),
     /// A defect: a panic, an answer off its schema; the text is for the log.
@@ -191,6 +196,7 @@ impl CallError {
             Self::Refused(_) => row("refused", "Unprocessable Content", 422, 200, 42201, true, Failed),
             Self::NotFound(_) => row("not-found", "Unprocessable Content", 422, 200, 42202, true, Failed),
             Self::SourceBusy => row("source-busy", "Bad Gateway", 502, 200, 50202, true, Failed),
+            Self::SourceUnavailable { .. } => row("source-unavailable", "Service Unavailable", 503, 200, 50304, true, Failed),
             Self::SourceFailed(_) => row("source-failed", "Bad Gateway", 502, 200, 50201, true, Failed),
             Self::Internal(_) => row("internal", "Internal Server Error", 500, 200, -32603, false, Failed),
         }
@@ -241,6 +247,11 @@ impl CallError {
             Self::DeadlineExceeded => "The tool did not finish in time".into(),
             Self::Refused(text) | Self::NotFound(text) => text.as_str().into(),
             Self::SourceBusy => "A system behind the tool is busy; retry shortly".into(),
+            Self::SourceUnavailable { retry_after } => format!(
+                "A system behind the tool is unavailable; retry in {}",
+                Wait(*retry_after)
+            )
+            .into(),
             Self::SourceFailed(_) => "A system behind the tool failed".into(),
             Self::Internal(_) => "The tool failed unexpectedly".into(),
         }
@@ -259,12 +270,17 @@ impl CallError {
     }
 
     /// Whether the operator should hear of it: a fault of ours, or behind us. Refusals under load and
-    /// at shutdown are not: callers could fill the log with them. Nor are missing keys and a store of
-    /// counts that fails: whoever looks after them says so, once and not for each call.
+    /// at shutdown are not: callers could fill the log with them. Nor are missing keys, a store of counts
+    /// that fails and sources that are left alone: whoever looks after them says so, once and not for
+    /// each call.
     pub fn is_incident(&self) -> bool {
         let is_known = matches!(
             self,
-            Self::Overloaded | Self::Draining | Self::KeysUnavailable | Self::QuotaUnavailable
+            Self::Overloaded
+                | Self::Draining
+                | Self::KeysUnavailable
+                | Self::QuotaUnavailable
+                | Self::SourceUnavailable { .. }
         );
         self.row().rest_status >= 500 && !is_known
     }
@@ -274,7 +290,8 @@ impl CallError {
         match self {
             Self::QuotaExceeded { retry_after, .. }
             | Self::TooManyDenials { retry_after, .. }
-            | Self::TooManyFailures { retry_after } => Some(*retry_after),
+            | Self::TooManyFailures { retry_after }
+            | Self::SourceUnavailable { retry_after } => Some(*retry_after),
             Self::TooManyAtOnce
             | Self::TooManyOfTenant
             | Self::KeysUnavailable
@@ -370,6 +387,7 @@ impl From<ToolError> for CallError {
             ToolError::NotFound(text) => Self::NotFound(text),
             ToolError::InvalidArguments(text) => Self::InvalidArguments(ArgumentsError(text)),
             ToolError::Busy => Self::SourceBusy,
+            ToolError::Unavailable { retry_after } => Self::SourceUnavailable { retry_after },
             ToolError::DeadlineExceeded => Self::DeadlineExceeded,
             ToolError::Failed(cause) => Self::SourceFailed(cause),
             ToolError::Defect(cause) => Self::Internal(cause),

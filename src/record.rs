@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use uuid::{NoContext, Timestamp, Uuid};
 
-pub use metrics::{ConfigState, Metrics, State, TargetState};
+pub use metrics::{ConfigState, Metrics, SourceState, State, TargetState};
 pub use otel::{Exporter, Tracing, TracingError};
 
 use crate::access::WouldDeny;

@@ -29,9 +29,10 @@ pub use supervisor::Supervisor;
 
 use crate::mcp::Mcp;
 use crate::pipeline::Pipeline;
+use crate::source::resilience::Resilience;
 use crate::transport::http::{DevMint, HttpSettings};
 use crate::transport::stdio::{StdioFront, StdioSurface};
-use admin::AdminAddress;
+use admin::{AdminAddress, Sources};
 use fixed::Fixed;
 use reload::Place;
 
@@ -42,6 +43,7 @@ pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Server {
     pipeline: Arc<Pipeline>,
     mcp: Arc<Mcp>,
+    sources: Vec<Arc<Resilience>>,
     http: HttpSettings,
     admin: Option<AdminAddress>,
     service: String,
@@ -88,7 +90,12 @@ impl Server {
     pub fn stdio<W: Write + Send + 'static>(&self, output: W) -> (StdioSurface<W>, Reloader) {
         let front = Arc::new(ArcSwap::from_pointee(self.front()));
         let place = Place::Stdio(Arc::clone(&front));
-        let reloader = Reloader::new(place, self.wanted.clone(), self.dev.clone());
+        let reloader = Reloader::new(
+            place,
+            Sources::default(),
+            self.wanted.clone(),
+            self.dev.clone(),
+        );
         (StdioSurface::new(front, output), reloader)
     }
 

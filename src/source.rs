@@ -1,43 +1,45 @@
-//! Where declared tools come from: SQL statements on databases the operator names.
+//! Where declared tools come from: SQL statements on databases and requests to HTTP APIs that the
+//! operator names.
 //!
-//! A statement's parameters are the tool's arguments and values bound from the caller's identity;
-//! the model writes neither SQL nor its own tenant. Which is which is settled once, at load.
+//! What a statement or a request is filled with are the tool's arguments and values bound from the
+//! caller's identity; the model writes neither SQL nor URLs nor its own tenant. Which is which is
+//! settled once, at load. A source that fails is left alone for a while ([`resilience`]).
 
+mod breaker;
+pub mod http;
+mod inputs;
+pub mod resilience;
+mod retries;
 pub mod sqlite;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
+pub use self::inputs::{Bound, Declared};
+
+use self::breaker::Health;
+use self::inputs::Input;
+use self::resilience::{Failure, Resilience, Tries};
+use self::sqlite::{CheckError, Query, QueryError, Row, Sqlite, Statement};
 use crate::tool::{Arguments, CallContext, Handler, ToolError, ToolOutput};
-use sqlite::{CheckError, Query, QueryError, Sqlite, Statement};
 
 /// A statement as it is declared.
 #[derive(Clone, Debug)]
 pub struct SqlSpec<'a> {
     /// One read-only statement with `:name` parameters.
     pub statement: &'a str,
-    /// Names of the tool's arguments.
-    pub arguments: Vec<&'a str>,
-    /// Names bound by the runtime, and to what.
-    pub bound: Vec<(&'a str, Bound)>,
+    /// The names that have to be its parameters.
+    pub declared: Declared<'a>,
     /// Whether the answer is one row, or a list of rows.
     pub one: bool,
     /// Most rows an answer may have.
     pub max_rows: usize,
     /// Most bytes an answer may have, as JSON.
     pub max_bytes: usize,
-}
-
-/// Part of the caller's identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    /// Its tenant.
-    Tenant,
-    /// Its subject.
-    Subject,
 }
 
 /// Why a statement cannot be a tool.
@@ -57,6 +59,7 @@ pub enum SqlError {
 /// A checked statement, ready to serve calls.
 pub struct SqlTool {
     database: Sqlite,
+    resilience: Arc<Resilience>,
     statement: Arc<Statement>,
     /// Where each of the statement's parameters comes from, in its order.
     inputs: Vec<Input>,
@@ -65,42 +68,30 @@ pub struct SqlTool {
     max_bytes: usize,
 }
 
-enum Input {
-    Argument(String),
-    Bound(Bound),
-}
-
 impl SqlTool {
     /// Checks a statement against its database.
     ///
     /// # Errors
     /// [`SqlError`], in words for the author of the configuration.
-    pub fn new(database: &Sqlite, spec: &SqlSpec<'_>) -> Result<Self, SqlError> {
+    pub fn new(
+        database: &Sqlite,
+        resilience: &Arc<Resilience>,
+        spec: &SqlSpec<'_>,
+    ) -> Result<Self, SqlError> {
         let statement = database.check(spec.statement)?;
         let names = statement.parameters();
-        let declared = spec
-            .arguments
-            .iter()
-            .copied()
-            .chain(spec.bound.iter().map(|(name, _)| *name));
-        if let Some(unused) = declared
-            .into_iter()
-            .find(|name| !names.iter().any(|used| used == name))
-        {
-            return Err(SqlError::Unused(unused.to_owned()));
+        let used: Vec<&str> = names.iter().map(String::as_str).collect();
+        if let Some(unused) = spec.declared.unused(&used) {
+            return Err(SqlError::Unused(unused));
         }
         let input = |name: &String| {
-            if spec.arguments.contains(&name.as_str()) {
-                return Ok(Input::Argument(name.clone()));
-            }
-            let bound = spec.bound.iter().find(|(known, _)| known == name);
-            bound
-                .map(|(_, bound)| Input::Bound(*bound))
-                .ok_or_else(|| SqlError::Unknown(name.clone()))
+            let input = spec.declared.input(name);
+            input.ok_or_else(|| SqlError::Unknown(name.clone()))
         };
         Ok(Self {
             inputs: names.iter().map(input).collect::<Result<_, _>>()?,
             database: database.clone(),
+            resilience: Arc::clone(resilience),
             statement,
             one: spec.one,
             max_rows: spec.max_rows,
@@ -126,27 +117,24 @@ impl SqlTool {
     async fn query(
         &self,
         context: CallContext,
-        mut arguments: Arguments,
+        arguments: Arguments,
     ) -> Result<ToolOutput, ToolError> {
-        let principal = context.principal();
-        let value = |input: &Input| match input {
-            // An optional argument that was left out is NULL.
-            Input::Argument(name) => arguments.remove(name).unwrap_or(Value::Null),
-            Input::Bound(Bound::Tenant) => Value::from(principal.tenant()),
-            Input::Bound(Bound::Subject) => Value::from(principal.subject()),
+        // An optional argument that was left out is NULL.
+        let value = |input: &Input| input.value(&arguments, context.principal());
+        let values: Vec<Value> = self
+            .inputs
+            .iter()
+            .map(|input| value(input).unwrap_or(Value::Null))
+            .collect();
+        let deadline = context.deadline();
+        let call = Tries {
+            deadline,
+            repeatable: true,
+            // A statement's own cost and not the database: else one caller could shut out all.
+            late_is_bad: false,
         };
-        let query = Query {
-            values: self.inputs.iter().map(value).collect(),
-            statement: Arc::clone(&self.statement),
-            deadline: context.deadline(),
-            max_rows: if self.one { 1 } else { self.max_rows },
-            max_bytes: self.max_bytes,
-        };
-        let mut rows = self
-            .database
-            .query(query)
-            .await
-            .map_err(|error| self.tool_error(error))?;
+        let attempt = || self.attempt(values.clone(), deadline);
+        let mut rows = self.resilience.call(call, attempt).await?;
         if !self.one {
             return Ok(ToolOutput::json(
                 rows.into_iter().map(Value::Object).collect(),
@@ -156,6 +144,33 @@ impl SqlTool {
             .pop()
             .ok_or_else(|| ToolError::not_found("not found"))?;
         Ok(ToolOutput::json(Value::Object(row)))
+    }
+
+    async fn attempt(&self, values: Vec<Value>, deadline: Instant) -> Result<Vec<Row>, Failure> {
+        let query = Query {
+            values,
+            statement: Arc::clone(&self.statement),
+            deadline,
+            max_rows: if self.one { 1 } else { self.max_rows },
+            max_bytes: self.max_bytes,
+        };
+        let answer = self.database.query(query).await;
+        answer.map_err(|error| {
+            let (health, again) = match &error {
+                // The thread opens the file anew for the next query. What `Engine` tells is the
+                // statement's failure, which an argument may have caused.
+                QueryError::Unusable(_) | QueryError::Locked => (Health::Bad, Some(Duration::ZERO)),
+                QueryError::TooManyRows { .. } | QueryError::TooLarge { .. } => {
+                    (Health::Good, None)
+                }
+                _ => (Health::Unknown, None),
+            };
+            Failure {
+                error: self.tool_error(error),
+                health,
+                again,
+            }
+        })
     }
 
     /// What the model can act on goes to the model; the rest goes to the log.

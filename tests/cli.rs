@@ -144,7 +144,7 @@ fn check_tells_every_fault_at_once_with_its_line() {
     let meaning = "server:\n  listen: 0.0.0.0:80\n  shutdownGrace: 5 parsecs\nauth:\n  issuers:\n    - {issuer: a, audiences: [b], secret: short}\nstdio: {}\nsources: {shop: {sqlite: ./shop.db}}\ntools:\n  t:\n    description: Nobody may call it.\n    rateLimit: often\n    sql: {source: shop, statement: SELECT 1, result: one}\n";
     let database = "sources:\n  a: {sqlite: ./a.db}\n  b: {sqlite: ./b.db}\n";
     for (text, lines) in [
-        (shape, vec![1, 3, 4, 6, 6, 8]),
+        (shape, vec![1, 3, 4, 6, 8]),
         (meaning, vec![2, 3, 6, 7, 10, 12]),
         (database, vec![2, 3]),
     ] {

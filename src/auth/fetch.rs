@@ -3,10 +3,9 @@
 //! Only URLs that the operator wrote, or that metadata of an issuer he named points to, are
 //! fetched; none from a token. Even so the other side is not trusted: no redirects, no proxies, no
 //! retries, little time, little memory, and no addresses that only something on the inside of our
-//! own network should reach (`address`).
+//! own network should reach (`network::address`).
 
-mod address;
-
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
@@ -16,7 +15,8 @@ use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
 use crate::json::StrictObject;
-use address::{Guard, Refused};
+pub(super) use crate::network::address::is_this_machine;
+use crate::network::address::{self, Guard, Vet};
 
 /// The one error of an introspection endpoint that is about the token and not about us.
 const TOKEN_KIND: &str = "unsupported_token_type";
@@ -33,6 +33,12 @@ pub(super) enum Reach {
     Configured,
     /// A document named the host: it must be public.
     Public,
+}
+
+impl Vet for Reach {
+    fn allows(&self, address: IpAddr) -> bool {
+        *self == Self::Configured || address::is_public(address)
+    }
 }
 
 /// Why a document could not be had. For the operator; callers never read it.
@@ -86,7 +92,7 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     pub(super) async fn get_json(&self, url: &Url, reach: Reach) -> Result<Fetched, FetchError> {
-        address::check_literal(url, reach)?;
+        check_literal(url, reach)?;
         let request = self.client(reach).await?.get(url.clone());
         let request = request.header("accept", "application/json");
         let response = request.send().await.map_err(|error| reason(&error))?;
@@ -109,7 +115,7 @@ impl Fetcher {
         (client_id, client_secret): (&str, &SecretString),
         form: String,
     ) -> Result<Map<String, Value>, FetchError> {
-        address::check_literal(url, Reach::Configured)?;
+        check_literal(url, Reach::Configured)?;
         let request = self.client(Reach::Configured).await?.post(url.clone());
         let request = request
             .header(ACCEPT, "application/json")
@@ -177,12 +183,8 @@ pub(super) fn trusted_url(text: &str) -> Option<Url> {
     (is_plain && is_safe && url.has_host()).then_some(url)
 }
 
-/// Whether the host is `localhost` or a loopback address, as written.
-pub(super) fn is_this_machine(url: &Url) -> bool {
-    match address::literal(url) {
-        Some(address) => address.to_canonical().is_loopback(),
-        None => url.host_str() == Some(address::LOCALHOST),
-    }
+fn check_literal(url: &Url, reach: Reach) -> Result<(), FetchError> {
+    address::check_literal(url, &reach).map_err(|_| FetchError::Address)
 }
 
 async fn read_object(mut response: Response) -> Result<Map<String, Value>, FetchError> {
@@ -214,14 +216,9 @@ fn max_age(response: &Response) -> Option<Duration> {
 
 /// The kind of failure, without the library's words.
 fn reason(error: &reqwest::Error) -> FetchError {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if cause.is::<Refused>() {
-            return FetchError::Address;
-        }
-        source = cause.source();
-    }
-    if error.is_timeout() {
+    if address::was_refused(error) {
+        FetchError::Address
+    } else if error.is_timeout() {
         FetchError::TimedOut
     } else {
         FetchError::Unreachable

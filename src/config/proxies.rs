@@ -20,6 +20,11 @@ pub(super) fn check(
         let message = "has no effect without `behindProxy: true`: set it, or remove the list";
         at.fault(faults, message);
     }
+    networks(raw, at, faults)
+}
+
+/// Addresses and networks, as files write them.
+pub(super) fn networks(raw: &[String], at: &At<'_>, faults: &mut Faults) -> Vec<IpNet> {
     let mut networks = Vec::new();
     for (index, text) in raw.iter().enumerate() {
         match network(text) {

@@ -7,8 +7,10 @@
 
 mod auth;
 mod concurrency;
+mod http;
 mod policy;
 mod server;
+mod source;
 mod tool;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,12 +22,14 @@ pub(super) use auth::{
     RawAlgorithm, RawApiKey, RawAuth, RawIntrospection, RawIssuer, RawJwks, RawKeyTimes, RawScope,
 };
 pub(super) use concurrency::RawConcurrency;
+pub(super) use http::{RawHttp, RawHttpResult, RawMethod, RawNames};
 pub(super) use policy::{
     RawFullLimit, RawLimit, RawMode, RawOverride, RawPer, RawRateLimit, RawRule, RawScopeSet,
     RawScopes, RawTenant,
 };
 pub(super) use server::{RawServer, RawTls};
-pub(super) use tool::{RawBinding, RawResource, RawResult, RawSource, RawSql, RawTool};
+pub(super) use source::{RawBreaker, RawBreakerSettings, RawSource};
+pub(super) use tool::{RawBinding, RawResource, RawResult, RawSql, RawTool};
 
 /// Configuration of a Tollgate server. Relative paths are relative to this file; in every string,
 /// ${X}, ${X:-default}, ${X:?message} read the environment, ${file:PATH} reads a file, and $$ is a dollar.

@@ -1,4 +1,4 @@
-//! The `resources` section: what callers read by URI, under which policy, and the SQL behind it.
+//! The `resources` section: what callers read by URI, under which policy, and what runs behind it.
 //!
 //! Governed like tools, with the same checks. A reader would ask why the URI template is hardly checked here:
 //! the catalogue that matches URIs parses it, and reports faults through [`Resource::origin`].
@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::backend::{self, Backend};
 use super::document::At;
 use super::faults::{Faults, Origin};
 use super::policy::{self, Policy, RawPolicy};
 use super::raw::RawResource;
-use super::sql::{self, Binding, Sql};
+use super::source::Source;
+use super::sql::{self, Binding};
 
 /// One checked resource, or many behind one URI template.
 #[derive(Debug, Clone)]
@@ -30,10 +32,10 @@ pub struct Resource {
     pub policy: Policy,
     /// Schemas of template variables, by name; a variable not listed is any text.
     pub parameters: Map<String, Value>,
-    /// Statement parameters that the runtime fills in, none of which is also in `parameters`.
+    /// Names that the runtime fills in, none of which is also in `parameters`.
     pub bind: BTreeMap<String, Binding>,
     /// What runs.
-    pub sql: Sql,
+    pub backend: Backend,
     /// Where the resource is declared, for faults that show later.
     pub origin: Origin,
 }
@@ -41,7 +43,7 @@ pub struct Resource {
 pub(super) fn check(
     uri_template: String,
     raw: RawResource,
-    sources: &[&str],
+    sources: &BTreeMap<String, Source>,
     at: &At<'_>,
     faults: &mut Faults,
 ) -> Resource {
@@ -93,7 +95,7 @@ pub(super) fn check(
         policy: policy::check(policy, at, faults),
         parameters: parameters.properties,
         bind,
-        sql: sql::check(raw.sql, sources, &at.key("sql"), faults),
+        backend: backend::check(raw.sql, raw.http, sources, at, faults),
         origin: at.origin(),
     }
 }
@@ -111,8 +113,8 @@ fn has_scheme(uri: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::SqlResult;
     use crate::config::testing::{faults, good};
+    use crate::config::{Backend, SqlResult};
 
     const HEAD: &str = "sources: {shop: {sqlite: shop.db}}\n";
     const SQL: &str = "sql: {source: shop, statement: SELECT 1, result: many}";
@@ -135,8 +137,11 @@ mod tests {
             (resource.uri_template.as_str(), resource.name.as_str()),
             ("customers://{customer_id}", "n")
         );
+        let Backend::Sql(sql) = &resource.backend else {
+            panic!("SQL")
+        };
         assert_eq!(
-            (resource.mime_type.as_str(), resource.sql.result),
+            (resource.mime_type.as_str(), sql.result),
             ("application/json", SqlResult::Many)
         );
         assert_eq!(resource.parameters["customer_id"]["pattern"], "^c-");

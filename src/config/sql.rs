@@ -1,4 +1,4 @@
-//! What a tool or a resource runs: a statement, what fills its parameters, and the limits of its result.
+//! The statement of a tool or a resource, what fills its parameters, and the limits of its result.
 //!
 //! A reader would ask why the SQL is not checked here: only the database can tell; the source that opens it
 //! reports faults through [`Sql::origin`].
@@ -11,6 +11,7 @@ use super::document::At;
 use super::faults::{Faults, Origin};
 use super::parameters::{self, Parameters};
 use super::raw::{RawBinding, RawResult, RawSql};
+use super::source::Source;
 
 /// What the runtime fills into a statement, from the verified credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,19 +76,56 @@ pub(super) fn check_inputs(
     )
 }
 
-pub(super) fn check(raw: RawSql, sources: &[&str], at: &At<'_>, faults: &mut Faults) -> Sql {
-    if !sources.contains(&raw.source.as_str()) {
-        // The sources are keys of the file and so may be shown; the value may not.
-        let known = if sources.is_empty() {
-            "there are none".to_owned()
-        } else {
-            sources.join(", ")
-        };
-        at.key("source").fault(
-            faults,
-            format!("names no source; those under `sources`: {known}"),
-        );
+impl Sql {
+    /// Stands in where the file has no statement; a fault tells so.
+    pub(super) fn none(at: &At<'_>) -> Self {
+        Self {
+            source: String::new(),
+            statement: String::new(),
+            result: SqlResult::One,
+            max_rows: 1,
+            max_bytes: 1,
+            origin: at.origin(),
+        }
     }
+}
+
+/// Reports a name that is no source, or one of another kind than the `key` that makes it what it is.
+pub(super) fn check_source(
+    name: &str,
+    sources: &BTreeMap<String, Source>,
+    key: &str,
+    at: &At<'_>,
+    faults: &mut Faults,
+) {
+    // The sources are keys of the file and so may be shown; the value may not.
+    let list = |names: Vec<&str>| match names.as_slice() {
+        [] => "there are none".to_owned(),
+        names => names.join(", "),
+    };
+    match sources.get(name) {
+        Some(source) if source.kind_key() == key => {}
+        Some(_) => {
+            let fitting = sources.iter().filter(|(_, one)| one.kind_key() == key);
+            let fitting = list(fitting.map(|(name, _)| name.as_str()).collect());
+            let message = format!("names a source without `{key}`; those that have it: {fitting}");
+            at.fault(faults, message);
+        }
+        None => {
+            let known = list(sources.keys().map(String::as_str).collect());
+            let message = format!("names no source; those under `sources`: {known}");
+            at.fault(faults, message);
+        }
+    }
+}
+
+pub(super) fn check(
+    raw: RawSql,
+    sources: &BTreeMap<String, Source>,
+    at: &At<'_>,
+    faults: &mut Faults,
+) -> Sql {
+    check_source(&raw.source, sources, "sqlite", &at.key("source"), faults);
     let statement_at = at.key("statement");
     if raw.statement.trim().is_empty() {
         statement_at.fault(

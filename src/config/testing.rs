@@ -40,7 +40,12 @@ stdio:
   principal: {tenant: acme, subject: me, scopes: [customer:read]}
 quotas: {store: memory, maxKeys: 1000, default: [10/s, {limit: 1000/d, per: [tenant], cost: 2, mode: enforce}], denialLimit: 30/m}
 sources:
-  shop: {sqlite: ./shop.db, threads: 2}
+  shop: {sqlite: ./shop.db, threads: 2, retries: 1, breaker: off}
+  crm:
+    http: https://crm.example.com/api
+    headers: {X-Key: "${SECRET}"}
+    allowPrivate: [10.0.0.0/8]
+    breaker: {failures: 3, window: 5s, pause: 2s, maxPause: 60s}
 tools:
   get_customer:
     title: Customer
@@ -60,6 +65,21 @@ tools:
       result: one
       maxRows: 10
       maxBytes: 4096
+  open_ticket:
+    description: Open a ticket.
+    anyAuthenticated: true
+    parameters: {subject: {type: string}}
+    bind: {tenant: caller.tenant}
+    http:
+      source: crm
+      method: POST
+      path: /tickets
+      query: [subject]
+      body: {title: subject}
+      headers: {X-Tenant: tenant}
+      result: text
+      maxBytes: 4096
+      idempotent: true
 resources:
   "customers://{customer_id}":
     name: customer

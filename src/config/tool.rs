@@ -1,4 +1,4 @@
-//! The `tools` section: what callers see, under which policy, and the SQL behind it.
+//! The `tools` section: what callers see, under which policy, and what runs behind it.
 //!
 //! A reader would ask why the argument schema is built here and not where it is used: what is shown to a model
 //! and what is enforced must be one document.
@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::backend::{self, Backend};
 use super::document::At;
 use super::faults::{Faults, Origin};
 use super::policy::{self, Policy, RawPolicy};
 use super::raw::RawTool;
-use super::sql::{self, Binding, Sql};
+use super::source::Source;
+use super::sql::{self, Binding};
 
 /// One checked tool.
 #[derive(Debug, Clone)]
@@ -29,10 +31,10 @@ pub struct Tool {
     pub input_schema: Value,
     /// The defaults of arguments that have one; each fits its schema.
     pub defaults: Map<String, Value>,
-    /// Statement parameters that the runtime fills in, none of which is also an argument.
+    /// Names that the runtime fills in, none of which is also an argument.
     pub bind: BTreeMap<String, Binding>,
     /// What runs.
-    pub sql: Sql,
+    pub backend: Backend,
     /// Where the tool is declared, for faults that show later.
     pub origin: Origin,
 }
@@ -40,7 +42,7 @@ pub struct Tool {
 pub(super) fn check(
     name: String,
     raw: RawTool,
-    sources: &[&str],
+    sources: &BTreeMap<String, Source>,
     at: &At<'_>,
     faults: &mut Faults,
 ) -> Tool {
@@ -87,7 +89,7 @@ pub(super) fn check(
         input_schema: parameters.input_schema(),
         defaults: parameters.defaults,
         bind,
-        sql: sql::check(raw.sql, sources, &at.key("sql"), faults),
+        backend: backend::check(raw.sql, raw.http, sources, at, faults),
         origin: at.origin(),
     }
 }
@@ -110,8 +112,11 @@ mod tests {
             tool.origin.fault("x").to_string(),
             "tollgate.yaml:3: tools.t: x"
         );
+        let Backend::Sql(sql) = tool.backend else {
+            panic!("SQL")
+        };
         assert_eq!(
-            tool.sql.origin.fault("x").to_string(),
+            sql.origin.fault("x").to_string(),
             "tollgate.yaml:7: tools.t.sql.statement: x"
         );
         assert_eq!(
@@ -119,7 +124,7 @@ mod tests {
             (Binding::Tenant, Binding::Subject)
         );
         assert_eq!(
-            (tool.sql.result, tool.sql.max_rows, tool.sql.max_bytes),
+            (sql.result, sql.max_rows, sql.max_bytes),
             (SqlResult::One, 1000, 1_048_576)
         );
     }
@@ -130,7 +135,12 @@ mod tests {
             faults("tools:\n  t:\n    anyAuthenticated: true\n"),
             [
                 "tollgate.yaml:2: tools.t: the key `description` is missing: What the tool does, for the model that chooses it",
-                "tollgate.yaml:2: tools.t: the key `sql` is missing: The SQL statement to run, and the limits of its result",
+            ]
+        );
+        assert_eq!(
+            faults("tools:\n  t:\n    description: d\n    anyAuthenticated: true\n"),
+            [
+                "tollgate.yaml:2: tools.t: says not what it runs: give `sql`, a statement, or `http`, a request"
             ]
         );
         assert_eq!(

@@ -9,6 +9,7 @@
 mod edge;
 mod gauges;
 mod series;
+mod sources;
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::auth::AuthError;
 use crate::error::{CallError, EdgeError, Outcome, Row};
 use crate::tool::Target;
 use edge::Edge;
-pub use gauges::{ConfigState, State, TargetState};
+pub use gauges::{ConfigState, SourceState, State, TargetState};
 use series::Series;
 
 /// Series that one target may have: surfaces × reasons, with room.

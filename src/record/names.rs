@@ -57,6 +57,9 @@ pub(super) const QUOTA_STORE_UP: &str = "tollgate.quota.store.up";
 pub(super) const QUOTA_STORE_TRANSITIONS: &str = "tollgate.quota.store.transitions";
 pub(super) const QUOTA_STORE_LATENCY: &str = "tollgate.quota.store.duration";
 pub(super) const QUOTA_DECISIONS: &str = "tollgate.quota.decisions";
+pub(super) const BREAKER_STATE: &str = "tollgate.source.breaker.state";
+pub(super) const BREAKER_TRANSITIONS: &str = "tollgate.source.breaker.transitions";
+pub(super) const SOURCE_RETRIES: &str = "tollgate.source.retries";
 pub(super) const BUILD_INFO: &str = "tollgate.build.info";
 
 pub(super) const TARGET: &str = "tollgate.target";
@@ -65,6 +68,8 @@ pub(super) const REASON: &str = "tollgate.reason";
 pub(super) const RESULT: &str = "result";
 pub(super) const DECIDED_BY: &str = "tollgate.quota.decided_by";
 pub(super) const ISSUER: &str = "tollgate.issuer";
+pub(super) const SOURCE: &str = "tollgate.source";
+pub(super) const STATE: &str = "tollgate.state";
 pub(super) const VERSION: &str = "tollgate.version";
 /// Stands for every name that a caller made up.
 pub(super) const OTHER: &str = "_other";

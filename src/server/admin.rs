@@ -14,9 +14,13 @@ use tokio::net::TcpListener;
 
 use super::StartError;
 use crate::pipeline::Standing;
-use crate::record::{ConfigState, Metrics, State, TargetState};
+use crate::record::{ConfigState, Metrics, SourceState, State, TargetState};
+use crate::source::resilience::{BreakerState, Resilience};
 use crate::transport::admin::Admin;
 use crate::transport::http::HttpSurface;
+
+/// How the sources of what is served take failures.
+pub(super) type Sources = Arc<ArcSwap<Vec<Arc<Resilience>>>>;
 
 /// Where the admin listener goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,7 @@ impl BoundAdmin {
     pub(super) async fn bind(
         wanted: AdminAddress,
         surface: &Arc<ArcSwap<HttpSurface>>,
+        sources: Sources,
         service: &str,
     ) -> Result<Self, StartError> {
         let address = wanted.address;
@@ -57,7 +62,7 @@ impl BoundAdmin {
         let observed = Arc::downgrade(surface);
         let pipeline = Arc::clone(surface.load().pipeline());
         let targets = pipeline.catalog.targets().len();
-        let metrics = Metrics::new(service, targets, move || state(&observed));
+        let metrics = Metrics::new(service, targets, move || state(&observed, &sources));
         pipeline.recorder.measure(metrics?);
         let recorder = Arc::downgrade(&pipeline.recorder);
         pipeline.quotas.tell_store_latency(move |took| {
@@ -93,7 +98,7 @@ impl BoundAdmin {
 }
 
 /// Weak, since the pipeline holds the numbers that ask for it.
-fn state(surface: &Weak<ArcSwap<HttpSurface>>) -> Option<State> {
+fn state(surface: &Weak<ArcSwap<HttpSurface>>, sources: &Sources) -> Option<State> {
     let surface = surface.upgrade()?.load_full();
     let pipeline = surface.pipeline();
     let reloads = pipeline.reloads.state();
@@ -122,5 +127,26 @@ fn state(surface: &Weak<ArcSwap<HttpSurface>>) -> Option<State> {
         },
         denied_callers: count(pipeline.denials.callers()),
         uncounted_denials: pipeline.denials.uncounted(),
+        sources: sources
+            .load()
+            .iter()
+            .map(|source| source_state(source))
+            .collect(),
     })
+}
+
+fn source_state(source: &Resilience) -> SourceState {
+    let entered = |state| source.entered(state);
+    SourceState {
+        source: source.name().to_owned(),
+        breaker: source.state().map(|state| match state {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        }),
+        opened: entered(BreakerState::Open),
+        half_opened: entered(BreakerState::HalfOpen),
+        closed: entered(BreakerState::Closed),
+        retries: source.retries(),
+    }
 }

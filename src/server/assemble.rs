@@ -44,6 +44,9 @@ impl ServerBuilder {
             true => Some(self.open_for_dev(&catalog, dev)?),
             false => None,
         };
+        for source in &self.sources {
+            source.tell_time_by(&self.clock);
+        }
         let serves_stdio = self.local.is_some();
         let authenticator = self.authenticator();
         let pipeline = match before {
@@ -60,6 +63,7 @@ impl ServerBuilder {
         Ok(Server {
             mcp: Arc::new(Mcp::new(&pipeline, self.info)),
             pipeline: Arc::new(pipeline),
+            sources: self.sources,
             http: self.http,
             admin: self.admin,
             service: self.service,

@@ -42,8 +42,12 @@ impl BoundServer {
         let (http, dev) = (server.http, server.dev.clone());
         let surface = HttpSurface::new(server.pipeline, server.mcp, &http, bound, dev);
         let surface = Arc::new(ArcSwap::from_pointee(surface));
+        let sources = Arc::new(ArcSwap::from_pointee(server.sources));
         let admin = match server.admin {
-            Some(wanted) => Some(BoundAdmin::bind(wanted, &surface, &server.service).await?),
+            Some(wanted) => {
+                let sources = Arc::clone(&sources);
+                Some(BoundAdmin::bind(wanted, &surface, sources, &server.service).await?)
+            }
             None => None,
         };
         let place = Place::Http(Arc::clone(&surface));
@@ -53,7 +57,7 @@ impl BoundServer {
             admin,
             http,
             surface,
-            reloader: Reloader::new(place, server.wanted, server.dev),
+            reloader: Reloader::new(place, sources, server.wanted, server.dev),
             delay: server.shutdown_delay,
             grace: server.shutdown_grace,
         })

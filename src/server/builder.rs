@@ -19,6 +19,7 @@ use crate::mcp::ServerInfo;
 use crate::pipeline::Pipeline;
 use crate::quota::StoreSettings;
 use crate::record::{Exporter, Tracing};
+use crate::source::resilience::Resilience;
 use crate::tool::{Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
 
@@ -33,6 +34,8 @@ pub struct ServerBuilder {
     pub(super) resources: Vec<Resource>,
     /// Where those of a configuration are declared.
     pub(super) places: BTreeMap<String, Origin>,
+    /// How the sources of declared tools and resources take failures.
+    pub(super) sources: Vec<Arc<Resilience>>,
     pub(super) issuers: Vec<Issuer>,
     pub(super) claims: ClaimNames,
     pub(super) scope_inclusion: ScopeInclusion,
@@ -67,6 +70,7 @@ impl Default for ServerBuilder {
             tools: Vec::new(),
             resources: Vec::new(),
             places: BTreeMap::new(),
+            sources: Vec::new(),
             issuers: Vec::new(),
             claims: ClaimNames::default(),
             scope_inclusion: ScopeInclusion::default(),

@@ -12,6 +12,7 @@ mod issuers;
 mod limits;
 mod policy;
 mod quota_store;
+mod sources;
 
 use std::collections::BTreeMap;
 
@@ -23,8 +24,9 @@ use crate::record::Exporter;
 use crate::tool::{UriTemplate, argument_names};
 pub(crate) use issuers::jws_algorithm;
 
-use declared::{declared_resource, declared_tool, open_sources};
+use declared::{declared_resource, declared_tool};
 use policy::govern;
+use sources::open_sources;
 
 impl ServerBuilder {
     /// The server that a configuration describes.
@@ -62,6 +64,8 @@ impl ServerBuilder {
             });
         }
         let sources = open_sources(&config.sources, &mut faults);
+        let troubles = sources.values().map(|source| &source.resilience);
+        builder.sources = troubles.cloned().collect();
         for tool in &config.tools {
             let own = limits::of_tenants(&config, &tool.policy, |own| own.tools.get(&tool.name));
             builder

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
 
+use super::admin::Sources;
 use super::fixed::Fixed;
 use super::{Server, ServerBuilder, StartError};
 use crate::pipeline::{Pipeline, Standing};
@@ -32,6 +33,8 @@ pub struct Reloaded {
 
 struct Inner {
     place: Place,
+    /// What metrics tell of sources follows what is served.
+    sources: Sources,
     fixed: Fixed,
     dev: Option<Arc<DevMint>>,
     /// Held by the reload that is on its way.
@@ -46,9 +49,15 @@ pub(super) enum Place {
 }
 
 impl Reloader {
-    pub(super) fn new(place: Place, fixed: Fixed, dev: Option<Arc<DevMint>>) -> Self {
+    pub(super) fn new(
+        place: Place,
+        sources: Sources,
+        fixed: Fixed,
+        dev: Option<Arc<DevMint>>,
+    ) -> Self {
         Self(Arc::new(Inner {
             place,
+            sources,
             fixed,
             dev,
             turn: Mutex::default(),
@@ -138,6 +147,7 @@ impl Reloader {
             Place::Stdio(front) => front.store(Arc::new(next.front())),
         }
         pipeline.places.take_effect();
+        inner.sources.store(Arc::new(next.sources));
         let before = pipeline.reloads.done(!needs_restart.is_empty());
         inner.swaps.send_modify(|swaps| *swaps += 1);
         pipeline.changes.announce();

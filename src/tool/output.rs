@@ -1,6 +1,7 @@
 //! What a tool gives back, and how it fails.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -37,6 +38,11 @@ pub enum ToolError {
     InvalidArguments(String),
     /// The tool has too much to do; worth another try soon.
     Busy,
+    /// What is behind the tool is left alone for a while, since it failed; nothing was tried.
+    Unavailable {
+        /// Until it is tried again.
+        retry_after: Duration,
+    },
     /// The tool noticed that its time was up.
     DeadlineExceeded,
     /// Something behind the tool broke; the text is for the log alone.
@@ -78,6 +84,7 @@ impl fmt::Debug for ToolError {
             Self::NotFound(text) => write!(f, "not found: {text}"),
             Self::InvalidArguments(text) => write!(f, "invalid arguments: {text}"),
             Self::Busy => f.write_str("busy"),
+            Self::Unavailable { retry_after } => write!(f, "unavailable for {retry_after:?}"),
             Self::DeadlineExceeded => f.write_str("deadline exceeded"),
             Self::Failed(text) => write!(f, "failed: {text}"),
             Self::Defect(text) => write!(f, "defect: {text}"),

@@ -41,6 +41,7 @@ fn faults(yaml: &str, secret: &Canary) -> String {
 }
 
 const ISSUER: &str = "auth:\n  issuers:\n    - issuer: https://h.example/\n      audiences: [a]\n";
+const SOURCE: &str = "sources:\n  a:\n    http: https://h.example/\n    headers:\n";
 const ENDPOINT: &str = "introspection: {url: 'https://h.example/', clientId: a, ";
 
 /// A good place for a secret, as the start of a file, what ends it, and the key's name.
@@ -48,6 +49,8 @@ fn slots() -> Vec<(String, &'static str)> {
     vec![
         (format!("{ISSUER}      secret: "), "\n"),
         (format!("{ISSUER}      {ENDPOINT}clientSecret: "), "}\n"),
+        (format!("{SOURCE}      X-Key: "), "\n"),
+        ("sources:\n  a:\n    http: ".to_owned(), "\n"),
         ("stdio:\n  token: ".to_owned(), "\n"),
         ("stdio: {token: ".to_owned(), "}\n"),
         (
@@ -159,6 +162,14 @@ fn no_fault_quotes_a_secret_that_became_part_of_a_key() {
             "tollgate.yaml:2: stdio.token: unknown key that starts with `token`",
         ),
         (
+            "sources: {a: {http: 'https://h.example', headers: {X-Key:CANARY}}}\n",
+            "sources.a.headers.X-Key: unknown key that starts with `X-Key`",
+        ),
+        (
+            "sources: {a: {http: 'https://h.example', headers: {'Authorization:Bearer CANARY': x}}}\n",
+            "sources.a.headers.Authorization: unknown key that starts with `Authorization`",
+        ),
+        (
             "auth: {issuers: [{issuer: i, audiences: [a], secret:CANARY}]}\n",
             "auth.issuers[0].secret: unknown key that starts with `secret`",
         ),
@@ -179,7 +190,7 @@ fn debug_of_what_holds_secrets_shows_none() {
     let (chain, key) = certificate.write(folder.path());
     let secret = Canary::new("debug");
     let yaml = format!(
-        "{ISSUER}      secret: CANARY\n    - issuer: b\n      audiences: [b]\n      {ENDPOINT}clientSecret: CANARY}}\nstdio: {{token: CANARY}}\n"
+        "{ISSUER}      secret: CANARY\n    - issuer: b\n      audiences: [b]\n      {ENDPOINT}clientSecret: CANARY}}\nstdio: {{token: CANARY}}\n{SOURCE}      X-Key: CANARY\n"
     );
     let yaml = yaml.replace("CANARY", secret.text());
     let config = Config::parse(&yaml, Path::new("t.yaml"), &Given(String::new()));

@@ -190,6 +190,7 @@ impl<'w> Served<'w> {
             ("notes", text.repeat(4), json!(1), 400),
             ("notes", text.clone(), json!(text), 400),
             ("broken", format!("{{{text}"), Value::Null, 502),
+            ("asked", text.clone(), Value::Null, 502),
         ] {
             let mut arguments = json!({"text": argument});
             if tool == "notes" {

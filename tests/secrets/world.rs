@@ -135,7 +135,8 @@ impl World {
     }
 
     fn yaml(&self, hash: &str) -> String {
-        let [inline, client] = ["issuers.secret", "clientSecret"].map(|slot| self.text(slot));
+        let slots = ["issuers.secret", "clientSecret", "sources.headers"];
+        let [inline, client, header] = slots.map(|slot| self.text(slot));
         let (endpoint, keys) = (self.endpoint.url(), self.keys.url());
         format!(
             r#"
@@ -155,7 +156,9 @@ auth:
   apiKeys:
     - {{id: ci-bot, hash: "{hash}", tenant: acme, subject: ci, scopes: [notes], expires: never}}
 stdio: {{token: "${{STDIO_TOKEN}}"}}
-sources: {{shop: {{sqlite: ./shop.db}}}}
+sources:
+  shop: {{sqlite: ./shop.db}}
+  api: {{http: "{keys}", allowPrivate: [127.0.0.1], headers: {{Authorization: "Bearer {header}"}}, retries: 1}}
 tools:
   notes: &tool
     description: Notes.
@@ -171,6 +174,11 @@ tools:
     scopes: [notes]
     parameters: {{text: {{type: string}}}}
     sql: {{source: shop, statement: "SELECT json(:text) AS text", result: many}}
+  asked:
+    description: Fails in an API.
+    scopes: [notes]
+    parameters: {{text: {{type: string}}}}
+    http: {{source: api, method: POST, path: /keys, body: [text]}}
 resources:
   "notes://{{text}}":
     name: note
@@ -181,11 +189,12 @@ resources:
     }
 }
 
-const SLOTS: [&str; 21] = [
+const SLOTS: [&str; 22] = [
     "issuers.secret",
     "${ENV}",
     "${file:}",
     "clientSecret",
+    "sources.headers",
     "private member of a JWK",
     "answer of the key server",
     "answer of the introspection endpoint",

@@ -1,4 +1,4 @@
-//! Tools, resources and the sources that they read, as written.
+//! Tools and resources, as written.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{RawConcurrency, RawRateLimit, RawRule, RawScopes};
-
-/// A database that tools read from.
-#[derive(Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "Source")]
-pub(in crate::config) struct RawSource {
-    /// Path of the SQLite file, such as `./shop.db`.
-    #[schemars(length(min = 1))]
-    pub(in crate::config) sqlite: String,
-    /// Statements that may run at once on this source. Default: as many as cores, at most 4.
-    #[schemars(range(min = 1, max = 64))]
-    pub(in crate::config) threads: Option<usize>,
-}
+use super::{RawConcurrency, RawHttp, RawRateLimit, RawRule, RawScopes};
 
 /// One tool: who may call it, how often, with which arguments, and what it runs.
 #[derive(Deserialize, JsonSchema)]
@@ -54,10 +41,13 @@ pub(in crate::config) struct RawTool {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Map<String, Value>>")]
     pub(in crate::config) parameters: Map<String, Value>,
-    /// Statement parameters that the runtime fills in, invisible to the model, such as `tenant: caller.tenant`.
+    /// Names that the runtime fills in, invisible to the model, such as `tenant: caller.tenant`.
     #[serde(default)]
     pub(in crate::config) bind: BTreeMap<String, RawBinding>,
-    pub(in crate::config) sql: RawSql,
+    /// The SQL statement to run. Either this or `http`.
+    pub(in crate::config) sql: Option<RawSql>,
+    /// The HTTP request to make. Either this or `sql`.
+    pub(in crate::config) http: Option<RawHttp>,
 }
 
 fn default_enabled() -> bool {
@@ -156,10 +146,13 @@ pub(in crate::config) struct RawResource {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Map<String, Value>>")]
     pub(in crate::config) parameters: Map<String, Value>,
-    /// Statement parameters that the runtime fills in, invisible to the model, such as `tenant: caller.tenant`.
+    /// Names that the runtime fills in, invisible to the model, such as `tenant: caller.tenant`.
     #[serde(default)]
     pub(in crate::config) bind: BTreeMap<String, RawBinding>,
-    pub(in crate::config) sql: RawSql,
+    /// The SQL statement to run. Either this or `http`.
+    pub(in crate::config) sql: Option<RawSql>,
+    /// The HTTP request to make. Either this or `sql`.
+    pub(in crate::config) http: Option<RawHttp>,
 }
 
 fn default_mime_type() -> String {

@@ -6,6 +6,8 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use super::super::names;
+use super::sources;
+pub use super::sources::SourceState;
 use crate::auth::KeyState;
 use crate::quota::StoreState;
 
@@ -29,6 +31,8 @@ pub struct State {
     pub quota_store: Option<StoreState>,
     /// Failed authentications that there was no room to count.
     pub uncounted_failures: u64,
+    /// How each source stands.
+    pub sources: Vec<SourceState>,
     /// Callers with recent refused calls.
     pub denied_callers: u64,
     /// Refused calls that there was no room to count.
@@ -60,7 +64,7 @@ pub struct TargetState {
     pub waiting: u64,
 }
 
-type Observe = Arc<dyn Fn() -> Option<State> + Send + Sync>;
+pub(super) type Observe = Arc<dyn Fn() -> Option<State> + Send + Sync>;
 
 pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send + Sync + 'static) {
     let observe: Observe = Arc::new(observe);
@@ -98,6 +102,7 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
     register_keys(meter, &observe);
     register_config(meter, &observe);
     register_store(meter, &observe);
+    sources::register(meter, &observe);
     meter
         .u64_observable_gauge(names::BUILD_INFO)
         .with_description("Always 1; the label tells the version")
@@ -236,7 +241,7 @@ fn of_store<T>(
     })
 }
 
-fn of_state<T>(
+pub(super) fn of_state<T>(
     observe: &Observe,
     tell: impl Fn(State, &dyn AsyncInstrument<T>) + Send + Sync + 'static,
 ) -> impl Fn(&dyn AsyncInstrument<T>) + Send + Sync + 'static {

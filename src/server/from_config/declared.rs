@@ -1,42 +1,22 @@
-//! The tools and resources of a configuration, and the databases that they read.
-//!
-//! A database that cannot be opened is one fault; what reads it adds none.
+//! The tools and resources of a configuration, each with what runs behind it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{self, Faults};
-use crate::source::sqlite::Sqlite;
-use crate::source::{Bound, SqlSpec, SqlTool};
-use crate::tool::{Arguments, Resource, Tool, UriTemplate};
+use serde_json::Value;
 
-pub(super) fn open_sources(
-    sources: &BTreeMap<String, config::Source>,
-    faults: &mut Faults,
-) -> BTreeMap<String, Sqlite> {
-    let mut open = BTreeMap::new();
-    for (
-        name,
-        config::Source::Sqlite {
-            path,
-            threads,
-            origin,
-        },
-    ) in sources
-    {
-        match Sqlite::open(path, *threads) {
-            Ok(database) => {
-                open.insert(name.clone(), database);
-            }
-            Err(error) => faults.0.push(origin.fault(error.to_string())),
-        }
-    }
-    open
-}
+use super::sources::{OpenKind, OpenSource};
+use crate::config::{self, Backend, Faults};
+use crate::source::http::{HttpSpec, HttpTool};
+use crate::source::{Bound, Declared, SqlSpec, SqlTool};
+use crate::tool::{Arguments, Handler, Resource, Tool, UriTemplate};
+
+/// What runs, and the schema of what it answers with, where that is known.
+type Runnable = (Arc<dyn Handler>, Option<Value>);
 
 pub(super) fn declared_tool(
     tool: &config::Tool,
-    sources: &BTreeMap<String, Sqlite>,
+    sources: &BTreeMap<String, OpenSource>,
     faults: &mut Faults,
 ) -> Option<Tool> {
     let properties = tool
@@ -47,12 +27,13 @@ pub(super) fn declared_tool(
         .into_iter()
         .flat_map(|properties| properties.keys())
         .map(String::as_str);
-    let handler = sql_tool(&tool.sql, arguments.collect(), &tool.bind, sources, faults)?;
+    let declared = declared(arguments.collect(), &tool.bind);
+    let (handler, output) = runnable(&tool.backend, declared, sources, faults)?;
     let mut built = Tool::new(&tool.name, &tool.description).declared(
         tool.input_schema.clone(),
         tool.defaults.clone(),
-        Some(handler.output_schema()),
-        Arc::new(handler),
+        output,
+        handler,
     );
     if let Some(title) = &tool.title {
         built = built.title(title);
@@ -62,7 +43,7 @@ pub(super) fn declared_tool(
 
 pub(super) fn declared_resource(
     resource: &config::Resource,
-    sources: &BTreeMap<String, Sqlite>,
+    sources: &BTreeMap<String, OpenSource>,
     faults: &mut Faults,
 ) -> Option<Resource> {
     let template = match UriTemplate::parse(&resource.uri_template) {
@@ -83,7 +64,8 @@ pub(super) fn declared_resource(
         )));
         return None;
     }
-    let handler = sql_tool(&resource.sql, arguments, &resource.bind, sources, faults)?;
+    let declared = declared(arguments, &resource.bind);
+    let (handler, _) = runnable(&resource.backend, declared, sources, faults)?;
     let input = serde_json::json!({
         "type": "object",
         "properties": resource.parameters,
@@ -91,7 +73,7 @@ pub(super) fn declared_resource(
     });
     let mut built = Resource::new(&resource.uri_template, &resource.name)
         .mime_type(&resource.mime_type)
-        .declared(input, Arguments::new(), None, Arc::new(handler));
+        .declared(input, Arguments::new(), None, handler);
     if let Some(title) = &resource.title {
         built = built.title(title);
     }
@@ -101,15 +83,10 @@ pub(super) fn declared_resource(
     Some(built)
 }
 
-fn sql_tool(
-    sql: &config::Sql,
-    arguments: Vec<&str>,
-    bind: &BTreeMap<String, config::Binding>,
-    sources: &BTreeMap<String, Sqlite>,
-    faults: &mut Faults,
-) -> Option<SqlTool> {
-    // A source that could not be opened has its own fault already.
-    let database = sources.get(&sql.source)?;
+fn declared<'a>(
+    arguments: Vec<&'a str>,
+    bind: &'a BTreeMap<String, config::Binding>,
+) -> Declared<'a> {
     let bound = bind.iter().map(|(name, binding)| {
         let bound = match binding {
             config::Binding::Tenant => Bound::Tenant,
@@ -117,19 +94,71 @@ fn sql_tool(
         };
         (name.as_str(), bound)
     });
-    let spec = SqlSpec {
-        statement: &sql.statement,
+    Declared {
         arguments,
         bound: bound.collect(),
+    }
+}
+
+/// A source that could not be opened, or is of another kind, has its own fault already.
+fn runnable(
+    backend: &Backend,
+    declared: Declared<'_>,
+    sources: &BTreeMap<String, OpenSource>,
+    faults: &mut Faults,
+) -> Option<Runnable> {
+    match backend {
+        Backend::Sql(sql) => sql_tool(sql, declared, sources.get(&sql.source)?, faults),
+        Backend::Http(http) => http_tool(http, declared, sources.get(&http.source)?, faults),
+    }
+}
+
+fn sql_tool(
+    sql: &config::Sql,
+    declared: Declared<'_>,
+    source: &OpenSource,
+    faults: &mut Faults,
+) -> Option<Runnable> {
+    let OpenKind::Sqlite(database) = &source.kind else {
+        return None;
+    };
+    let spec = SqlSpec {
+        statement: &sql.statement,
+        declared,
         one: sql.result == config::SqlResult::One,
         max_rows: sql.max_rows,
         max_bytes: sql.max_bytes,
     };
-    match SqlTool::new(database, &spec) {
-        Ok(tool) => Some(tool),
-        Err(error) => {
-            faults.0.push(sql.origin.fault(error.to_string()));
-            None
-        }
-    }
+    let tool = SqlTool::new(database, &source.resilience, &spec)
+        .map_err(|error| faults.0.push(sql.origin.fault(error.to_string())))
+        .ok()?;
+    let output = tool.output_schema();
+    Some((Arc::new(tool), Some(output)))
+}
+
+fn http_tool(
+    http: &config::Http,
+    declared: Declared<'_>,
+    source: &OpenSource,
+    faults: &mut Faults,
+) -> Option<Runnable> {
+    let OpenKind::Http(api) = &source.kind else {
+        return None;
+    };
+    let spec = HttpSpec {
+        method: http.method.clone(),
+        path: &http.path,
+        query: &http.query,
+        body: http.body.as_deref(),
+        headers: &http.headers,
+        declared,
+        text: http.text,
+        max_bytes: http.max_bytes,
+        idempotent: http.idempotent,
+    };
+    let tool = HttpTool::new(api, &spec)
+        .map_err(|error| faults.0.push(http.origin.fault(error.to_string())))
+        .ok()?;
+    let output = tool.output_schema();
+    Some((Arc::new(tool), output))
 }

@@ -149,7 +149,10 @@ pub enum QueryError {
     /// Another connection holds a lock that cannot be waited for.
     #[error("the database is locked")]
     Locked,
-    /// SQLite failed; the text is for the log and quotes no value.
+    /// The file is gone, broken or out of reach, whatever is asked; the text is for the log.
+    #[error("the database cannot be used: {0}")]
+    Unusable(String),
+    /// SQLite failed on this statement; the text is for the log and quotes no value.
     #[error("the database failed: {0}")]
     Engine(String),
 }

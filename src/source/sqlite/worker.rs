@@ -87,11 +87,12 @@ impl Worker {
         if self.watch.is_over() {
             QueryError::Deadline
         } else {
-            QueryError::Engine(error.to_string())
+            QueryError::Unusable(error.to_string())
         }
     }
 
     fn explain(&self, failure: Failure) -> QueryError {
+        let lasts = matches!(&failure, Failure::Sqlite(error) if is_lasting(error));
         let error = match failure {
             Failure::Query(error) => return error,
             Failure::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => error,
@@ -109,6 +110,7 @@ impl Worker {
                 QueryError::Deadline
             }
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => QueryError::Locked,
+            _ if lasts => QueryError::Unusable(describe(error)),
             _ => QueryError::Engine(describe(error)),
         }
     }

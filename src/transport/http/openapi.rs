@@ -182,7 +182,10 @@ const ERRORS: &[(&str, &str)] = &[
     ("429", "Too many calls."),
     ("500", "The tool failed unexpectedly."),
     ("502", "A system behind the tool failed."),
-    ("503", "The server is busy, or shutting down."),
+    (
+        "503",
+        "The server is busy or shutting down, or a system behind the tool is unavailable.",
+    ),
     ("504", "The tool did not finish in time."),
 ];
 

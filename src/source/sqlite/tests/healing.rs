@@ -61,7 +61,7 @@ async fn a_file_overwritten_with_rubbish_fails_and_heals_when_it_is_good_again()
     fs::write(&path, vec![0x5a; good.len()]).unwrap();
     for _ in 0..3 {
         let error = database.query(ample(&count, &[])).await.unwrap_err();
-        assert!(matches!(error, QueryError::Engine(_)), "{error:?}");
+        assert!(matches!(error, QueryError::Unusable(_)), "{error:?}");
     }
     fs::write(&path, &good).unwrap();
     assert_eq!(database.query(ample(&count, &[])).await.unwrap()[0]["n"], 3);

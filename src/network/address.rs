@@ -1,40 +1,44 @@
-//! Which addresses documents are fetched from.
+//! Which addresses are connected to from here, by whoever fetches something.
 //!
-//! Hosts that the operator named may be internal: many run their identity provider next door. But
-//! never link-local, where clouds serve credentials to whoever asks (CVE-2026-26118). Names are
-//! resolved here and the answer is what is connected to, so a name cannot change its address between
-//! the check and the use.
+//! Hosts that the operator named may be internal: many run their services next door. But never
+//! link-local, where clouds serve credentials to whoever asks (CVE-2026-26118). Names are resolved
+//! here and the answer is what is connected to, so a name cannot change its address between the
+//! check and the use (DNS rebinding). What else may be reached is for each user to say ([`Vet`]).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::{FetchError, Reach};
-
 /// The one name that always means this machine (RFC 6761 §6.3).
-pub(super) const LOCALHOST: &str = "localhost";
+pub(crate) const LOCALHOST: &str = "localhost";
 /// Where AWS serves instance credentials over IPv6, outside of link-local.
 const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
 
+/// Decides about addresses that are not [never](is_never) reached.
+pub(crate) trait Vet: Clone + Send + Sync + 'static {
+    /// Whether this one may be; a mapped IPv4 address comes as one of IPv4.
+    fn allows(&self, address: IpAddr) -> bool;
+}
+
 /// Resolves names, and lets out only addresses that may be reached.
-pub(super) struct Guard(pub(super) Reach);
+pub(crate) struct Guard<V>(pub(crate) V);
 
 /// None of a host's addresses may be reached.
-#[derive(Debug, thiserror::Error)]
-#[error("no address of the host may be fetched from")]
-pub(super) struct Refused;
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no address of the host may be connected to")]
+pub(crate) struct Refused;
 
-impl Resolve for Guard {
+impl<V: Vet> Resolve for Guard<V> {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.0;
+        let vet = self.0.clone();
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let is_local = name.as_str().eq_ignore_ascii_case(LOCALHOST);
             // All or nothing: a name that is partly internal is somebody's trick or mistake.
             let addresses: Vec<SocketAddr> = found.collect();
             let good = addresses.iter().all(|found| {
-                may_reach(found.ip(), reach) && (!is_local || found.ip().is_loopback())
+                may_reach(found.ip(), &vet) && (!is_local || found.ip().is_loopback())
             });
             if !good || addresses.is_empty() {
                 return Err(Refused.into());
@@ -45,15 +49,15 @@ impl Resolve for Guard {
 }
 
 /// A host that is an address does not go through the resolver.
-pub(super) fn check_literal(url: &Url, reach: Reach) -> Result<(), FetchError> {
+pub(crate) fn check_literal(url: &Url, vet: &impl Vet) -> Result<(), Refused> {
     match literal(url) {
-        Some(address) if !may_reach(address, reach) => Err(FetchError::Address),
+        Some(address) if !may_reach(address, vet) => Err(Refused),
         _ => Ok(()),
     }
 }
 
 /// The host's address, where it is one; the URL parser has normalised odd spellings of it.
-pub(super) fn literal(url: &Url) -> Option<IpAddr> {
+pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
     let bare = host
         .strip_prefix('[')
@@ -61,8 +65,34 @@ pub(super) fn literal(url: &Url) -> Option<IpAddr> {
     bare.unwrap_or(host).parse().ok()
 }
 
-fn may_reach(address: IpAddr, reach: Reach) -> bool {
-    let never = match address.to_canonical() {
+/// Whether the host is `localhost` or a loopback address, as written.
+pub(crate) fn is_this_machine(url: &Url) -> bool {
+    match literal(url) {
+        Some(address) => address.to_canonical().is_loopback(),
+        None => url.host_str() == Some(LOCALHOST),
+    }
+}
+
+/// Whether a request failed because its host has an address that may not be reached.
+pub(crate) fn was_refused(error: &reqwest::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if cause.is::<Refused>() {
+            return true;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+fn may_reach(address: IpAddr, vet: &impl Vet) -> bool {
+    let address = address.to_canonical();
+    !is_never(address) && vet.allows(address)
+}
+
+/// Addresses that nothing is fetched from, whoever asks.
+pub(crate) fn is_never(address: IpAddr) -> bool {
+    match address.to_canonical() {
         IpAddr::V4(v4) => is_never_v4(v4),
         IpAddr::V6(v6) => {
             v6.is_multicast()
@@ -71,8 +101,7 @@ fn may_reach(address: IpAddr, reach: Reach) -> bool {
                 || v6 == METADATA_V6
                 || embedded(v6).is_some_and(is_never_v4)
         }
-    };
-    !never && (reach == Reach::Configured || is_public(address.to_canonical()))
+    }
 }
 
 fn is_never_v4(v4: Ipv4Addr) -> bool {
@@ -80,7 +109,7 @@ fn is_never_v4(v4: Ipv4Addr) -> bool {
 }
 
 /// IANA's special-purpose registries (RFC 6890), as far as they are not globally reachable.
-fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [a, b, c, _] = v4.octets();
@@ -121,12 +150,27 @@ fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
 
+    #[derive(Clone)]
+    struct Any;
+
+    impl Vet for Any {
+        fn allows(&self, _: IpAddr) -> bool {
+            true
+        }
+    }
+
+    #[derive(Clone)]
+    struct Public;
+
+    impl Vet for Public {
+        fn allows(&self, address: IpAddr) -> bool {
+            is_public(address)
+        }
+    }
+
     fn reach_of(text: &str) -> (bool, bool) {
         let address = text.parse().unwrap();
-        (
-            may_reach(address, Reach::Configured),
-            may_reach(address, Reach::Public),
-        )
+        (may_reach(address, &Any), may_reach(address, &Public))
     }
 
     #[test]
@@ -185,8 +229,7 @@ mod tests {
             "[::ffff:a9fe:a9fe]",
         ] {
             let url = Url::parse(&format!("https://{host}/")).unwrap();
-            let refused = check_literal(&url, Reach::Configured);
-            assert_eq!(refused, Err(FetchError::Address), "{host}");
+            assert_eq!(check_literal(&url, &Any), Err(Refused), "{host}");
         }
     }
 }

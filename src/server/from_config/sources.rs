@@ -1,0 +1,66 @@
+//! The sources of a configuration, opened.
+//!
+//! A source that cannot be opened is one fault; what reads it adds none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use crate::config::{self, Faults, SourceKind};
+use crate::source::http::HttpSource;
+use crate::source::resilience::{BreakerSettings, Resilience};
+use crate::source::sqlite::Sqlite;
+
+/// A source that tools can read from.
+pub(super) struct OpenSource {
+    pub(super) kind: OpenKind,
+    pub(super) resilience: Arc<Resilience>,
+}
+
+pub(super) enum OpenKind {
+    Sqlite(Sqlite),
+    Http(HttpSource),
+}
+
+pub(super) fn open_sources(
+    sources: &BTreeMap<String, config::Source>,
+    faults: &mut Faults,
+) -> BTreeMap<String, OpenSource> {
+    let mut open = BTreeMap::new();
+    for (name, source) in sources {
+        let breaker = source.breaker.as_ref().map(|breaker| BreakerSettings {
+            failures: breaker.failures,
+            window: breaker.window,
+            pause: breaker.pause,
+            max_pause: breaker.max_pause,
+        });
+        let resilience = Arc::new(Resilience::new(name, source.retries, breaker));
+        match open_kind(&source.kind, &resilience) {
+            Ok(kind) => {
+                open.insert(name.clone(), OpenSource { kind, resilience });
+            }
+            Err(message) => faults.0.push(source.origin.fault(message)),
+        }
+    }
+    open
+}
+
+fn open_kind(kind: &SourceKind, resilience: &Arc<Resilience>) -> Result<OpenKind, String> {
+    match kind {
+        SourceKind::Sqlite { path, threads } => {
+            let opened = Sqlite::open(path, *threads).map(OpenKind::Sqlite);
+            opened.map_err(|error| error.to_string())
+        }
+        SourceKind::Http {
+            url,
+            headers,
+            allow_private,
+        } => {
+            let opened = HttpSource::open(url.expose_secret(), headers, allow_private, resilience);
+            opened
+                .map(OpenKind::Http)
+                .map_err(|error| error.to_string())
+        }
+    }
+}

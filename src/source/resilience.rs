@@ -1,0 +1,134 @@
+//! What stands between the calls of a source and its troubles: a breaker and retries.
+//!
+//! Both belong to the source and not to the tool: what one tool finds out, the others use. Every
+//! try passes the breaker, so that further tries open it no later than first ones would.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::breaker::{Breaker, Health, Pass};
+pub use super::breaker::{BreakerSettings, BreakerState};
+use super::retries::Retries;
+use crate::clock::{Clock, instant_now};
+use crate::tool::ToolError;
+
+/// Breaker and retries of one source.
+pub struct Resilience {
+    name: String,
+    breaker: Option<Breaker>,
+    retries: Retries,
+}
+
+/// How a try failed.
+pub(super) struct Failure {
+    pub(super) error: ToolError,
+    /// What that tells about the source.
+    pub(super) health: Health,
+    /// Whether another try may go better, and after how long at the earliest.
+    pub(super) again: Option<Duration>,
+}
+
+/// What a call allows.
+#[derive(Clone, Copy)]
+pub(super) struct Tries {
+    pub(super) deadline: Instant,
+    /// Whether a further one does no harm.
+    pub(super) repeatable: bool,
+    /// Whether a try that is not done by the deadline is the source's failure.
+    pub(super) late_is_bad: bool,
+}
+
+impl Resilience {
+    /// Of the source of that name. `retries`: further tries of a call; without a breaker, none opens.
+    pub fn new(name: &str, retries: u32, breaker: Option<BreakerSettings>) -> Self {
+        Self {
+            name: name.to_owned(),
+            breaker: breaker.map(|settings| Breaker::new(name, settings)),
+            retries: Retries::new(retries),
+        }
+    }
+
+    /// Uses this clock for the breaker's window and pauses.
+    pub fn tell_time_by(&self, clock: &Clock) {
+        if let Some(breaker) = &self.breaker {
+            breaker.tell_time_by(clock.clone());
+        }
+    }
+
+    /// The source's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How the breaker stands; `None` without one.
+    pub fn state(&self) -> Option<BreakerState> {
+        self.breaker.as_ref().map(Breaker::state)
+    }
+
+    /// How often the breaker entered the state.
+    pub fn entered(&self, state: BreakerState) -> u64 {
+        let breaker = self.breaker.as_ref();
+        breaker.map_or(0, |breaker| breaker.entered(state))
+    }
+
+    /// Further tries so far.
+    pub fn retries(&self) -> u64 {
+        self.retries.made()
+    }
+
+    /// Tries until one succeeds, fails for good, or nothing allows another.
+    pub(super) async fn call<T, F>(
+        &self,
+        call: Tries,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, ToolError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        self.retries.earn();
+        let mut pass = self.enter(call).map_err(unavailable)?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let failure = match attempt().await {
+                Ok(value) => {
+                    end(pass, Health::Good);
+                    return Ok(value);
+                }
+                Err(failure) => failure,
+            };
+            end(pass, failure.health);
+            let Some(least) = failure.again.filter(|_| call.repeatable) else {
+                return Err(failure.error);
+            };
+            let wait = Retries::wait(tries).max(least);
+            let left = call.deadline.saturating_duration_since(instant_now());
+            if wait >= left || !self.retries.spend(tries) {
+                return Err(failure.error);
+            }
+            sleep(wait).await;
+            pass = match self.enter(call) {
+                Ok(pass) => pass,
+                Err(_) => return Err(failure.error),
+            };
+        }
+    }
+
+    fn enter(&self, call: Tries) -> Result<Option<Pass<'_>>, Duration> {
+        let deadline = call.late_is_bad.then_some(call.deadline);
+        let breaker = self.breaker.as_ref();
+        breaker.map(|breaker| breaker.enter(deadline)).transpose()
+    }
+}
+
+fn end(pass: Option<Pass<'_>>, health: Health) {
+    if let Some(pass) = pass {
+        pass.ended(health);
+    }
+}
+
+fn unavailable(retry_after: Duration) -> ToolError {
+    ToolError::Unavailable { retry_after }
+}
