@@ -130,23 +130,15 @@ impl Call {
         let permit = permit.map_err(|error| self.denied(principal, error))?;
         self.record.shadow(permit.would_deny().iter().copied());
         let admitted = self.pipeline.quotas.admit(permit).await;
-        self.record
-            .admission(admitted.as_ref().map(|admission| admission.states()));
+        self.record.admission(&admitted);
         let admission = admitted?;
-        self.record.uncounted(!admission.is_counted());
-        self.record.shadow(admission.would_deny());
         let arguments = found.uri_arguments.unwrap_or(request.arguments);
         let arguments = admission.target().validate(arguments)?;
         let arguments = admission.permit().allow(arguments)?;
         self.record.shadow(arguments.would_deny().iter().copied());
         self.record.run_started();
-        let output = run(
-            admission,
-            arguments,
-            self.record.call_id(),
-            &self.pipeline.places,
-        )
-        .await;
+        let (places, id) = (&self.pipeline.places, self.record.call_id());
+        let output = run(admission, arguments, id, places).await;
         self.record.run_ended();
         output
     }

@@ -23,7 +23,7 @@ use crate::access::WouldDeny;
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
-use crate::quota::{QuotaError, QuotaState, QuotaStates};
+use crate::quota::{Admission, QuotaError, QuotaState, QuotaStates};
 use crate::tool::{Target, TargetKind};
 
 /// Where a request came in.
@@ -241,16 +241,16 @@ impl CallRecord {
     }
 
     /// What the quota said.
-    pub fn admission(&mut self, admission: Result<&QuotaStates, &QuotaError>) {
-        self.quota = match admission {
-            Ok(states) | Err(QuotaError::Exceeded { states, .. }) => states.clone(),
-            Err(QuotaError::Full | QuotaError::Unavailable) => QuotaStates::new(),
-        };
-    }
-
-    /// Whether the call was let through uncounted, since the store of the counts failed.
-    pub fn uncounted(&mut self, uncounted: bool) {
-        self.uncounted = uncounted;
+    pub fn admission(&mut self, admission: &Result<Admission, QuotaError>) {
+        match admission {
+            Ok(admission) => {
+                self.quota = admission.states().clone();
+                self.uncounted = !admission.is_counted();
+                self.shadow(admission.would_deny());
+            }
+            Err(QuotaError::Exceeded { states, .. }) => self.quota = states.clone(),
+            Err(QuotaError::Full | QuotaError::Unavailable) => {}
+        }
     }
 
     /// What in shadow mode would have refused the call; it went on.

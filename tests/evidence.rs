@@ -115,7 +115,7 @@ fn a_permit_cannot_be_made_up() {
 fn an_admission_cannot_be_made_up() {
     assert_fails_with(
         "E0451",
-        "pub fn f(permit: Permit) -> Admission { Admission { permit, states: Default::default(), would_deny: None } }",
+        "pub fn f(permit: Permit) -> Admission { Admission { permit, states: Default::default(), would_deny: None, is_counted: true } }",
     );
 }
 

@@ -140,6 +140,11 @@ fn serve_stdio(
     let surface = Arc::new(surface);
     // Or the first configuration, with its databases, would stay for good.
     drop(server);
+    let (stop, followed) = {
+        let _in_runtime = runtime.enter();
+        // Before the first answer: whoever got one may send a signal.
+        (Signals::new()?, Followed::new(&args.config, read)?)
+    };
     let (ended, input_ended) = oneshot::channel();
     let (reader, handle) = (Arc::clone(&surface), runtime.handle().clone());
     std::thread::Builder::new()
@@ -150,8 +155,6 @@ fn serve_stdio(
             let _ = ended.send(());
         })?;
     let flush = runtime.block_on(async {
-        let stop = Signals::new()?;
-        let followed = Followed::new(&args.config, read)?;
         let nobody = Supervisor::default();
         let (grace, flush) = tokio::select! {
             _ = input_ended => (END_GRACE, END_FLUSH),
@@ -160,8 +163,8 @@ fn serve_stdio(
             () = follow(followed, &reloader, &nobody) => (grace, FLUSH_TIMEOUT),
         };
         surface.settle(grace).await;
-        Ok::<_, io::Error>(flush)
-    })?;
+        flush
+    });
     // A client that does not read its answers may hold a thread for ever; leave it behind.
     runtime.shutdown_timeout(LEAVE_TIMEOUT);
     reloader.pipeline().recorder.flush(flush);

@@ -63,29 +63,33 @@ impl ServerBuilder {
                 config::TraceExporter::Otlp => Exporter::Otlp,
             });
         }
-        let sources = open_sources(&config.sources, &mut faults);
+        builder.declare(&config, &mut faults);
+        faults.or(builder)
+    }
+
+    /// Adds the tools and resources of a configuration, under their policies.
+    fn declare(&mut self, config: &Config, faults: &mut Faults) {
+        let sources = open_sources(&config.sources, faults);
         let troubles = sources.values().map(|source| &source.resilience);
-        builder.sources = troubles.cloned().collect();
+        self.sources = troubles.cloned().collect();
         for tool in &config.tools {
-            let own = limits::of_tenants(&config, &tool.policy, |own| own.tools.get(&tool.name));
-            builder
-                .places
-                .insert(tool.name.clone(), tool.origin.clone());
-            let built = declared_tool(tool, &sources, &mut faults);
+            let own = limits::of_tenants(config, &tool.policy, |own| own.tools.get(&tool.name));
+            self.places.insert(tool.name.clone(), tool.origin.clone());
+            let built = declared_tool(tool, &sources, faults);
             let arguments = argument_names(&tool.input_schema);
             let arguments = arguments.as_deref();
             let common = (
                 &tool.policy,
                 limits::common(&tool.policy, &config.quotas.default),
             );
-            let governed = govern(built, arguments, common, own, &mut faults);
-            builder.tools.extend(governed);
+            let governed = govern(built, arguments, common, own, faults);
+            self.tools.extend(governed);
         }
         for resource in &config.resources {
             let uri = &resource.uri_template;
-            let own = limits::of_tenants(&config, &resource.policy, |own| own.resources.get(uri));
-            builder.places.insert(uri.clone(), resource.origin.clone());
-            let built = declared_resource(resource, &sources, &mut faults);
+            let own = limits::of_tenants(config, &resource.policy, |own| own.resources.get(uri));
+            self.places.insert(uri.clone(), resource.origin.clone());
+            let built = declared_resource(resource, &sources, faults);
             let template = UriTemplate::parse(uri).ok();
             let variables = template
                 .as_ref()
@@ -95,10 +99,9 @@ impl ServerBuilder {
                 &resource.policy,
                 limits::common(&resource.policy, &config.quotas.default),
             );
-            let governed = govern(built, variables, common, own, &mut faults);
-            builder.resources.extend(governed);
+            let governed = govern(built, variables, common, own, faults);
+            self.resources.extend(governed);
         }
-        faults.or(builder)
     }
 }
 
