@@ -19,6 +19,7 @@ class Tally:
     took: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     retried: int = 0
+    since: float = field(default_factory=time.monotonic)
 
     def quantile(self, share: float) -> float:
         ordered = sorted(self.took)

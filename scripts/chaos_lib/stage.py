@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -21,6 +22,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ISSUER, AUDIENCE = "https://issuer.chaos.test/", "https://tools.chaos.test/mcp"
 LIMIT = 5
+PACE = 50
+"""Calls a second, and at once, that the tenants of `paced` have."""
 
 
 def free_port() -> int:
@@ -79,13 +82,14 @@ class Api:
         self.port, self.mood = free_port(), "well"
         self.released = threading.Event()
         self.asked = 0
+        self.connections: set[socket.socket] = set()
         self.start()
 
     def start(self) -> None:
         api = self
 
         class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+            protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
 
             def do_GET(self) -> None:
                 api.asked += 1
@@ -97,6 +101,14 @@ class Api:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def setup(self) -> None:
+                super().setup()
+                api.connections.add(self.connection)
+
+            def finish(self) -> None:
+                api.connections.discard(self.connection)
+                super().finish()
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -121,6 +133,9 @@ class Api:
         self.released.set()
         self.server.shutdown()
         self.server.server_close()
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class Replica:
@@ -209,7 +224,7 @@ class Stage:
             "tools": {
                 "free": tool(sql=lookup, rateLimit="unlimited"),
                 "counted": tool(sql=lookup, rateLimit=f"{LIMIT}/1h"),
-                "paced": tool(sql=lookup, rateLimit="50/1s"),
+                "paced": tool(sql=lookup, rateLimit=f"{PACE}/1s"),
                 "remote": tool(http={"source": "api", "path": "/items/{id}"}, timeout="1s", maxConcurrent=4, rateLimit="unlimited"),
             },
         }
