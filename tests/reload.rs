@@ -6,6 +6,9 @@ mod caller;
 #[path = "support/key_server.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]
 mod key_server;
+#[path = "support/listener.rs"]
+#[expect(dead_code, reason = "other test files use the rest")]
+mod listener;
 #[path = "support/scrape.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]
 mod scrape;
@@ -21,6 +24,8 @@ mod counts;
 mod credentials;
 #[path = "reload/keys.rs"]
 mod keys;
+#[path = "reload/listeners.rs"]
+mod listeners;
 #[path = "reload/requests.rs"]
 mod requests;
 #[path = "reload/standing.rs"]
