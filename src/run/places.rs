@@ -89,7 +89,7 @@ impl Places {
         });
         let of_targets: Vec<_> = of_targets.collect();
         drop(all);
-        let numbers = catalog.targets().iter().map(|target| target.index());
+        let numbers = catalog.targets().iter().map(|target| target.number());
         Self {
             by_number: numbers
                 .zip(of_targets.iter().map(|(bulkhead, _)| Arc::clone(bulkhead)))
@@ -125,7 +125,7 @@ impl Places {
         tenant: TenantKey,
         deadline: Instant,
     ) -> Result<Held, CallError> {
-        let bulkhead = self.by_number.get(&target.index());
+        let bulkhead = self.by_number.get(&target.number());
         let bulkhead = bulkhead
             .filter(|bulkhead| *bulkhead.name == *target.name())
             .ok_or_else(|| CallError::Internal("a target of another catalogue".to_owned()))?;

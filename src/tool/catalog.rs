@@ -9,7 +9,9 @@ use super::builder::Governed;
 use super::numbers::Numbers;
 use super::shared;
 use super::uri_template::plain;
-use super::{Access, Arguments, Resource, Schema, Target, TargetKind, Terms, Tool, UriTemplate};
+use super::{
+    Access, Arguments, Policy, Resource, Schema, Target, TargetKind, Terms, Tool, UriTemplate,
+};
 use crate::auth::TenantKey;
 
 /// Longest tool name (MCP 2026-07-28, server/tools, "Tool Names").
@@ -65,8 +67,8 @@ impl Catalog {
         Self::default().followed_by(tools, resources)
     }
 
-    /// Like [`build`](Self::build), for a catalogue that takes this one's place: names keep their
-    /// numbers.
+    /// Like [`build`](Self::build), for a catalogue that takes this one's place: targets and buckets
+    /// keep their numbers.
     ///
     /// # Errors
     /// Those of [`build`](Self::build).
@@ -205,10 +207,12 @@ impl Catalog {
             return Err("its arguments must be an object".to_owned());
         }
         let arguments = argument_names(&governed.input);
-        let terms = Terms::compile(&name, &governed.policy, arguments.as_deref())?;
+        let compile =
+            |policy: &Policy| Terms::compile(&name, policy, arguments.as_deref(), &self.numbers);
+        let terms = compile(&governed.policy)?;
         let mut tenants = HashMap::new();
         for (tenant, own) in &governed.tenants {
-            let terms = Terms::compile(&name, &own.over(&governed.policy), arguments.as_deref())
+            let terms = compile(&own.over(&governed.policy))
                 .map_err(|fault| format!("for tenant `{tenant}`: {fault}"))?;
             let named = (Arc::from(tenant.as_str()), terms);
             if tenants.insert(TenantKey::of(tenant), named).is_some() {
@@ -216,7 +220,7 @@ impl Catalog {
             }
         }
         let target = Arc::new(Target {
-            index: self.numbers.of(&name).ok_or("too many targets")?,
+            number: self.numbers.of(&name)?,
             name,
             kind,
             policy: governed.policy,

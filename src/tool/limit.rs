@@ -4,11 +4,11 @@
 //! much the limit lets through: a limit that is changed while the server runs finds what was spent
 //! before.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::Arc;
 
+use super::numbers::Numbers;
 use super::quota::Span;
 use super::{Mode, Quota};
 
@@ -181,8 +181,8 @@ impl fmt::Display for Limit {
 /// Names the buckets of a limit: whose calls they count together, over which period, and, where it
 /// matters, of which target. With the caller's identity it makes one bucket's key.
 ///
-/// Equal texts have equal numbers as long as the process lives, so that a configuration that is
-/// loaded again finds its buckets.
+/// Equal texts have equal numbers in all catalogues that follow one another, so that a configuration
+/// that is loaded again finds its buckets.
 #[derive(Clone, Debug)]
 pub struct BucketName {
     number: u32,
@@ -190,28 +190,20 @@ pub struct BucketName {
 }
 
 impl BucketName {
-    pub(super) fn of(limit: &Limit, target: &str) -> Self {
+    fn of(limit: &Limit, target: &str, numbers: &Numbers) -> Result<Self, String> {
         let period = limit.quota.period().as_millis();
         // A period is digits, so the text tells apart whatever a target is called.
-        Self::new(match limit.per {
+        let text = Arc::from(match limit.per {
             Per::TenantTarget => format!("tenant-target:{period}:{target}"),
             Per::Tenant => format!("tenant:{period}"),
             Per::SubjectTarget => format!("subject-target:{period}:{target}"),
             Per::Target => format!("target:{period}:{target}"),
-        })
+        });
+        let number = numbers.of(&text)?;
+        Ok(Self { number, text })
     }
 
-    fn new(text: String) -> Self {
-        static NUMBERS: LazyLock<Mutex<HashMap<Arc<str>, u32>>> = LazyLock::new(Mutex::default);
-        let mut numbers = NUMBERS.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = Arc::from(text);
-        // More than 2³² names do not fit into memory.
-        let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-        let number = *numbers.entry(Arc::clone(&text)).or_insert(next);
-        Self { number, text }
-    }
-
-    /// Its number in this process.
+    /// What stands for it in this process.
     pub fn number(&self) -> u32 {
         self.number
     }
@@ -227,7 +219,11 @@ pub struct BoundLimit {
 impl BoundLimit {
     /// # Errors
     /// A sentence: the limits contradict one another or themselves.
-    pub(super) fn all(limits: &[Limit], target: &str) -> Result<Vec<Self>, String> {
+    pub(super) fn all(
+        limits: &[Limit],
+        target: &str,
+        numbers: &Numbers,
+    ) -> Result<Vec<Self>, String> {
         if limits.len() > MAX_LIMITS {
             return Err(format!("has more than {MAX_LIMITS} limits"));
         }
@@ -240,7 +236,7 @@ impl BoundLimit {
                     limit.quota.burst_size()
                 ));
             }
-            let name = BucketName::of(limit, target);
+            let name = BucketName::of(limit, target, numbers)?;
             if bound.iter().any(|other| other.name.number == name.number) {
                 return Err("has two limits over the same period for the same callers".to_owned());
             }

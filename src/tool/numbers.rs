@@ -1,8 +1,8 @@
-//! Numbers that stand for targets wherever calls are counted.
+//! Numbers that stand for names wherever calls are counted: for targets, and for the buckets of limits.
 //!
-//! A name keeps its number as long as the process lives, also while nothing goes by it. A reader
-//! would ask why positions in the catalogue do not do: after a reload one tool would stand where
-//! another did, and answer for the calls that were made of that one.
+//! A name keeps its number over all catalogues that follow one another, also while nothing goes by
+//! it. A reader would ask why positions in the catalogue do not do: after a reload one tool would
+//! stand where another did, and answer for the calls that were made of that one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,15 +12,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct Numbers(Arc<Mutex<HashMap<Arc<str>, u32>>>);
 
 impl Numbers {
-    /// The number of this name; `None` when there are no more.
-    pub(super) fn of(&self, name: &Arc<str>) -> Option<u32> {
+    /// The number of this name.
+    ///
+    /// # Errors
+    /// A sentence: there are no more.
+    pub(super) fn of(&self, name: &Arc<str>) -> Result<u32, String> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(number) = known.get(name) {
-            return Some(*number);
+            return Ok(*number);
         }
-        let number = u32::try_from(known.len()).ok()?;
+        let number = u32::try_from(known.len()).map_err(|_| "too many names")?;
         known.insert(Arc::clone(name), number);
-        Some(number)
+        Ok(number)
     }
 }
 
@@ -32,8 +35,8 @@ mod tests {
     fn a_name_keeps_its_number_and_no_other_gets_it() {
         let numbers = Numbers::default();
         let of = |name: &str| numbers.of(&Arc::from(name));
-        assert_eq!((of("a"), of("b"), of("a")), (Some(0), Some(1), Some(0)));
-        assert_eq!(numbers.clone().of(&Arc::from("c")), Some(2));
-        assert_eq!(of("c"), Some(2));
+        assert_eq!((of("a"), of("b"), of("a")), (Ok(0), Ok(1), Ok(0)));
+        assert_eq!(numbers.clone().of(&Arc::from("c")), Ok(2));
+        assert_eq!(of("c"), Ok(2));
     }
 }

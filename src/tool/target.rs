@@ -24,7 +24,7 @@ pub trait Handler: Send + Sync {
 
 /// A tool or a resource with its policy compiled. Made by the [`Catalog`](super::Catalog) alone.
 pub struct Target {
-    pub(super) index: u32,
+    pub(super) number: u32,
     pub(super) name: Arc<str>,
     pub(super) kind: TargetKind,
     pub(super) policy: Policy,
@@ -58,15 +58,14 @@ impl ValidArguments {
 
     /// The arguments, if they were checked for `target`.
     pub(crate) fn for_target(self, target: &Target) -> Option<Arguments> {
-        (self.target == target.index).then_some(self.arguments)
+        (self.target == target.number).then_some(self.arguments)
     }
 }
 
 impl Target {
-    /// The number of its name, the same after a reload; with the tenant it makes the quota bucket's
-    /// key.
-    pub fn index(&self) -> u32 {
-        self.index
+    /// What stands for its name in this process, the same after a reload.
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// The tool's name or the resource's URI template.
@@ -146,7 +145,7 @@ impl Target {
         match arguments {
             Value::Object(arguments) => Ok(ValidArguments {
                 arguments,
-                target: self.index,
+                target: self.number,
             }),
             _ => Err(ArgumentsError("/: expected an object".to_owned())),
         }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use super::numbers::Numbers;
 use super::{Access, BoundLimit, CompiledRule, Policy, ScopeSet};
 
 /// Who may call a target and how often, ready to be asked.
@@ -21,6 +22,7 @@ impl Terms {
         target: &str,
         policy: &Policy,
         arguments: Option<&[&str]>,
+        numbers: &Numbers,
     ) -> Result<Self, String> {
         let access = match &policy.access {
             Some(Access::Scopes(scopes)) if scopes.is_empty() => None,
@@ -36,7 +38,7 @@ impl Terms {
             access,
             shadow_scopes: policy.shadow_scopes.clone(),
             rules: rules.collect::<Result<_, _>>()?,
-            limits: BoundLimit::all(&policy.limits, target)?,
+            limits: BoundLimit::all(&policy.limits, target, numbers)?,
             per_tenant: policy.concurrency.per_tenant,
         })
     }

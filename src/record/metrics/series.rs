@@ -67,7 +67,7 @@ impl Series {
     ) {
         let key = Key {
             method: method(record),
-            target: record.target.as_ref().map(|target| target.index()),
+            target: record.target.as_ref().map(|target| target.number()),
             surface: record.surface,
             reason: match (error, outcome) {
                 (Some(row), _) => row.kind,
