@@ -165,7 +165,7 @@ impl Quotas {
         };
         // Boxed, so that calls that are counted here do not carry its size.
         let taken = Box::pin(store.take(principal, limits, charges, &self.buckets)).await;
-        let decided = |by| store.numbers().decided(by);
+        let decided = |by| store.counts().decided(by);
         match (taken, store.on_failure()) {
             (Some(verdicts), _) => {
                 decided(DecidedBy::Store);
@@ -207,7 +207,7 @@ impl Quotas {
     /// Tells `tell` how long each answer of the store took. The first caller wins.
     pub fn tell_store_latency(&self, tell: impl Fn(Duration) + Send + Sync + 'static) {
         if let Some(store) = &self.store {
-            store.numbers().tell_latency(Box::new(tell));
+            store.counts().tell_latency(Box::new(tell));
         }
     }
 
@@ -236,22 +236,17 @@ fn judge(
     let (mut states, mut would_deny) = (QuotaStates::new(), false);
     let mut slowest: Option<(Duration, &Limit)> = None;
     for ((bound, charge), verdict) in limits.iter().zip(charges).zip(verdicts) {
-        let ahead = match *verdict {
-            Verdict::Conforming { ahead, .. } if admitted => ahead,
-            // It would have gone through here, but took nothing.
-            Verdict::Conforming { ahead, .. } => ahead - charge.steps.increment,
-            Verdict::Exceeding { retry_after, ahead } if charge.is_enforced => {
+        match *verdict {
+            Verdict::Conforming { .. } => {}
+            Verdict::Exceeding { .. } if !charge.is_enforced => would_deny = true,
+            Verdict::Exceeding { retry_after, .. } => {
                 if slowest.is_none_or(|(wait, _)| wait < retry_after) {
                     slowest = Some((retry_after, bound.limit()));
                 }
-                ahead
             }
-            Verdict::Exceeding { ahead, .. } => {
-                would_deny = true;
-                ahead
-            }
-        };
+        }
         if charge.is_enforced {
+            let ahead = verdict.ahead(admitted, &charge.steps);
             states.push(QuotaState {
                 limit: *bound.limit(),
                 remaining: gcra::remaining(ahead, &charge.steps),

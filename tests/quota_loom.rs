@@ -11,7 +11,7 @@
 mod memory;
 
 mod gcra {
-    pub(super) use tollgate::quota::gcra::{Steps, Verdict, decide};
+    pub(super) use tollgate::quota::gcra::{Steps, Verdict, decide, nanos};
 }
 
 mod sync {

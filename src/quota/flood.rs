@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use denials::DenialLimit;
 pub use failures::FailureLimit;
 
-use super::gcra::{Steps, Verdict, decide};
+use super::gcra::{Steps, Verdict, decide, nanos};
 use super::memory::{Buckets, BucketsFull, Charge};
 use crate::clock::Clock;
 use crate::tool::Quota;
@@ -130,8 +130,4 @@ impl Counted {
             line: None,
         }
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -32,6 +32,15 @@ impl Verdict {
     pub fn conforms(&self) -> bool {
         matches!(self, Self::Conforming { .. })
     }
+
+    /// How many nanoseconds from full the bucket is after a call of these steps, which takes from it
+    /// only if all other buckets let it, too, and it was `admitted`.
+    pub fn ahead(&self, admitted: bool, steps: &Steps) -> u64 {
+        match *self {
+            Self::Conforming { ahead } if !admitted => ahead - steps.increment,
+            Self::Conforming { ahead } | Self::Exceeding { ahead, .. } => ahead,
+        }
+    }
 }
 
 /// A quota as the arithmetic needs it, in nanoseconds.
@@ -75,7 +84,8 @@ pub fn remaining(ahead: u64, steps: &Steps) -> u32 {
     u32::try_from(left / steps.interval).unwrap_or(u32::MAX)
 }
 
-fn nanos(time: Duration) -> u64 {
+/// Whole nanoseconds; what does not fit into 584 years stays there.
+pub fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 

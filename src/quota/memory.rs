@@ -12,7 +12,7 @@ use std::time::Duration;
 use hashbrown::HashTable;
 use smallvec::{SmallVec, smallvec};
 
-use super::gcra::{Steps, Verdict, decide};
+use super::gcra::{Steps, Verdict, decide, nanos};
 use super::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, RandomState};
 use crate::tool::MAX_LIMITS;
 
@@ -261,8 +261,4 @@ impl<K> Held<'_, K> {
         // Those of all charges are held.
         &mut self.0[place.unwrap_or_default()].1
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -8,10 +8,10 @@
 
 mod address;
 mod connect;
+mod counts;
 mod fault;
 mod key;
 mod link;
-mod numbers;
 mod pace;
 mod script;
 
@@ -23,20 +23,20 @@ use smallvec::SmallVec;
 use tokio::time::timeout;
 
 pub use address::{AddressError, StoreAddress};
-pub use numbers::DecidedBy;
+pub use counts::DecidedBy;
 pub use script::script_on_clock;
 
 use super::bucket::BucketKey;
-use super::gcra::{Steps, Verdict};
+use super::gcra::Steps;
 use super::memory::{Buckets, Charge, Verdicts, admits};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::tool::{BoundLimit, Quota};
 use connect::{Connection, Connector};
+use counts::Counts;
 use fault::StoreFault;
-use key::{bucket_key, first_probe_key, is_prefix, probe_key};
+use key::{bucket_key, first_probe_key, probe_key};
 use link::{Link, Live, Prover, keep};
-use numbers::Numbers;
 use script::{Counter, Entry, bounded};
 
 /// What becomes of calls with limits while the store fails.
@@ -89,11 +89,6 @@ impl StoreSettings {
             roots: None,
         }
     }
-
-    /// Whether a text can stand before the keys.
-    pub fn is_key_prefix(text: &str) -> bool {
-        is_prefix(text)
-    }
 }
 
 /// How it stands with the store.
@@ -119,7 +114,7 @@ pub(super) struct SharedStore {
     timeout: Duration,
     prefix: String,
     clock: Clock,
-    numbers: Numbers,
+    counts: Counts,
 }
 
 impl SharedStore {
@@ -133,7 +128,7 @@ impl SharedStore {
             timeout: settings.timeout,
             prefix: settings.key_prefix,
             clock,
-            numbers: Numbers::default(),
+            counts: Counts::default(),
         }
     }
 
@@ -141,16 +136,16 @@ impl SharedStore {
         self.on_failure
     }
 
-    pub(super) fn numbers(&self) -> &Numbers {
-        &self.numbers
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     pub(super) fn state(&self) -> StoreState {
         StoreState {
             is_up: self.link.is_good(),
             on_failure: self.on_failure,
-            transitions: self.numbers.transitions(),
-            decisions: self.numbers.decisions(),
+            transitions: self.counts.transitions(),
+            decisions: self.counts.decisions(),
         }
     }
 
@@ -190,14 +185,11 @@ impl SharedStore {
             })
             .collect();
         let verdicts = self.ask(&entries, charges).await?;
-        self.numbers
+        self.counts
             .answered_after(self.clock.monotonic().saturating_sub(sent));
         let admitted = admits(charges, &verdicts);
         for (charge, verdict) in charges.iter().zip(&verdicts) {
-            let ahead = match *verdict {
-                Verdict::Conforming { ahead, .. } if !admitted => ahead - charge.steps.increment,
-                Verdict::Conforming { ahead, .. } | Verdict::Exceeding { ahead, .. } => ahead,
-            };
+            let ahead = verdict.ahead(admitted, &charge.steps);
             mirror.raise(charge.key, ahead, sent);
         }
         Some(verdicts)
@@ -269,7 +261,7 @@ impl Prover for SharedStore {
     }
 
     fn changed(&self, to: Result<(), &StoreFault>) {
-        self.numbers.changed();
+        self.counts.changed();
         self.tell(to);
     }
 

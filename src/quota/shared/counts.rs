@@ -35,13 +35,13 @@ impl DecidedBy {
 type Tell = Box<dyn Fn(Duration) + Send + Sync>;
 
 #[derive(Default)]
-pub(in crate::quota) struct Numbers {
+pub(in crate::quota) struct Counts {
     decisions: [AtomicU64; DecidedBy::ALL.len()],
     transitions: AtomicU64,
     latency: OnceLock<Tell>,
 }
 
-impl Numbers {
+impl Counts {
     pub(in crate::quota) fn decided(&self, by: DecidedBy) {
         self.decisions[by as usize].fetch_add(1, Ordering::Relaxed);
     }

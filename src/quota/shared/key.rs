@@ -14,15 +14,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::auth::{IdentityKey, Principal};
 use crate::tool::{BoundLimit, Per};
 
-/// The longest prefix, in bytes.
-const MAX_PREFIX_BYTES: usize = 64;
-
-/// Whether a text can stand before the keys: 1 to 64 letters, digits, `.`, `_`, `-` or `:`.
-pub(super) fn is_prefix(prefix: &str) -> bool {
-    let known = |b: u8| b.is_ascii_alphanumeric() || b"._-:".contains(&b);
-    (1..=MAX_PREFIX_BYTES).contains(&prefix.len()) && prefix.bytes().all(known)
-}
-
 /// The key of the bucket that a limit counts the principal's calls in.
 pub(super) fn bucket_key(prefix: &str, principal: &Principal, limit: &BoundLimit) -> String {
     let name = limit.name().to_string();
