@@ -138,11 +138,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
     fn go_on(&self, id: Option<String>, answering: Answering, runtime: &Handle) {
         let (output, running) = (Arc::clone(&self.output), Arc::clone(&self.running));
         let listeners = self.listeners();
-        // Held until the task is registered, so that it cannot end before it is known.
-        let mut registered = lock(&self.running);
         let key = id.clone();
-        let mut tasks = lock(&self.tasks);
-        while tasks.try_join_next().is_some() {}
         let work = async move {
             let (mut answer, record) = answering.await;
             let listening = answer.listening.take();
@@ -159,6 +155,20 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
                 listeners.tell(listening, record).await;
             }
         };
+        self.spawn(id, work, runtime);
+    }
+
+    /// Runs `work` beside the reading of lines; with an id, it is cancelled by that.
+    fn spawn(
+        &self,
+        id: Option<String>,
+        work: impl Future<Output = ()> + Send + 'static,
+        runtime: &Handle,
+    ) {
+        // Held until the task is registered, so that it cannot end before it is known.
+        let mut registered = lock(&self.running);
+        let mut tasks = lock(&self.tasks);
+        while tasks.try_join_next().is_some() {}
         let task = tasks.spawn_on(work, runtime);
         if let Some(id) = id {
             registered.insert(id, task);

@@ -62,7 +62,8 @@ impl Reply {
 
     /// Events, which proxies are asked to hand on as they come.
     pub(super) fn events(body: impl Into<Outgoing>) -> Self {
-        Self::new(200, "text/event-stream", body).unbuffered()
+        // For nginx and the like, which would hold the stream back until it ends.
+        Self::new(200, "text/event-stream", body).header(&X_ACCEL_BUFFERING, "no")
     }
 
     fn header(mut self, name: &HeaderName, value: &str) -> Self {
@@ -70,11 +71,6 @@ impl Reply {
             self.0.headers_mut().insert(name.clone(), value);
         }
         self
-    }
-
-    /// For proxies such as nginx, which would hold an event stream back until it ends.
-    fn unbuffered(self) -> Self {
-        self.header(&X_ACCEL_BUFFERING, "no")
     }
 
     pub(super) fn call_id(self, id: Uuid) -> Self {

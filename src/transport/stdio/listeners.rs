@@ -68,13 +68,6 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
     pub(super) fn listen(&self, listening: Box<Listening>, record: CallRecord, runtime: &Handle) {
         let id = listening.id().map(str::to_owned);
         let work = self.listeners().tell(listening, record);
-        // Held until the task is registered, so that it cannot end before it is known.
-        let mut registered = lock(&self.running);
-        let mut tasks = lock(&self.tasks);
-        while tasks.try_join_next().is_some() {}
-        let task = tasks.spawn_on(work, runtime);
-        if let Some(id) = id {
-            registered.insert(id, task);
-        }
+        self.spawn(id, work, runtime);
     }
 }
