@@ -34,7 +34,7 @@ use crate::transport::http::{DevMint, HttpSettings};
 use crate::transport::stdio::{StdioFront, StdioSurface};
 use admin::{AdminAddress, Sources};
 use fixed::Fixed;
-use reload::Place;
+use reload::Current;
 
 /// How long the last spans may take to leave.
 pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -89,9 +89,9 @@ impl Server {
     /// Where an issuer has public keys, run [`keep_fresh`](Reloader::keep_fresh) beside it.
     pub fn stdio<W: Write + Send + 'static>(&self, output: W) -> (StdioSurface<W>, Reloader) {
         let front = Arc::new(ArcSwap::from_pointee(self.front()));
-        let place = Place::Stdio(Arc::clone(&front));
+        let current = Current::Stdio(Arc::clone(&front));
         let reloader = Reloader::new(
-            place,
+            current,
             Sources::default(),
             self.wanted.clone(),
             self.dev.clone(),

@@ -18,7 +18,7 @@ use super::front::Era;
 use super::lists::ListKind;
 use crate::auth::{KeptCredentials, Principal};
 use crate::pipeline::Pipeline;
-use crate::pipeline::listeners::{Ear, Standing};
+use crate::pipeline::listeners::{Ear, Recheck};
 
 /// How often a quiet listener is looked after, and shown that the connection lives. Proxies cut what
 /// is silent for a minute or half of one.
@@ -153,12 +153,12 @@ impl Listening {
     /// Identifies the caller again and compares its lists.
     async fn look(&mut self, credentials: &KeptCredentials, served: &Served) {
         let credentials = credentials.lend();
-        let standing = served.pipeline.standing(&credentials, &self.principal);
-        match standing.await {
-            Standing::Over => self.end(&served.mcp),
+        let recheck = served.pipeline.recheck(&credentials, &self.principal);
+        match recheck.await {
+            Recheck::Over => self.end(&served.mcp),
             // What it may see now cannot be said, and the next look is not far.
-            Standing::Unknown => {}
-            Standing::Same(principal) => {
+            Recheck::Unknown => {}
+            Recheck::Same(principal) => {
                 let seen = served.mcp.seen(era(self.id.as_ref()), &principal);
                 let before = std::mem::replace(&mut self.seen, seen);
                 self.principal = principal;

@@ -48,7 +48,7 @@ struct Seat {
 }
 
 /// Whether a listener's caller is still the one it was.
-pub(crate) enum Standing {
+pub(crate) enum Recheck {
     /// It is; with the scopes it has now.
     Same(Arc<Principal>),
     /// That cannot be told now.
@@ -134,15 +134,15 @@ impl Call {
 
 impl Pipeline {
     /// Identifies a listener's caller again.
-    pub(crate) async fn standing(
+    pub(crate) async fn recheck(
         &self,
         credentials: &Credentials<'_>,
         before: &Principal,
-    ) -> Standing {
+    ) -> Recheck {
         match self.authenticator.authenticate(credentials).await {
-            Ok(now) if now.identity_key("") == before.identity_key("") => Standing::Same(now),
-            Err(AuthError::Unavailable) => Standing::Unknown,
-            Ok(_) | Err(AuthError::Missing | AuthError::Invalid { .. }) => Standing::Over,
+            Ok(now) if now.identity_key("") == before.identity_key("") => Recheck::Same(now),
+            Err(AuthError::Unavailable) => Recheck::Unknown,
+            Ok(_) | Err(AuthError::Missing | AuthError::Invalid { .. }) => Recheck::Over,
         }
     }
 }

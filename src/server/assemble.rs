@@ -36,7 +36,7 @@ impl ServerBuilder {
             Some(before) => before.catalog.followed_by(tools, resources),
             None => Catalog::build(tools, resources),
         };
-        let catalog = catalog.map_err(|faults| StartError::of_catalog(faults, &self.places))?;
+        let catalog = catalog.map_err(|faults| StartError::of_catalog(faults, &self.origins))?;
         if let Some(store) = &self.quota_store {
             check_slots(&catalog, store)?;
         }

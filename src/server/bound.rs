@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{interval, sleep, timeout};
 
 use super::admin::BoundAdmin;
-use super::reload::Place;
+use super::reload::Current;
 use super::{FLUSH_TIMEOUT, Reloader, Server, StartError};
 use crate::pipeline::Pipeline;
 use crate::transport::http::{HttpSettings, HttpSurface, serve};
@@ -50,14 +50,14 @@ impl BoundServer {
             }
             None => None,
         };
-        let place = Place::Http(Arc::clone(&surface));
+        let current = Current::Http(Arc::clone(&surface));
         Ok(Self {
             listener,
             bound,
             admin,
             http,
             surface,
-            reloader: Reloader::new(place, sources, server.wanted, server.dev),
+            reloader: Reloader::new(current, sources, server.wanted, server.dev),
             delay: server.shutdown_delay,
             grace: server.shutdown_grace,
         })

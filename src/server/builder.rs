@@ -33,7 +33,7 @@ pub struct ServerBuilder {
     pub(super) tools: Vec<Tool>,
     pub(super) resources: Vec<Resource>,
     /// Where those of a configuration are declared.
-    pub(super) places: BTreeMap<String, Origin>,
+    pub(super) origins: BTreeMap<String, Origin>,
     /// How the sources of declared tools and resources take failures.
     pub(super) sources: Vec<Arc<Resilience>>,
     pub(super) issuers: Vec<Issuer>,
@@ -53,8 +53,8 @@ pub struct ServerBuilder {
     pub(super) max_quota_keys: usize,
     pub(super) quota_store: Option<StoreSettings>,
     pub(super) failure_limit: Quota,
-    pub(super) shutdown_delay: Duration,
     pub(super) denial_limit: Option<Quota>,
+    pub(super) shutdown_delay: Duration,
     pub(super) shutdown_grace: Duration,
     pub(super) service: String,
     pub(super) exporters: Vec<Exporter>,
@@ -69,7 +69,7 @@ impl Default for ServerBuilder {
         Self {
             tools: Vec::new(),
             resources: Vec::new(),
-            places: BTreeMap::new(),
+            origins: BTreeMap::new(),
             sources: Vec::new(),
             issuers: Vec::new(),
             claims: ClaimNames::default(),
@@ -87,8 +87,8 @@ impl Default for ServerBuilder {
             max_quota_keys: 1_000_000,
             quota_store: None,
             failure_limit: FAILURE_LIMIT,
-            shutdown_delay: Duration::ZERO,
             denial_limit: Some(DENIAL_LIMIT),
+            shutdown_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(10),
             service: "tollgate".to_owned(),
             exporters: Vec::new(),

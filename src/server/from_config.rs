@@ -45,10 +45,10 @@ impl ServerBuilder {
             max_in_flight: config.server.max_in_flight,
             max_in_flight_per_tenant: config.server.max_in_flight_per_tenant,
             max_quota_keys: config.quotas.max_keys,
-            shutdown_delay: config.server.shutdown_delay,
+            quota_store: quota_store::settings(config.quotas.store.as_ref(), &mut faults),
             failure_limit: limits::quota(config.auth.failure_limit),
             denial_limit: config.quotas.denial_limit.map(limits::quota),
-            quota_store: quota_store::settings(config.quotas.store.as_ref(), &mut faults),
+            shutdown_delay: config.server.shutdown_delay,
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             ..Self::default()
@@ -70,11 +70,11 @@ impl ServerBuilder {
     /// Adds the tools and resources of a configuration, under their policies.
     fn declare(&mut self, config: &Config, faults: &mut Faults) {
         let sources = open_sources(&config.sources, faults);
-        let troubles = sources.values().map(|source| &source.resilience);
-        self.sources = troubles.cloned().collect();
+        let resilience = sources.values().map(|source| &source.resilience);
+        self.sources = resilience.cloned().collect();
         for tool in &config.tools {
             let own = limits::of_tenants(config, &tool.policy, |own| own.tools.get(&tool.name));
-            self.places.insert(tool.name.clone(), tool.origin.clone());
+            self.origins.insert(tool.name.clone(), tool.origin.clone());
             let built = declared_tool(tool, &sources, faults);
             let arguments = argument_names(&tool.input_schema);
             let arguments = arguments.as_deref();
@@ -88,7 +88,7 @@ impl ServerBuilder {
         for resource in &config.resources {
             let uri = &resource.uri_template;
             let own = limits::of_tenants(config, &resource.policy, |own| own.resources.get(uri));
-            self.places.insert(uri.clone(), resource.origin.clone());
+            self.origins.insert(uri.clone(), resource.origin.clone());
             let built = declared_resource(resource, &sources, faults);
             let template = UriTemplate::parse(uri).ok();
             let variables = template

@@ -32,7 +32,7 @@ pub struct Reloaded {
 }
 
 struct Inner {
-    place: Place,
+    current: Current,
     /// What metrics tell of sources follows what is served.
     sources: Sources,
     fixed: Fixed,
@@ -43,20 +43,20 @@ struct Inner {
 }
 
 /// Where transports look up what they serve.
-pub(super) enum Place {
+pub(super) enum Current {
     Http(Arc<ArcSwap<HttpSurface>>),
     Stdio(Arc<ArcSwap<StdioFront>>),
 }
 
 impl Reloader {
     pub(super) fn new(
-        place: Place,
+        current: Current,
         sources: Sources,
         fixed: Fixed,
         dev: Option<Arc<DevMint>>,
     ) -> Self {
         Self(Arc::new(Inner {
-            place,
+            current,
             sources,
             fixed,
             dev,
@@ -67,9 +67,9 @@ impl Reloader {
 
     /// The governed path as it is now.
     pub fn pipeline(&self) -> Arc<Pipeline> {
-        match &self.0.place {
-            Place::Http(surface) => Arc::clone(surface.load().pipeline()),
-            Place::Stdio(front) => Arc::clone(&front.load().pipeline),
+        match &self.0.current {
+            Current::Http(surface) => Arc::clone(surface.load().pipeline()),
+            Current::Stdio(front) => Arc::clone(&front.load().pipeline),
         }
     }
 
@@ -125,7 +125,7 @@ impl Reloader {
         // Schemas and rules are compiled: not on a thread that serves calls.
         let built = spawn_blocking(move || builder.build_after(&before, dev)).await;
         let mut next = built.map_err(|_panicked| StartError::Aborted)??;
-        if let Place::Http(surface) = &self.0.place {
+        if let Current::Http(surface) = &self.0.current {
             let bound = surface.load().bound();
             next.keep(&self.0.fixed);
             next.check_exposure(bound)?;
@@ -138,13 +138,13 @@ impl Reloader {
         let inner = &*self.0;
         let needs_restart = inner.fixed.differences(&next.wanted);
         let pipeline = Arc::clone(&next.pipeline);
-        match &inner.place {
-            Place::Http(surface) => {
+        match &inner.current {
+            Current::Http(surface) => {
                 let before = surface.load_full();
                 let after = before.followed_by(next.pipeline, next.mcp, &next.http, next.dev);
                 surface.store(Arc::new(after));
             }
-            Place::Stdio(front) => front.store(Arc::new(next.front())),
+            Current::Stdio(front) => front.store(Arc::new(next.front())),
         }
         pipeline.places.take_effect();
         inner.sources.store(Arc::new(next.sources));

@@ -76,9 +76,12 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Faults of the catalogue, with the places of those who were declared in a file.
-    pub(super) fn of_catalog(faults: Vec<CatalogFault>, places: &BTreeMap<String, Origin>) -> Self {
-        let placed = |fault: &CatalogFault| Some(places.get(&fault.target)?.fault(&fault.fault));
+    /// Faults of the catalogue, with the origins of what was declared in a file.
+    pub(super) fn of_catalog(
+        faults: Vec<CatalogFault>,
+        origins: &BTreeMap<String, Origin>,
+    ) -> Self {
+        let placed = |fault: &CatalogFault| Some(origins.get(&fault.target)?.fault(&fault.fault));
         match faults.iter().map(placed).collect() {
             Some(placed) => Self::Declared(Faults(placed)),
             None => Self::Catalog(faults),
