@@ -11,8 +11,7 @@ use super::document::At;
 use super::faults::{Faults, Origin};
 use super::header_names;
 use super::raw::{RawHttp, RawHttpResult, RawMethod, RawNames};
-use super::source::Source;
-use super::sql::check_source;
+use super::source::{Source, check_name};
 
 /// A request and the limits of its answer.
 #[derive(Debug, Clone)]
@@ -45,7 +44,7 @@ pub(super) fn check(
     at: &At<'_>,
     faults: &mut Faults,
 ) -> Http {
-    check_source(&raw.source, sources, "http", &at.key("source"), faults);
+    check_name(&raw.source, sources, "http", &at.key("source"), faults);
     header_names::check(raw.headers.keys(), &at.key("headers"), faults);
     let method = match raw.method {
         RawMethod::Get => Method::GET,

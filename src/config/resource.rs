@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use super::backend::{self, Backend};
 use super::document::At;
 use super::faults::{Faults, Origin};
+use super::inputs::{self, Binding};
 use super::policy::{self, Policy, RawPolicy};
 use super::raw::RawResource;
 use super::source::Source;
-use super::sql::{self, Binding};
 
 /// One checked resource, or many behind one URI template.
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ pub(super) fn check(
         timeout,
         max_concurrent,
     };
-    let (parameters, bind) = sql::check_inputs(raw.parameters, raw.bind, at, faults);
+    let (parameters, bind) = inputs::check(raw.parameters, raw.bind, at, faults);
     Resource {
         uri_template,
         name: raw.name,

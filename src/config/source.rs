@@ -81,6 +81,35 @@ pub(super) fn check(
     raw.into_iter().map(source).collect()
 }
 
+/// Reports a name that is no source, or one of another kind than the `key` that makes it what it is.
+pub(super) fn check_name(
+    name: &str,
+    sources: &BTreeMap<String, Source>,
+    key: &str,
+    at: &At<'_>,
+    faults: &mut Faults,
+) {
+    // The sources are keys of the file and so may be shown; the value may not.
+    let list = |names: Vec<&str>| match names.as_slice() {
+        [] => "there are none".to_owned(),
+        names => names.join(", "),
+    };
+    match sources.get(name) {
+        Some(source) if source.kind_key() == key => {}
+        Some(_) => {
+            let fitting = sources.iter().filter(|(_, one)| one.kind_key() == key);
+            let fitting = list(fitting.map(|(name, _)| name.as_str()).collect());
+            let message = format!("names a source without `{key}`; those that have it: {fitting}");
+            at.fault(faults, message);
+        }
+        None => {
+            let known = list(sources.keys().map(String::as_str).collect());
+            let message = format!("names no source; those under `sources`: {known}");
+            at.fault(faults, message);
+        }
+    }
+}
+
 fn check_kind(raw: RawSource, folder: &Path, at: &At<'_>, faults: &mut Faults) -> SourceKind {
     let foreign = |key, is_there: bool, kind, faults: &mut Faults| {
         if is_there {

@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use super::backend::{self, Backend};
 use super::document::At;
 use super::faults::{Faults, Origin};
+use super::inputs::{self, Binding};
 use super::policy::{self, Policy, RawPolicy};
 use super::raw::RawTool;
 use super::source::Source;
-use super::sql::{self, Binding};
 
 /// One checked tool.
 #[derive(Debug, Clone)]
@@ -80,7 +80,7 @@ pub(super) fn check(
         timeout,
         max_concurrent,
     };
-    let (parameters, bind) = sql::check_inputs(raw.parameters, raw.bind, at, faults);
+    let (parameters, bind) = inputs::check(raw.parameters, raw.bind, at, faults);
     Tool {
         name,
         title: raw.title,
