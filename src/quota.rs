@@ -93,7 +93,7 @@ pub enum QuotaError {
         /// The limit that takes that long.
         slowest: Limit,
     },
-    /// No room to count another tenant. Refusing is safer than letting calls through uncounted.
+    /// No room for another bucket. Refusing is safer than letting calls through uncounted.
     #[error("no quota bucket is free")]
     Full,
     /// The store of the counts fails, and calls are refused meanwhile.
@@ -211,7 +211,7 @@ impl Quotas {
         }
     }
 
-    /// Frees the buckets of tenants that have been idle until full; gives nothing back to others.
+    /// Frees the buckets that are full again, which gives nothing to anybody.
     pub fn evict_idle(&self) {
         self.buckets.evict_idle(self.clock.monotonic());
     }

@@ -11,7 +11,7 @@ use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// The one name that always means this machine (RFC 6761 §6.3).
-pub(crate) const LOCALHOST: &str = "localhost";
+const LOCALHOST: &str = "localhost";
 /// Where AWS serves instance credentials over IPv6, outside of link-local.
 const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
 
@@ -57,7 +57,7 @@ pub(crate) fn check_literal(url: &Url, vet: &impl Vet) -> Result<(), Refused> {
 }
 
 /// The host's address, where it is one; the URL parser has normalised odd spellings of it.
-pub(crate) fn literal(url: &Url) -> Option<IpAddr> {
+fn literal(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
     let bare = host
         .strip_prefix('[')
@@ -91,7 +91,7 @@ fn may_reach(address: IpAddr, vet: &impl Vet) -> bool {
 }
 
 /// Addresses that nothing is fetched from, whoever asks.
-pub(crate) fn is_never(address: IpAddr) -> bool {
+fn is_never(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => is_never_v4(v4),
         IpAddr::V6(v6) => {

@@ -1,7 +1,7 @@
 //! A server from its open port to its end.
 //!
-//! The order of the end: `/readyz` says no, no new call is let in, running ones finish, connections are closed, spans
-//! are sent. The admin listener goes last, so that `/readyz` can say no all the while.
+//! The order of the end: `/readyz` says no, calls are taken for a delay, no new one is let in, running ones finish,
+//! connections are closed, spans are sent. The admin listener goes last, so that `/readyz` can say no all the while.
 
 use std::future::{Future, pending};
 use std::net::SocketAddr;

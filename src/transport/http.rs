@@ -8,6 +8,7 @@
 
 mod body;
 mod cancellable;
+mod detached;
 mod dev;
 mod edge;
 mod events;
@@ -62,7 +63,7 @@ pub struct HttpSurface {
     /// Value of `WWW-Authenticate` parameters that are the same for every challenge.
     challenge: respond::Challenge,
     quota_policies: rate_limit::QuotaPolicies,
-    detached: Arc<mcp_route::Detached>,
+    detached: Arc<detached::Detached>,
     /// What serves at the moment, for answers that go on: one for all surfaces of a server.
     served: Arc<ArcSwap<Served>>,
     dev: Option<Arc<DevMint>>,

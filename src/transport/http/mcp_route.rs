@@ -1,18 +1,15 @@
 //! `POST /mcp`: MCP over Streamable HTTP, stateless (2026-07-28, streamable-http).
 
 use std::net::IpAddr;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use tokio::runtime::Handle;
-use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::cancellable::Cancellable;
+use super::detached::Persistent;
 use super::events::{as_event, of_listening};
 use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers};
 use super::outgoing::Outgoing;
@@ -77,11 +74,7 @@ impl HttpSurface {
             return answering.await;
         }
         let work = Cancellable::new(answering, Arc::clone(&self.pipeline), caller, asked);
-        let persistent = Persistent {
-            work: Some(work),
-            surface: Arc::clone(self),
-        };
-        let done = persistent.await;
+        let done = Persistent::new(work, &self.detached).await;
         done.unwrap_or_else(|| cancelled(call_id, accepted))
     }
 
@@ -160,61 +153,4 @@ fn cancelled(call_id: Uuid, accepted: Accepted) -> Response<Outgoing> {
         Reply::events(Bytes::new())
     };
     reply.call_id(call_id).build()
-}
-
-/// Work that goes on when nobody waits for it any more.
-///
-/// Before 2026-07-28 a broken connection is not a cancellation (2025-11-25, transports, "Sending
-/// Messages to the Server"), so a tool that has begun is not torn off half-way. While the client
-/// stays, this costs a box and no task.
-struct Persistent<F: Future<Output: Send> + Unpin + Send + 'static> {
-    work: Option<F>,
-    surface: Arc<HttpSurface>,
-}
-
-impl<F: Future<Output: Send> + Unpin + Send + 'static> Future for Persistent<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // Out of our hands while it is polled: work that panics is not taken up again.
-        let Some(mut work) = self.work.take() else {
-            return Poll::Pending;
-        };
-        let done = Pin::new(&mut work).poll(context);
-        if done.is_pending() {
-            self.work = Some(work);
-        }
-        done
-    }
-}
-
-impl<F: Future<Output: Send> + Unpin + Send + 'static> Drop for Persistent<F> {
-    fn drop(&mut self) {
-        if let Some(work) = self.work.take()
-            && let Ok(runtime) = Handle::try_current()
-        {
-            self.surface.detached.adopt(work, &runtime);
-        }
-    }
-}
-
-/// Calls whose client left and that go on all the same.
-#[derive(Default)]
-pub(super) struct Detached(Mutex<JoinSet<()>>);
-
-impl Detached {
-    pub(super) fn adopt(&self, work: impl Future<Output: Send> + Send + 'static, runtime: &Handle) {
-        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn_on(async { drop(work.await) }, runtime);
-    }
-
-    /// Cancels those that still run, which closes their records.
-    pub(super) async fn cut(&self) {
-        let mut tasks = {
-            let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *tasks)
-        };
-        tasks.shutdown().await;
-    }
 }

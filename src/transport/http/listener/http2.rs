@@ -24,7 +24,7 @@ use super::backlog::Share;
 use super::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::error::EdgeError;
 use crate::transport::http::HttpSurface;
-use crate::transport::http::mcp_route::Detached;
+use crate::transport::http::detached::Detached;
 
 const MAX_STREAMS: u32 = 100;
 /// Resets by the peer before a stream was looked at, and resets by us for the peer's faults;
