@@ -33,7 +33,6 @@ pub use self::request::{HttpSpec, RequestError};
 pub use self::tool::HttpTool;
 
 use self::address::Listed;
-use super::resilience::Resilience;
 use crate::network::address::{Guard, check_literal, is_this_machine};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,7 +47,6 @@ pub struct HttpSource {
     /// The URL that paths are added to, without a slash at its end.
     base: Arc<Url>,
     headers: HeaderMap,
-    resilience: Arc<Resilience>,
 }
 
 /// Why there can be no such source. Never quotes the URL or a header.
@@ -85,7 +83,6 @@ impl HttpSource {
         url: &str,
         headers: &[(String, SecretString)],
         allow_private: &[IpNet],
-        resilience: &Arc<Resilience>,
     ) -> Result<Self, OpenHttpError> {
         let base = base_url(url).ok_or(OpenHttpError::Url)?;
         if base.scheme() == "http" && !headers.is_empty() && !is_this_machine(&base) {
@@ -105,7 +102,6 @@ impl HttpSource {
             client: client(listed)?,
             base: Arc::new(base),
             headers: map,
-            resilience: Arc::clone(resilience),
         })
     }
 }
@@ -148,8 +144,7 @@ mod tests {
         let header = |name: &&str| ((*name).to_owned(), SecretString::from("sesame"));
         let headers: Vec<_> = headers.iter().map(header).collect();
         let allow: Vec<IpNet> = allow.iter().map(|net| net.parse().unwrap()).collect();
-        let resilience = Arc::new(Resilience::new("crm", 0, None));
-        let opened = HttpSource::open(url, &headers, &allow, &resilience);
+        let opened = HttpSource::open(url, &headers, &allow);
         opened.map(|_| ()).map_err(|error| error.to_string())
     }
 

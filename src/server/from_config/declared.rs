@@ -156,7 +156,7 @@ fn http_tool(
         max_bytes: http.max_bytes,
         idempotent: http.idempotent,
     };
-    let tool = HttpTool::new(api, &spec)
+    let tool = HttpTool::new(api, &source.resilience, &spec)
         .map_err(|error| faults.0.push(http.origin.fault(error.to_string())))
         .ok()?;
     let output = tool.output_schema();

@@ -35,9 +35,9 @@ pub(super) fn open_sources(
             pause: breaker.pause,
             max_pause: breaker.max_pause,
         });
-        let resilience = Arc::new(Resilience::new(name, source.retries, breaker));
-        match open_kind(&source.kind, &resilience) {
+        match open_kind(&source.kind) {
             Ok(kind) => {
+                let resilience = Arc::new(Resilience::new(name, source.retries, breaker));
                 open.insert(name.clone(), OpenSource { kind, resilience });
             }
             Err(message) => faults.0.push(source.origin.fault(message)),
@@ -46,7 +46,7 @@ pub(super) fn open_sources(
     open
 }
 
-fn open_kind(kind: &SourceKind, resilience: &Arc<Resilience>) -> Result<OpenKind, String> {
+fn open_kind(kind: &SourceKind) -> Result<OpenKind, String> {
     match kind {
         SourceKind::Sqlite { path, threads } => {
             let opened = Sqlite::open(path, *threads).map(OpenKind::Sqlite);
@@ -57,7 +57,7 @@ fn open_kind(kind: &SourceKind, resilience: &Arc<Resilience>) -> Result<OpenKind
             headers,
             allow_private,
         } => {
-            let opened = HttpSource::open(url.expose_secret(), headers, allow_private, resilience);
+            let opened = HttpSource::open(url.expose_secret(), headers, allow_private);
             opened
                 .map(OpenKind::Http)
                 .map_err(|error| error.to_string())

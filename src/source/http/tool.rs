@@ -3,6 +3,8 @@
 //! There is no timeout here: at the deadline, or when the caller leaves, the future is dropped, and
 //! with it the connection, which is how the other side hears of it.
 
+use std::sync::Arc;
+
 use ::http::Method;
 use ::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use futures_util::FutureExt;
@@ -13,12 +15,13 @@ use super::HttpSource;
 use super::answer::{self, Reading};
 use super::request::{Filled, HttpSpec, RequestError, Template};
 use super::status;
-use crate::source::resilience::{Failure, Tries};
+use crate::source::resilience::{Failure, Resilience, Tries};
 use crate::tool::{Arguments, CallContext, Handler, ToolError, ToolOutput};
 
 /// A checked request, ready to serve calls.
 pub struct HttpTool {
     source: HttpSource,
+    resilience: Arc<Resilience>,
     method: Method,
     template: Template,
     reading: Reading,
@@ -30,10 +33,15 @@ impl HttpTool {
     ///
     /// # Errors
     /// [`RequestError`], in words for the author of the configuration.
-    pub fn new(source: &HttpSource, spec: &HttpSpec<'_>) -> Result<Self, RequestError> {
+    pub fn new(
+        source: &HttpSource,
+        resilience: &Arc<Resilience>,
+        spec: &HttpSpec<'_>,
+    ) -> Result<Self, RequestError> {
         Ok(Self {
             template: Template::new(spec, |name| source.headers.contains_key(name))?,
             source: source.clone(),
+            resilience: Arc::clone(resilience),
             method: spec.method.clone(),
             reading: Reading {
                 text: spec.text,
@@ -61,7 +69,7 @@ impl HttpTool {
             late_is_bad: true,
         };
         let attempt = || self.attempt(&filled);
-        let value = self.source.resilience.call(call, attempt).await?;
+        let value = self.resilience.call(call, attempt).await?;
         Ok(ToolOutput::json(value))
     }
 
