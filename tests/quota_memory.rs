@@ -121,3 +121,26 @@ fn a_bucket_is_raised_and_never_lowered() {
     buckets.raise(2, 5, now);
     assert_eq!((buckets.ahead(&1, now), buckets.len()), (7, 1));
 }
+
+#[test]
+fn a_limit_that_was_lowered_is_empty_and_no_emptier_and_its_wait_is_true() {
+    let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+    let (wide, narrow) = (
+        Quota::per(60, minute).burst(600),
+        Quota::per(60, minute).burst(10),
+    );
+    // Alone, and beside another limit.
+    for other in [None, Some(charge(2, Quota::per(1_000, second)))] {
+        let buckets = Buckets::new(10);
+        let charges = |quota| Vec::from_iter([Some(charge(1, quota)), other].into_iter().flatten());
+        let spent = (0..700).filter(|_| goes_through(&buckets, &charges(wide), Duration::ZERO));
+        assert_eq!(spent.count(), 600);
+        assert!(!goes_through(&buckets, &charges(narrow), Duration::ZERO));
+        assert!(!goes_through(&buckets, &charges(narrow), second / 2));
+        assert!(
+            goes_through(&buckets, &charges(narrow), second),
+            "it was told to come back"
+        );
+        assert!(!goes_through(&buckets, &charges(narrow), second));
+    }
+}

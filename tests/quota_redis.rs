@@ -212,3 +212,27 @@ async fn a_value_of_somebody_elses_is_written_over() {
     }
     assert_eq!(decided(&server, DecidedBy::Store), 4);
 }
+
+#[tokio::test]
+async fn a_limit_that_was_lowered_is_empty_and_no_emptier() {
+    let redis = Redis::start(&[]);
+    let lookup = |burst| {
+        let quota = Quota::per(1_000, Duration::from_secs(1_000)).burst(burst);
+        tool("lookup", &[Limit::new(quota)])
+    };
+    let server = replica_with(&redis.settings(), vec![lookup(100)]).await;
+    let served = replica::served(&server, 60).await;
+    assert_eq!(served, 60, "the bucket is a minute from full");
+    let reloaded = server.reload(|server| server.tool(lookup(1)));
+    reloaded.await.expect("good");
+    assert_eq!(call(&server).await.status, 429);
+    // What the process knows of the bucket, by a clock of its own, does not empty it again.
+    let again = async {
+        while call(&server).await.status != 200 {
+            server.clock().advance(Duration::from_millis(20));
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, again).await;
+    waited.expect("a unit comes back in a second");
+    assert_eq!(decided(&server, DecidedBy::Local), 0);
+}

@@ -12,8 +12,18 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// The one name that always means this machine (RFC 6761 §6.3).
 const LOCALHOST: &str = "localhost";
-/// Where AWS serves instance credentials over IPv6, outside of link-local.
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254);
+/// Where clouds serve credentials outside of link-local: AWS (instances, pods), Google and Oracle.
+const METADATA_V6: [Ipv6Addr; 4] = [
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0254),
+    Ipv6Addr::new(0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x0023),
+    Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254),
+    Ipv6Addr::new(0xfd00, 0x00c1, 0, 0, 0, 0, 0xa9fe, 0xa9fe),
+];
+/// The same over IPv4: Alibaba, and Azure's agent.
+const METADATA_V4: [Ipv4Addr; 2] = [
+    Ipv4Addr::new(100, 100, 100, 200),
+    Ipv4Addr::new(168, 63, 129, 16),
+];
 
 /// Decides about addresses that are not [never](is_never) reached.
 pub(crate) trait Vet: Clone + Send + Sync + 'static {
@@ -98,14 +108,18 @@ fn is_never(address: IpAddr) -> bool {
             v6.is_multicast()
                 || v6.is_unspecified()
                 || v6.is_unicast_link_local()
-                || v6 == METADATA_V6
+                || METADATA_V6.contains(&v6)
                 || embedded(v6).is_some_and(is_never_v4)
         }
     }
 }
 
 fn is_never_v4(v4: Ipv4Addr) -> bool {
-    v4.is_link_local() || v4.is_multicast() || v4.octets()[0] == 0 || v4.is_broadcast()
+    v4.is_link_local()
+        || v4.is_multicast()
+        || v4.octets()[0] == 0
+        || v4.is_broadcast()
+        || METADATA_V4.contains(&v4)
 }
 
 /// IANA's special-purpose registries (RFC 6890), as far as they are not globally reachable.
@@ -183,6 +197,12 @@ mod tests {
             "2002:a9fe:a9fe::1",
             "fe80::1",
             "fd00:ec2::254",
+            "fd00:ec2::23",
+            "fd20:ce::254",
+            "fd00:c1::a9fe:a9fe",
+            "168.63.129.16",
+            "::ffff:168.63.129.16",
+            "100.100.100.200",
             "0.0.0.0",
             "0.1.2.3",
             "::",

@@ -108,7 +108,7 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
             }
             return Ok(verdict);
         };
-        let verdict = decide(tat.saturating_sub(now), &charge.steps);
+        let verdict = decide(settle(tat, now, &charge.steps), &charge.steps);
         if let Verdict::Conforming { ahead, .. } = verdict {
             *tat = now.saturating_add(ahead);
         }
@@ -123,10 +123,10 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         let mut verdicts = Verdicts::new();
         for (charge, hash) in charges.iter().zip(&hashes) {
             let shard = held.shard(self.shard_of(*hash));
-            let bucket = shard.find(*hash, |(key, _)| *key == charge.key);
-            let ahead = bucket.map_or(0, |(_, tat)| tat.saturating_sub(now));
-            let verdict = decide(ahead, &charge.steps);
-            added += usize::from(bucket.is_none() && verdict.conforms());
+            let bucket = shard.find_mut(*hash, |(key, _)| *key == charge.key);
+            let ahead = bucket.map(|(_, tat)| settle(tat, now, &charge.steps));
+            let verdict = decide(ahead.unwrap_or(0), &charge.steps);
+            added += usize::from(ahead.is_none() && verdict.conforms());
             verdicts.push(verdict);
         }
         if !admits(charges, &verdicts) {
@@ -152,6 +152,14 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         let shard = self.shard(self.shard_of(hash));
         let bucket = shard.find(hash, |(held, _)| held == key);
         bucket.map_or(0, |(_, tat)| tat.saturating_sub(nanos(now)))
+    }
+
+    /// How many nanoseconds the bucket of a limit is from full, and no further than that allows.
+    pub fn settled(&self, key: &K, steps: &Steps, now: Duration) -> u64 {
+        let hash = self.hasher.hash_one(key);
+        let mut shard = self.shard(self.shard_of(hash));
+        let bucket = shard.find_mut(hash, |(held, _)| held == key);
+        bucket.map_or(0, |(_, tat)| settle(tat, nanos(now), steps))
     }
 
     /// Empties the bucket until it is at least `ahead` nanoseconds from full: somebody else counted
@@ -244,6 +252,13 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         let hold = |index| (index, self.shard(index));
         Held(wanted.into_iter().map(hold).collect())
     }
+}
+
+/// How far a bucket is from full. One that is emptier than its limit knows, since the limit was another
+/// one, is just empty from now on: else it would refuse for longer than callers are told.
+fn settle(tat: &mut u64, now: u64, steps: &Steps) -> u64 {
+    *tat = (*tat).min(now.saturating_add(steps.capacity));
+    tat.saturating_sub(now)
 }
 
 /// Whether all that are enforced conform.

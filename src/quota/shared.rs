@@ -181,7 +181,7 @@ impl SharedStore {
                 key,
                 steps: charge.steps,
                 is_enforced: charge.is_enforced,
-                hint: mirror.ahead(&charge.key, sent),
+                hint: mirror.settled(&charge.key, &charge.steps, sent),
             })
             .collect();
         let verdicts = self.ask(&entries, charges).await?;

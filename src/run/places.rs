@@ -179,13 +179,15 @@ impl Share {
         // Before the wait, so that whoever leaves meanwhile tidies up as well.
         let mut share = Self {
             place: None,
-            gate: Some(Arc::clone(&gate)),
+            gate: Some(gate),
             tenant,
             bulkhead: Arc::clone(bulkhead),
         };
-        let place = gate.enter(until).await;
-        drop(gate);
-        share.place = Some(place?);
+        // Through the share, which alone may hold the gate when it looks whether others do.
+        share.place = match &share.gate {
+            Some(gate) => Some(gate.enter(until).await?),
+            None => None,
+        };
         Some(share)
     }
 }
@@ -208,6 +210,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use schemars::JsonSchema;
     use serde::Deserialize;
 
@@ -257,5 +260,18 @@ mod tests {
         let other = catalog(&["b"]);
         let wrong = after.enter(&other.targets()[0], tenant, soon).await;
         assert!(matches!(wrong, Err(CallError::Internal(_))));
+    }
+
+    #[tokio::test]
+    async fn a_tenant_whose_call_left_as_its_turn_came_leaves_nothing_behind() {
+        let (bulkhead, tenant) = (Bulkhead::new("a", 1), TenantKey::of("acme"));
+        let soon = Some(deadline_in(Duration::from_secs(60)));
+        let first = Share::enter(&bulkhead, tenant, 1, soon).await;
+        let mut second = Box::pin(Share::enter(&bulkhead, tenant, 1, soon));
+        assert!((&mut second).now_or_never().is_none());
+        drop(first);
+        // Its turn has come, and it does not look any more.
+        drop(second);
+        assert!(lock(&bulkhead.tenants).is_empty());
     }
 }

@@ -62,7 +62,7 @@ pub enum OpenHttpError {
     Clear,
     /// The URL's host is an address that is not allowed.
     #[error(
-        "the URL's address is not public: list its network in `allowPrivate` (never possible: link-local, multicast, unspecified)"
+        "the URL's address is not public: list its network in `allowPrivate` (never possible: link-local, multicast, unspecified, and where clouds serve credentials)"
     )]
     Address,
     /// A header that is none.

@@ -87,8 +87,9 @@ impl Resilience {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.retries.earn();
         let mut pass = self.enter(call).map_err(unavailable)?;
+        // Not before: a call that is refused here is no try.
+        self.retries.earn();
         let mut tries = 0;
         loop {
             tries += 1;
@@ -131,4 +132,37 @@ fn end(pass: Option<Pass<'_>>, health: Health) {
 
 fn unavailable(retry_after: Duration) -> ToolError {
     ToolError::Unavailable { retry_after }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_that_are_refused_at_once_earn_no_further_tries() {
+        let breaker = BreakerSettings {
+            failures: 1,
+            window: Duration::from_secs(10),
+            pause: Duration::from_secs(3_600),
+            max_pause: Duration::from_secs(3_600),
+        };
+        let source = Resilience::new("crm", 1, Some(breaker));
+        let call = Tries {
+            deadline: instant_now() + Duration::from_secs(60),
+            repeatable: true,
+            late_is_bad: false,
+        };
+        while source.retries.spend(1) {}
+        let failing = || async {
+            Err::<(), _>(Failure {
+                error: ToolError::Busy,
+                health: Health::Bad,
+                again: None,
+            })
+        };
+        for _ in 0..100 {
+            assert!(source.call(call, failing).await.is_err());
+        }
+        assert!(!source.retries.spend(1), "one try was made, not a hundred");
+    }
 }

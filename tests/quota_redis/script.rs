@@ -57,15 +57,17 @@ fn bucket() -> impl Strategy<Value = Bucket> {
     )
 }
 
-/// How far the clock goes on, and the hints, as shares of a bucket's capacity in thousandths.
-type Step = (u64, Vec<u64>);
+/// How far the clock goes on, or back, and the hints, as shares of a bucket's capacity in thousandths.
+type Step = (i64, Vec<u64>);
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let on = prop_oneof![
         Just(0),
-        0u64..2_000,
-        0u64..5_000_000_000,
-        0u64..1_000_000_000_000_000
+        0i64..2_000,
+        0i64..5_000_000_000,
+        0i64..1_000_000_000_000_000,
+        -5_000_000_000i64..0,
+        -1_000_000_000_000_000i64..0,
     ];
     let hint = prop_oneof![4 => Just(0u64), 1 => 0u64..3_000];
     prop::collection::vec((on, prop::collection::vec(hint, 3)), 1..30)
@@ -83,7 +85,11 @@ fn model(tats: &mut [u64], now: u64, buckets: &[Bucket], hints: &[u64]) -> Vec<u
         let before = stored.max(hint).min(steps.capacity);
         let verdict = decide(before, &steps);
         admitted &= verdict.conforms() || !bucket.is_enforced;
-        let kept = if hint > stored { now + hint } else { tats[at] };
+        // No emptier than empty: that is what a clock which was set back would leave.
+        let kept = match stored.max(hint).min(steps.capacity) {
+            known if hint > stored || stored > steps.capacity => now + known,
+            _ => tats[at],
+        };
         next.push(match verdict {
             tollgate::quota::gcra::Verdict::Conforming { ahead } => (now + ahead, kept),
             tollgate::quota::gcra::Verdict::Exceeding { .. } => (kept, kept),
@@ -122,7 +128,7 @@ fn the_script_decides_as_the_arithmetic_does() {
             .expect("an answer");
         let (mut now, mut tats) = (start, vec![0; buckets.len()]);
         for (on, shares) in steps {
-            now += on;
+            now = now.saturating_add_signed(on);
             let mut asked = script.prepare_invoke();
             let mut hints = Vec::new();
             for (at, bucket) in buckets.iter().enumerate() {

@@ -50,7 +50,7 @@ local function keep(key, us, ns)
   redis.call('SET', key, write(plus(now_us, now_ns, us, ns)), 'PX', until_full)
 end
 
-local admitted, befores, afters, raised = 1, {}, {}, {}
+local admitted, befores, afters, corrected = 1, {}, {}, {}
 for i, key in ipairs(KEYS) do
   local at = 4 * (i - 1)
   local increment_us, increment_ns = read(ARGV[at + 1])
@@ -66,10 +66,10 @@ for i, key in ipairs(KEYS) do
   end
   if less(us, ns, hint_us, hint_ns) then
     us, ns = hint_us, hint_ns
-    raised[i] = { us, ns }
-  end
-  if less(capacity_us, capacity_ns, us, ns) then
+    corrected[i] = { us, ns }
+  elseif less(capacity_us, capacity_ns, us, ns) then
     us, ns = capacity_us, capacity_ns
+    corrected[i] = { us, ns }
   end
   befores[i] = write(us, ns)
   us, ns = plus(us, ns, increment_us, increment_ns)
@@ -79,9 +79,10 @@ for i, key in ipairs(KEYS) do
     admitted = 0
   end
 end
--- A refused call takes nothing, but what the store had forgotten it learns again.
+-- A refused call takes nothing, but what the store had forgotten it learns again; and a bucket that is
+-- emptier than its limit knows (another limit, a clock that was set back) is just empty from now on.
 for i, key in ipairs(KEYS) do
-  local full = admitted == 1 and afters[i] or raised[i]
+  local full = admitted == 1 and afters[i] or corrected[i]
   if full then
     keep(key, full[1], full[2])
   end

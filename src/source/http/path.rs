@@ -1,7 +1,7 @@
 //! The template of a path: literal text, and names in braces, at most one in a segment.
 //!
 //! Whatever stands for a name stays within its segment. Percent-encoding alone does not see to that:
-//! many servers and proxies decode `%2F` before they resolve `..` (and some twice, or cut at `;`), so
+//! many servers and proxies decode `%2F` before they resolve `..` (and some twice, or cut at `;` or `?`), so
 //! a value that would climb after any of that is refused, and so are control characters.
 
 use super::request::RequestError;
@@ -91,7 +91,8 @@ fn climbs(value: &str) -> bool {
     for _ in 0..LAYERS {
         let mut parts = text.split(|byte| matches!(byte, b'/' | b'\\'));
         let is_dots = |part: &[u8]| {
-            let name = part.split(|byte| *byte == b';').next().unwrap_or(part);
+            let end = |byte: &u8| matches!(byte, b';' | b'?' | b'#');
+            let name = part.split(end).next().unwrap_or(part);
             matches!(name.trim_ascii(), b"." | b"..")
         };
         if parts.any(is_dots) || text.iter().any(u8::is_ascii_control) {
@@ -180,6 +181,9 @@ mod tests {
             "%252e%252e%252fx",
             "..;/admin",
             "..;a=b",
+            "..?a=b",
+            "a/..#b",
+            "..%3f",
             "a/..",
             "a\0b",
             "a%00b",
