@@ -27,7 +27,7 @@ use crate::config::{
 };
 use crate::demo;
 use crate::record::Exporter;
-use crate::server::ServerBuilder;
+use crate::server::{ServerBuilder, StartError};
 use crate::stderr::Stderr;
 
 /// Name of the file that commands look for.
@@ -75,7 +75,8 @@ pub fn say(text: impl fmt::Display) {
 
 /// Tells why a command failed. Faults of a file start with file and line, where editors look for them.
 pub fn complain(error: &CliError) {
-    if error.is::<Faults>() {
+    let declared = error.downcast_ref::<StartError>();
+    if error.is::<Faults>() || matches!(declared, Some(StartError::Declared(_))) {
         say(error);
     } else {
         say(format_args!("error: {error}"));

@@ -309,7 +309,7 @@ mod tests {
             [
                 "tollgate.yaml:2: server.maxInFlight: expected a whole number, found a string",
                 "tollgate.yaml:3: server.behindProxy: expected true or false, found a whole number",
-                "tollgate.yaml:4: server.listen: expected a string, found a whole number; put it in quotes",
+                "tollgate.yaml:4: server.listen: expected a string such as 127.0.0.1:8080, found a whole number",
                 "tollgate.yaml:5: server.shutdownGrace: expected a string, found nothing; give it a value or remove the key",
                 "tollgate.yaml:6: tools: expected a mapping, found a list",
                 "tollgate.yaml:7: quotas.maxKeys: expected a whole number, found a number",
@@ -324,7 +324,7 @@ mod tests {
         let unset = "environment variable `UNSET` is not set; set it, or write `${UNSET:-default}`";
         assert_eq!(faults(text), [
             format!("tollgate.yaml:2: server.maxInFlight: {unset}"),
-            "tollgate.yaml:3: server.shutdownGrace: expected a string, found a whole number; put it in quotes".to_owned(),
+            "tollgate.yaml:3: server.shutdownGrace: expected a string such as 10s, found a whole number".to_owned(),
             format!("tollgate.yaml:6: auth.issuers[0].secret: {unset}"),
         ]);
         let text = "server:\n  shutdownGrace: 5\u{20}s\nauth:\n  issuers:\n  - {issuer: i, audiences: [a], secret: '${UNSET}'}\n";

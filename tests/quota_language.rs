@@ -346,6 +346,20 @@ fn check_shows_every_limit_and_marks_those_by_default() {
 }
 
 #[test]
+fn limits_that_differ_are_told_as_all_faults_with_the_line_first() {
+    let limits = Limits {
+        lookup: "{limit: 10/1d, per: [tenant]}",
+        other: "{limit: 20/1d, per: [tenant]}",
+        ..Limits::default()
+    };
+    let folder = limits.folder();
+    let checked = binary::run(folder.path(), &["check"]);
+    assert_eq!(checked.code, Some(1));
+    let place = "tollgate.yaml:11: tools.other: its limit of 20/1d";
+    assert!(checked.stderr.starts_with(place), "{}", checked.stderr);
+}
+
+#[test]
 fn stdio_counts_the_same_way_and_says_which_limit_refused() {
     let limits = Limits {
         lookup: "[2/1h, {limit: 100/1d, per: [tenant]}]",

@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(
             faults("auth:\n  failureLimit: 5\n"),
             [
-                "tollgate.yaml:2: auth.failureLimit: expected a string, found a whole number; put it in quotes"
+                "tollgate.yaml:2: auth.failureLimit: expected a string such as 100/s burst 500, found a whole number"
             ]
         );
         assert_eq!(

@@ -243,7 +243,7 @@ mod tests {
         ),
         (
             "5",
-            ": expected a string, found a whole number; put it in quotes",
+            ": expected a string such as 5/10s, found a whole number",
         ),
     ];
 

@@ -91,7 +91,7 @@ pub(super) struct RawQuotas {
     pub(super) store: String,
     /// What becomes of calls with limits while the store fails.
     pub(super) on_store_failure: RawOnStoreFailure,
-    /// How long a call waits for the store before it counts as failing: 5ms to 1s.
+    /// How long a call waits for the store before it counts as failing, such as `75ms`. 5ms to 1s.
     pub(super) store_timeout: String,
     /// The certificates (PEM) that the store's own must be issued by, for `rediss`. Default: those that the system trusts.
     pub(super) store_ca: Option<String>,

@@ -125,11 +125,20 @@ pub(super) fn report(
             here.fault(faults, format!("the key `{key}` is missing{about}"));
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            for error in best_branch(context, error.instance_path().as_str()) {
+            let place = error.instance_path().as_str();
+            if let Some(wanted) = only_other_types(context, place) {
+                here.fault(faults, mistyped(&wanted, error.instance(), None));
+                return;
+            }
+            for error in best_branch(context, place) {
                 report(error, schema, at, faults);
             }
         }
-        kind => here.fault(faults, sentence(kind, error.instance())),
+        ValidationErrorKind::Type { kind } => {
+            let example = example(error, schema);
+            here.fault(faults, mistyped(&types(kind), error.instance(), example));
+        }
+        kind => here.fault(faults, sentence(kind)),
     }
 }
 
@@ -158,6 +167,61 @@ fn best_branch<'e>(
         )
     };
     branches.iter().max_by_key(fit).map_or(&[], Vec::as_slice)
+}
+
+/// What may stand here, where the branches are of two or more types, none of which the value has. Where
+/// a string is among them it is what was meant, and has an example.
+fn only_other_types(
+    branches: &[Vec<ValidationError<'static>>],
+    here: &str,
+) -> Option<Vec<JsonType>> {
+    let wanted: Option<Vec<JsonType>> = branches
+        .iter()
+        .map(|branch| match branch.as_slice() {
+            [error] if error.instance_path().as_str() == here => match error.kind() {
+                ValidationErrorKind::Type {
+                    kind: TypeKind::Single(kind),
+                } => Some(*kind),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
+    let mut wanted = wanted?;
+    wanted.retain(|kind| *kind != JsonType::Null);
+    (wanted.len() > 1 && !wanted.contains(&JsonType::String)).then_some(wanted)
+}
+
+/// The types that a value may have. Keys without a value are removed, so nothing is none of them.
+fn types(kind: &TypeKind) -> Vec<JsonType> {
+    let mut types: Vec<JsonType> = match kind {
+        TypeKind::Single(kind) => vec![*kind],
+        TypeKind::Multiple(kinds) => kinds.iter().collect(),
+    };
+    types.retain(|kind| *kind != JsonType::Null);
+    types
+}
+
+/// How a value looks, where the description of the key says "such as `…`".
+fn example<'s>(error: &ValidationError<'_>, schema: &'s Value) -> Option<&'s str> {
+    let (key, _keyword) = error.schema_path().as_str().rsplit_once('/')?;
+    let text = schema.pointer(key)?.get("description")?.as_str()?;
+    let (_, after) = text.split_once("such as `")?;
+    Some(after.split_once('`')?.0)
+}
+
+/// A value of another type than is wanted; never the value itself.
+fn mistyped(wanted: &[JsonType], found: &Value, example: Option<&str>) -> String {
+    let names: Vec<&str> = wanted.iter().map(|kind| name(*kind)).collect();
+    let number = matches!(found, Value::Number(_) | Value::Bool(_));
+    let (example, advice) = match (found, wanted, example) {
+        (Value::Null, ..) => (String::new(), "; give it a value or remove the key"),
+        (_, [JsonType::String], Some(example)) => (format!(" such as {example}"), ""),
+        (_, [JsonType::String], None) if number => (String::new(), "; put it in quotes"),
+        _ => (String::new(), ""),
+    };
+    let (names, found) = (names.join(" or "), name_of(found));
+    format!("expected {names}{example}, found {found}{advice}")
 }
 
 /// The `properties` beside the keyword that the error is about.
@@ -199,24 +263,8 @@ pub(super) fn did_you_mean(key: &str, known: &[&str]) -> String {
         })
 }
 
-fn sentence(kind: &ValidationErrorKind, found: &Value) -> String {
+fn sentence(kind: &ValidationErrorKind) -> String {
     match kind {
-        ValidationErrorKind::Type { kind } => {
-            let wanted = match kind {
-                TypeKind::Single(kind) => name(*kind).to_owned(),
-                TypeKind::Multiple(kinds) => {
-                    kinds.iter().map(name).collect::<Vec<_>>().join(" or ")
-                }
-            };
-            let advice = match found {
-                Value::Null => "; give it a value or remove the key",
-                Value::Number(_) | Value::Bool(_) if wanted == name(JsonType::String) => {
-                    "; put it in quotes"
-                }
-                _ => "",
-            };
-            format!("expected {wanted}, found {}{advice}", name_of(found))
-        }
         ValidationErrorKind::Enum { options } => {
             let options: Vec<String> = options
                 .as_array()
@@ -360,7 +408,17 @@ mod tests {
             (
                 json!({"type": ["string", "null"]}),
                 "1",
-                "expected nothing or a string, found a whole number",
+                "expected a string, found a whole number; put it in quotes",
+            ),
+            (
+                json!({"type": "string", "description": "How long, such as `10s` or `1h`."}),
+                "1",
+                "expected a string such as 10s, found a whole number",
+            ),
+            (
+                json!({"anyOf": [{"type": "integer"}, {"type": "object"}, {"type": "null"}]}),
+                "half",
+                "expected a whole number or a mapping, found a string",
             ),
             (
                 json!({"not": {}}),

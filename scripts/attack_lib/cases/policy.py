@@ -22,7 +22,8 @@ def attack(book, world) -> None:
         "wide": {**text, "rules": [{"deny": 'args.query.contains("secret")'}]},
         "matched": {**text, "rules": [{"deny": 'args.query.matches("^(a+)+$")'}]},
     }
-    config = world.config(auth={"scopes": {"customer:admin": {"includes": ["customer:write"]}, "customer:write": {"includes": ["customer:read"]}}})
+    # Here the refusals themselves are compared, so their number is not limited; denials.py attacks that limit.
+    config = world.config(quotas={"denialLimit": "unlimited"}, auth={"scopes": {"customer:admin": {"includes": ["customer:write"]}, "customer:write": {"includes": ["customer:read"]}}})
     config |= {"tools": tools, "tenants": {"globex": {"tools": {"of_tenants": {"enabled": True}, "get_customer": {"enabled": False}}}}}
     config["resources"]["hidden://{customer_id}"] = {**config["resources"]["customers://{customer_id}"], "name": "hidden", "enabled": False}
     server = world.start("policy", config)

@@ -56,7 +56,8 @@ pub(in crate::config) enum RawRateLimit {
 #[schemars(rename = "Limit")]
 pub(in crate::config) enum RawLimit {
     Full(RawFullLimit),
-    /// Last, since a value of another type altogether is best told to be a string.
+    // Last, since a value of another type altogether is best told to be a string.
+    /// A limit for each tenant's calls of one tool or resource, such as `5/10s`, `60/m` or `60/m burst 10`.
     Rate(String),
 }
 

@@ -29,7 +29,7 @@ pub(in crate::config) struct RawTool {
     /// `false`: to callers the tool does not exist.
     #[serde(default = "default_enabled")]
     pub(in crate::config) enabled: bool,
-    /// Calls per tenant, such as `5/10s`, `60/m` or `60/m burst 10`. Default: no limit.
+    /// Calls per tenant, such as `5/10s`, `60/m` or `60/m burst 10`. Default: the tenant's, else `quotas.default`.
     pub(in crate::config) rate_limit: Option<RawRateLimit>,
     /// How long one call may take, such as `2s`. More than 0, at most 1h.
     #[serde(default = "default_timeout")]
@@ -135,7 +135,7 @@ pub(in crate::config) struct RawResource {
     /// `false`: to callers the resource does not exist.
     #[serde(default = "default_enabled")]
     pub(in crate::config) enabled: bool,
-    /// Reads per tenant, such as `5/10s`, `60/m` or `60/m burst 10`. Default: no limit.
+    /// Reads per tenant, such as `5/10s`, `60/m` or `60/m burst 10`. Default: the tenant's, else `quotas.default`.
     pub(in crate::config) rate_limit: Option<RawRateLimit>,
     /// How long one read may take, such as `2s`. More than 0, at most 1h.
     #[serde(default = "default_timeout")]
