@@ -357,6 +357,15 @@ fn limits_that_differ_are_told_as_all_faults_with_the_line_first() {
     assert_eq!(checked.code, Some(1));
     let place = "tollgate.yaml:11: tools.other: its limit of 20/1d";
     assert!(checked.stderr.starts_with(place), "{}", checked.stderr);
+    let split = Limits {
+        lookup: "[1/1s, {limit: 5/1s, per: [tool]}]",
+        sections: "quotas: {store: 'redis+cluster://localhost'}",
+        ..Limits::default()
+    };
+    let checked = binary::run(split.folder().path(), &["check"]);
+    let fault = "tools.lookup: it has a limit over all tenants beside others, and a cluster cannot";
+    assert!(checked.stderr.starts_with("tollgate.yaml:"));
+    assert!(checked.stderr.contains(fault), "{}", checked.stderr);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::pipeline::{Lasting, Load, Pipeline, Reloads};
 use crate::quota::{DenialLimit, FailureLimit, Quotas, StoreSettings};
 use crate::record::{Exporter, Recorder, Tracing, TracingError};
 use crate::run::Places;
-use crate::tool::{BoundLimit, Catalog, Per, Terms};
+use crate::tool::{BoundLimit, Catalog, CatalogFault, Per, Terms};
 use crate::transport::http::DevMint;
 
 /// Who signs the demo's tokens, and whom they are for.
@@ -36,9 +36,10 @@ impl ServerBuilder {
             Some(before) => before.catalog.followed_by(tools, resources),
             None => Catalog::build(tools, resources),
         };
-        let catalog = catalog.map_err(|faults| StartError::of_catalog(faults, &self.origins))?;
+        let placed = |faults| StartError::of_catalog(faults, &self.origins);
+        let catalog = catalog.map_err(placed)?;
         if let Some(store) = &self.quota_store {
-            check_slots(&catalog, store)?;
+            check_slots(&catalog, store).map_err(placed)?;
         }
         let dev = match self.dev {
             true => Some(self.open_for_dev(&catalog, dev)?),
@@ -162,16 +163,24 @@ fn half_of(places: usize) -> usize {
 
 /// In a cluster, the buckets of one call lie on one node: by the tenant, or by the target where a limit
 /// counts all tenants together.
-fn check_slots(catalog: &Catalog, store: &StoreSettings) -> Result<(), StartError> {
+fn check_slots(catalog: &Catalog, store: &StoreSettings) -> Result<(), Vec<CatalogFault>> {
     let split = |terms: &Terms| {
         let per_target = |limit: &BoundLimit| limit.limit().counts_per() == Per::Target;
         let limits = terms.limits();
         limits.iter().any(per_target) && !limits.iter().all(per_target)
     };
-    let mut targets = catalog.targets().iter();
-    match targets.find(|target| store.address.is_cluster() && target.all_terms().any(split)) {
-        Some(target) => Err(StartError::SplitLimits(target.name().to_owned())),
-        None => Ok(()),
+    let targets = catalog.targets().iter();
+    let faults: Vec<CatalogFault> = targets
+        .filter(|target| store.address.is_cluster() && target.all_terms().any(split))
+        .map(|target| CatalogFault {
+            target: target.name().to_owned(),
+            fault: "it has a limit over all tenants beside others, and a cluster cannot count both in one step: give it either, or use one quota store instead of a cluster".to_owned(),
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
     }
 }
 

@@ -19,11 +19,6 @@ pub enum StartError {
     /// The same, of a configuration: each with its place in the file.
     #[error(transparent)]
     Declared(#[from] Faults),
-    /// Limits whose buckets would lie on different nodes of a cluster.
-    #[error(
-        "{0} has a limit over all tenants beside others, and a cluster cannot count both in one step: give it either, or use one quota store instead of a cluster"
-    )]
-    SplitLimits(String),
     /// Traces cannot be exported.
     #[error(transparent)]
     Tracing(#[from] TracingError),

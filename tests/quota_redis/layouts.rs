@@ -58,7 +58,7 @@ fn a_limit_over_all_tenants_beside_others_is_refused_in_a_cluster() {
     assert!(
         error
             .to_string()
-            .starts_with("lookup has a limit over all tenants"),
+            .starts_with("lookup: it has a limit over all tenants"),
         "{error}"
     );
     assert!(build("redis+cluster://h", &[tenant]).is_ok());
