@@ -6,17 +6,20 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use super::{Call, Pipeline};
-use crate::auth::{AuthError, Credentials, Principal};
+use crate::auth::{AuthError, Credentials, Principal, TenantKey};
 use crate::clock::Clock;
 use crate::error::CallError;
 
 /// The most subscriptions that one caller may have open: a few clients with a few each.
 const MAX_PER_CALLER: usize = 8;
+/// The most subscriptions of one tenant, whoever of it listens, so that there is room for others.
+const MAX_PER_TENANT: usize = MAX / 2;
 /// The most subscriptions in all.
 const MAX: usize = 1_024;
 
@@ -28,6 +31,7 @@ pub struct Listeners(Mutex<Counts>);
 struct Counts {
     all: usize,
     by_caller: HashMap<u128, usize>,
+    by_tenant: HashMap<TenantKey, usize>,
 }
 
 /// What a listener hears by.
@@ -45,6 +49,7 @@ pub(crate) struct Ear {
 struct Seat {
     listeners: Arc<Listeners>,
     caller: u128,
+    tenant: TenantKey,
 }
 
 /// Whether a listener's caller is still the one it was.
@@ -61,23 +66,26 @@ impl Listeners {
     /// Takes a seat.
     ///
     /// # Errors
-    /// [`CallError::TooManyListeners`] when the caller has as many as it may,
+    /// [`CallError::TooManyListeners`] when the caller or its tenant has as many as it may,
     /// [`CallError::Overloaded`] when there are too many in all.
     fn take(self: &Arc<Self>, principal: &Principal) -> Result<Seat, CallError> {
-        let caller = principal.identity_key("");
+        let (caller, tenant) = (principal.identity_key(""), principal.tenant_key());
         let mut counts = self.counts();
         if counts.all >= MAX {
             return Err(CallError::Overloaded);
         }
-        let own = counts.by_caller.entry(caller).or_default();
-        if *own >= MAX_PER_CALLER {
+        let own = counts.by_caller.get(&caller).copied().unwrap_or(0);
+        let of_tenant = counts.by_tenant.get(&tenant).copied().unwrap_or(0);
+        if own >= MAX_PER_CALLER || of_tenant >= MAX_PER_TENANT {
             return Err(CallError::TooManyListeners);
         }
-        *own += 1;
+        counts.by_caller.insert(caller, own + 1);
+        counts.by_tenant.insert(tenant, of_tenant + 1);
         counts.all += 1;
         Ok(Seat {
             listeners: Arc::clone(self),
             caller,
+            tenant,
         })
     }
 
@@ -95,11 +103,16 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut counts = self.listeners.counts();
         counts.all -= 1;
-        if let Entry::Occupied(mut own) = counts.by_caller.entry(self.caller) {
-            *own.get_mut() -= 1;
-            if *own.get() == 0 {
-                own.remove();
-            }
+        one_less(&mut counts.by_caller, self.caller);
+        one_less(&mut counts.by_tenant, self.tenant);
+    }
+}
+
+fn one_less<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: K) {
+    if let Entry::Occupied(mut count) = counts.entry(key) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
         }
     }
 }
@@ -172,15 +185,25 @@ mod tests {
     }
 
     #[test]
-    fn there_is_an_end_to_all_seats_together() {
+    fn one_tenant_cannot_take_the_seats_of_others_and_there_is_an_end_to_all_together() {
         let listeners = Arc::new(Listeners::default());
-        let seats: Vec<Seat> = (0..MAX)
-            .filter_map(|number| listeners.take(&caller(&number.to_string())).ok())
-            .collect();
-        assert_eq!(seats.len(), MAX);
-        let refused = listeners.take(&caller("one more")).err();
-        assert!(matches!(refused, Some(CallError::Overloaded)));
-        drop(seats);
-        assert!(listeners.take(&caller("one more")).is_ok());
+        let take = |tenant: &str, number: usize| {
+            let name = number.to_string();
+            listeners.take(&Principal::configured(tenant, &name, [""; 0]).expect("a good name"))
+        };
+        let of = |tenant| (0..MAX).filter_map(move |number| take(tenant, number).ok());
+        let acme: Vec<Seat> = of("acme").collect();
+        assert_eq!(acme.len(), MAX_PER_TENANT);
+        let refused = take("acme", MAX).err();
+        assert!(matches!(refused, Some(CallError::TooManyListeners)));
+        let globex: Vec<Seat> = of("globex").collect();
+        assert_eq!(acme.len() + globex.len(), MAX);
+        assert!(matches!(
+            take("initech", 1).err(),
+            Some(CallError::Overloaded)
+        ));
+        drop((acme, globex));
+        assert!(take("initech", 1).is_ok());
+        assert!(listeners.counts().by_tenant.is_empty());
     }
 }
