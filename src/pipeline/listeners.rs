@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::{Call, Pipeline};
-use crate::auth::{AuthError, Credentials, Principal};
+use crate::auth::{AuthError, Credentials, IdentityKey, Principal};
 use crate::clock::Clock;
 use crate::error::CallError;
 
@@ -27,7 +27,7 @@ pub struct Listeners(Mutex<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     all: usize,
-    by_caller: HashMap<u128, usize>,
+    by_caller: HashMap<IdentityKey, usize>,
 }
 
 /// What a listener hears by.
@@ -44,7 +44,7 @@ pub(crate) struct Ear {
 #[derive(Debug)]
 struct Seat {
     listeners: Arc<Listeners>,
-    caller: u128,
+    caller: IdentityKey,
 }
 
 /// Whether a listener's caller is still the one it was.
@@ -64,7 +64,7 @@ impl Listeners {
     /// [`CallError::TooManyListeners`] when the caller has as many as it may,
     /// [`CallError::Overloaded`] when there are too many in all.
     fn take(self: &Arc<Self>, principal: &Principal) -> Result<Seat, CallError> {
-        let caller = principal.identity_key("");
+        let caller = principal.subject_key();
         let mut counts = self.counts();
         if counts.all >= MAX {
             return Err(CallError::Overloaded);
@@ -140,7 +140,7 @@ impl Pipeline {
         before: &Principal,
     ) -> Recheck {
         match self.authenticator.authenticate(credentials).await {
-            Ok(now) if now.identity_key("") == before.identity_key("") => Recheck::Same(now),
+            Ok(now) if now.subject_key() == before.subject_key() => Recheck::Same(now),
             Err(AuthError::Unavailable) => Recheck::Unknown,
             Ok(_) | Err(AuthError::Missing | AuthError::Invalid { .. }) => Recheck::Over,
         }
