@@ -130,10 +130,10 @@ impl Principal {
         self.subject_key
     }
 
-    /// Equal for the same subject of the same tenant with the same `what`, whatever its scopes, and
-    /// for nobody else. `what` must not hold a NUL.
-    pub(crate) fn identity_key(&self, what: &str) -> u128 {
-        digest_of([&*self.tenant, &*self.subject, what])
+    /// Equal for the same `id` of the same subject of the same tenant, whatever its scopes, and for no
+    /// other. It must not hold a NUL.
+    pub(crate) fn request_key(&self, id: &str) -> u128 {
+        digest_of([&*self.tenant, &*self.subject, id])
     }
 
     /// Equal for callers who hold the same scopes, whoever they are: what a list of tools depends on.

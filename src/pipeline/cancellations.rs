@@ -39,7 +39,7 @@ impl Cancellations {
     /// Enters a call under its caller and the text of its id.
     pub(crate) fn enter(self: &Arc<Self>, principal: &Principal, id: &str) -> Cancelled {
         let (sender, cancelled) = oneshot::channel();
-        let key = principal.identity_key(id);
+        let key = principal.request_key(id);
         let mut waiting = self.waiting();
         let number = waiting.next;
         waiting.next += 1;
@@ -57,7 +57,7 @@ impl Cancellations {
     /// was; that is nobody's fault.
     pub(crate) fn cancel(&self, principal: &Principal, id: &str) {
         let mut waiting = self.waiting();
-        let Some(calls) = waiting.calls.get_mut(&principal.identity_key(id)) else {
+        let Some(calls) = waiting.calls.get_mut(&principal.request_key(id)) else {
             return;
         };
         if let [_, _, ..] = calls[..] {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use super::{Call, Pipeline};
-use crate::auth::{AuthError, Credentials, Principal, TenantKey};
+use crate::auth::{AuthError, Credentials, IdentityKey, Principal, TenantKey};
 use crate::clock::Clock;
 use crate::error::CallError;
 
@@ -30,7 +30,7 @@ pub struct Listeners(Mutex<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     all: usize,
-    by_caller: HashMap<u128, usize>,
+    by_caller: HashMap<IdentityKey, usize>,
     by_tenant: HashMap<TenantKey, usize>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Ear {
 #[derive(Debug)]
 struct Seat {
     listeners: Arc<Listeners>,
-    caller: u128,
+    caller: IdentityKey,
     tenant: TenantKey,
 }
 
@@ -69,7 +69,7 @@ impl Listeners {
     /// [`CallError::TooManyListeners`] when the caller or its tenant has as many as it may,
     /// [`CallError::Overloaded`] when there are too many in all.
     fn take(self: &Arc<Self>, principal: &Principal) -> Result<Seat, CallError> {
-        let (caller, tenant) = (principal.identity_key(""), principal.tenant_key());
+        let (caller, tenant) = (principal.subject_key(), principal.tenant_key());
         let mut counts = self.counts();
         if counts.all >= MAX {
             return Err(CallError::Overloaded);
@@ -153,7 +153,7 @@ impl Pipeline {
         before: &Principal,
     ) -> Recheck {
         match self.authenticator.authenticate(credentials).await {
-            Ok(now) if now.identity_key("") == before.identity_key("") => Recheck::Same(now),
+            Ok(now) if now.subject_key() == before.subject_key() => Recheck::Same(now),
             Err(AuthError::Unavailable) => Recheck::Unknown,
             Ok(_) | Err(AuthError::Missing | AuthError::Invalid { .. }) => Recheck::Over,
         }
