@@ -37,12 +37,13 @@ pub async fn run(
     let arguments = arguments
         .for_call(target, principal)
         .ok_or_else(|| CallError::Internal("arguments of another call".to_owned()))?;
-    let deadline = deadline_in(target.policy().timeout);
+    let timeout = target.policy().timeout;
+    let deadline = deadline_in(timeout);
     let _held = places
         .enter(target, principal.tenant_key(), deadline)
         .await?;
 
-    let context = CallContext::new(principal.clone(), call_id, deadline);
+    let context = CallContext::new(principal.clone(), call_id, deadline, timeout);
     // The deadline is inside, so that a panic while it drops the tool's future is caught as well.
     let work = AssertUnwindSafe(async {
         timeout_at(deadline.into(), target.handler().call(context, arguments)).await

@@ -36,8 +36,9 @@ pub(super) struct Tries {
     pub(super) deadline: Instant,
     /// Whether a further one does no harm.
     pub(super) repeatable: bool,
-    /// Whether a try that is not done by the deadline is the source's failure.
-    pub(super) late_is_bad: bool,
+    /// How much time a try must have had, for it to be the source's failure when the deadline ends it;
+    /// `None`: it never is. One that began late, since its call had to wait, says nothing.
+    pub(super) fair_time: Option<Duration>,
 }
 
 impl Resilience {
@@ -118,7 +119,9 @@ impl Resilience {
     }
 
     fn enter(&self, call: Tries) -> Result<Option<Pass<'_>>, Duration> {
-        let deadline = call.late_is_bad.then_some(call.deadline);
+        let left = call.deadline.saturating_duration_since(instant_now());
+        let is_fair = call.fair_time.is_some_and(|least| left >= least);
+        let deadline = is_fair.then_some(call.deadline);
         let breaker = self.breaker.as_ref();
         breaker.map(|breaker| breaker.enter(deadline)).transpose()
     }
@@ -136,21 +139,40 @@ fn unavailable(retry_after: Duration) -> ToolError {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
+
+    /// Opens at the first failure, for good.
+    const QUICK: BreakerSettings = BreakerSettings {
+        failures: 1,
+        window: Duration::from_secs(10),
+        pause: Duration::from_secs(3_600),
+        max_pause: Duration::from_secs(3_600),
+    };
+
+    #[test]
+    fn a_try_that_began_too_late_says_nothing_of_the_source() {
+        for (least, opens) in [(Duration::ZERO, true), (Duration::from_secs(1), false)] {
+            let source = Resilience::new("crm", 0, Some(QUICK));
+            let call = Tries {
+                deadline: instant_now(),
+                repeatable: false,
+                fair_time: Some(least),
+            };
+            let ended = source.call(call, std::future::pending::<Result<(), Failure>>);
+            assert!(ended.now_or_never().is_none());
+            assert_eq!(source.state() == Some(BreakerState::Open), opens);
+        }
+    }
 
     #[tokio::test]
     async fn calls_that_are_refused_at_once_earn_no_further_tries() {
-        let breaker = BreakerSettings {
-            failures: 1,
-            window: Duration::from_secs(10),
-            pause: Duration::from_secs(3_600),
-            max_pause: Duration::from_secs(3_600),
-        };
-        let source = Resilience::new("crm", 1, Some(breaker));
+        let source = Resilience::new("crm", 1, Some(QUICK));
         let call = Tries {
             deadline: instant_now() + Duration::from_secs(60),
             repeatable: true,
-            late_is_bad: false,
+            fair_time: None,
         };
         while source.retries.spend(1) {}
         let failing = || async {

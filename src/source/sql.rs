@@ -120,7 +120,7 @@ impl SqlTool {
             deadline,
             repeatable: true,
             // A statement's own cost and not the database: else one caller could shut out all.
-            late_is_bad: false,
+            fair_time: None,
         };
         let attempt = || self.attempt(values.clone(), deadline);
         let mut rows = self.resilience.call(call, attempt).await?;

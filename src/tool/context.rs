@@ -18,16 +18,23 @@ pub struct CallContext {
     principal: Arc<Principal>,
     call_id: Uuid,
     deadline: Instant,
+    timeout: Duration,
     /// Set when nobody waits for the answer any more; only where a thread has to be told.
     is_over: Option<Arc<AtomicBool>>,
 }
 
 impl CallContext {
-    pub(crate) fn new(principal: Arc<Principal>, call_id: Uuid, deadline: Instant) -> Self {
+    pub(crate) fn new(
+        principal: Arc<Principal>,
+        call_id: Uuid,
+        deadline: Instant,
+        timeout: Duration,
+    ) -> Self {
         Self {
             principal,
             call_id,
             deadline,
+            timeout,
             is_over: None,
         }
     }
@@ -52,6 +59,11 @@ impl CallContext {
     /// When the call must be done. The future is dropped then; code that blocks should look.
     pub fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// How long a call has that need not wait for its turn.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Time left until the deadline.

@@ -66,7 +66,7 @@ impl HttpTool {
         let call = Tries {
             deadline: context.deadline(),
             repeatable: self.idempotent,
-            late_is_bad: true,
+            fair_time: Some(context.timeout() / 2),
         };
         let attempt = || self.attempt(&filled);
         let value = self.resilience.call(call, attempt).await?;
