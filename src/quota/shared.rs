@@ -63,7 +63,7 @@ impl OnStoreFailure {
 }
 
 /// A store and how to use it. `Debug` shows no password.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct StoreSettings {
     /// Where it is.
     pub address: StoreAddress,

@@ -92,7 +92,6 @@ impl Fixed {
                 "quotas.maxKeys",
                 self.max_quota_keys == other.max_quota_keys,
             ),
-            ("quotas.store", self.quota_store == other.quota_store),
             (
                 "auth.failureLimit",
                 self.failure_limit == other.failure_limit,
@@ -103,6 +102,24 @@ impl Fixed {
             ),
             ("telemetry.service", self.service == other.service),
             ("telemetry.traces", self.exporters == other.exporters),
+        ];
+        let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
+        let changed = changed.map(|(key, _)| key);
+        changed.chain(self.store_differences(other)).collect()
+    }
+
+    fn store_differences(&self, other: &Self) -> Vec<&'static str> {
+        let (own, other) = match (&self.quota_store, &other.quota_store) {
+            (Some(own), Some(other)) => (own, other),
+            (None, None) => return Vec::new(),
+            _ => return vec!["quotas.store"],
+        };
+        let keys = [
+            ("quotas.store", own.address == other.address),
+            ("quotas.onStoreFailure", own.on_failure == other.on_failure),
+            ("quotas.storeTimeout", own.timeout == other.timeout),
+            ("quotas.storeCa", own.roots == other.roots),
+            ("quotas.keyPrefix", own.key_prefix == other.key_prefix),
         ];
         let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
         changed.map(|(key, _)| key).collect()

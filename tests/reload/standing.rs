@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tollgate::Tool;
 use tollgate::auth::Principal;
 use tollgate::config::{Config, ProcessEnvironment};
+use tollgate::quota::{OnStoreFailure, StoreAddress, StoreSettings};
 use tollgate::server::{Server, ServerBuilder, StartError};
 use tollgate::testing::TestServer;
 
@@ -92,6 +93,28 @@ async fn what_only_a_restart_changes_is_named_and_the_rest_is_applied() {
     let back = server.reload(good).await.expect("good");
     assert_eq!(back.needs_restart, [""; 0]);
     assert_eq!(told(&server).await.0, json!({"status": "ready"}));
+}
+
+#[tokio::test]
+async fn of_the_quota_store_what_changed_is_named_and_no_more() {
+    // Nobody listens there; a reload asks nobody.
+    let store = |database: u8| {
+        let url = format!("redis://127.0.0.1:1/{database}");
+        StoreSettings::new(StoreAddress::parse(&url.into()).expect("an address"))
+    };
+    let server = TestServer::start(|server| good(server).quota_store(store(0))).await;
+    let mut other = store(0);
+    other.on_failure = OnStoreFailure::Deny;
+    for (store, changed) in [
+        (store(0), &[][..]),
+        (other, &["quotas.onStoreFailure"]),
+        (store(1), &["quotas.store"]),
+    ] {
+        let reloaded = server.reload(|server| good(server).quota_store(store));
+        assert_eq!(reloaded.await.expect("good").needs_restart, changed);
+    }
+    let without = server.reload(good).await.expect("good");
+    assert_eq!(without.needs_restart, ["quotas.store"]);
 }
 
 #[tokio::test]
