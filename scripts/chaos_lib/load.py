@@ -19,6 +19,7 @@ class Tally:
     took: list[float] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     retried: int = 0
+    running: int = 0
     since: float = field(default_factory=time.monotonic)
 
     def quantile(self, share: float) -> float:
@@ -61,7 +62,7 @@ class Load:
 
     def __init__(self, stage, tool: str, callers: int, tenant: str = "load"):
         self.stage, self.tool, self.tenant, self.tally = stage, tool, tenant, Tally()
-        self.stopping, self.lock = threading.Event(), threading.Lock()
+        self.stopping, self.lock = threading.Event(), threading.Condition()
         self.threads = [threading.Thread(target=self.run, args=(n,), daemon=True) for n in range(callers)]
 
     def __enter__(self) -> Load:
@@ -75,9 +76,11 @@ class Load:
             thread.join(3 * PATIENCE)
 
     def reset(self) -> Tally:
-        """What was counted so far; from now on anew."""
+        """What became of all calls so far, once they have ended; calls that begin now are counted anew."""
         with self.lock:
             before, self.tally = self.tally, Tally()
+            if not self.lock.wait_for(lambda: before.running == 0, 4 * PATIENCE):
+                before.lost.append(f"{before.running} calls do not end")
         return before
 
     def run(self, number: int) -> None:
@@ -85,10 +88,16 @@ class Load:
         for turn in itertools.count(number):
             if self.stopping.is_set():
                 return caller.close()
-            self.once(caller, turn)
+            with self.lock:
+                tally = self.tally
+                tally.running += 1
+            self.once(caller, turn, tally)
+            with self.lock:
+                tally.running -= 1
+                self.lock.notify_all()
             time.sleep(0.002)
 
-    def once(self, caller: Caller, turn: int) -> None:
+    def once(self, caller: Caller, turn: int, tally: Tally) -> None:
         began, told = time.monotonic(), []
         # All calls are reads: one that was not answered may be taken to the other replica.
         for attempt in range(4):
@@ -103,12 +112,12 @@ class Load:
                 told.append(f"{replica.name}: 503")
                 continue
             with self.lock:
-                self.tally.statuses[status] += 1
-                self.tally.took.append(time.monotonic() - began)
-                self.tally.retried += len(told)
+                tally.statuses[status] += 1
+                tally.took.append(time.monotonic() - began)
+                tally.retried += len(told)
             return
         with self.lock:
-            self.tally.lost.append("; ".join(told))
+            tally.lost.append("; ".join(told))
 
 
 def burst(stage, tool: str, tenant: str, calls: int) -> Counter:
