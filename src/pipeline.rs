@@ -7,23 +7,26 @@
 
 pub(crate) mod cancellations;
 mod changes;
+mod decide;
 mod denials;
 mod identify;
 mod lasting;
 pub(crate) mod listeners;
 mod load;
 mod reloads;
+mod request;
 mod tenants;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::access::authorize;
+use crate::access::{AllowedArguments, authorize};
 use crate::auth::{Authenticator, Credentials, Principal};
 use crate::error::CallError;
+use crate::quota::Admission;
 use crate::record::{CallRecord, Surface};
 use crate::run::{Places, run};
-use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
+use crate::tool::{Catalog, ToolOutput};
 pub use cancellations::Cancellations;
 pub use changes::Changes;
 pub use lasting::Lasting;
@@ -31,14 +34,7 @@ pub use listeners::Listeners;
 use load::Place;
 pub use load::{Life, Load};
 pub use reloads::{ReloadState, Reloads, Standing};
-
-/// What a caller asks for.
-pub struct CallRequest<'a> {
-    /// The tool or resource.
-    pub target: TargetRef<'a>,
-    /// The tool's arguments; a resource's come from its URI.
-    pub arguments: Arguments,
-}
+pub use request::CallRequest;
 
 /// Everything a call passes, shared by all transports. One per configuration that was served.
 pub struct Pipeline {
@@ -119,6 +115,20 @@ impl Call {
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
     ) -> Result<ToolOutput, CallError> {
+        let (admission, arguments) = self.clear(principal, request).await?;
+        self.record.run_started();
+        let (places, id) = (&self.pipeline.places, self.record.call_id());
+        let output = run(admission, arguments, id, places).await;
+        self.record.run_ended();
+        output
+    }
+
+    /// Every check, in its order.
+    async fn clear(
+        &mut self,
+        principal: &Arc<Principal>,
+        request: CallRequest<'_>,
+    ) -> Result<(Admission, AllowedArguments), CallError> {
         // Only now: a body that trickles in must not take a place from calls that are ready to run.
         self.place = Some(self.pipeline.load.enter(principal.tenant_key())?);
         let (catalog, tenant) = (&self.pipeline.catalog, principal.tenant_key());
@@ -128,18 +138,15 @@ impl Call {
         self.record.target(&found.target);
         let permit = authorize(principal, found.target);
         let permit = permit.map_err(|error| self.denied(principal, error))?;
-        self.record.shadow(permit.would_deny().iter().copied());
+        self.record.permitted(&permit);
         let admitted = self.pipeline.quotas.admit(permit).await;
         self.record.admission(&admitted);
         let admission = admitted?;
         let arguments = found.uri_arguments.unwrap_or(request.arguments);
         let arguments = admission.target().validate(arguments)?;
+        self.record.validated();
         let arguments = admission.permit().allow(arguments)?;
-        self.record.shadow(arguments.would_deny().iter().copied());
-        self.record.run_started();
-        let (places, id) = (&self.pipeline.places, self.record.call_id());
-        let output = run(admission, arguments, id, places).await;
-        self.record.run_ended();
-        output
+        self.record.allowed(&arguments);
+        Ok((admission, arguments))
     }
 }

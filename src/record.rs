@@ -19,7 +19,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 pub use metrics::{ConfigState, Metrics, SourceState, State, TargetState};
 pub use otel::{Exporter, Tracing, TracingError};
 
-use crate::access::WouldDeny;
+use crate::access::{AllowedArguments, Permit, WouldDeny};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
@@ -240,22 +240,30 @@ impl CallRecord {
         self.target = Some(Arc::clone(target));
     }
 
+    /// The caller may call the target.
+    pub fn permitted(&mut self, permit: &Permit) {
+        self.would_deny.extend(permit.would_deny());
+    }
+
     /// What the quota said.
     pub fn admission(&mut self, admission: &Result<Admission, QuotaError>) {
         match admission {
             Ok(admission) => {
                 self.quota = admission.states().clone();
                 self.uncounted = !admission.is_counted();
-                self.shadow(admission.would_deny());
+                self.would_deny.extend(admission.would_deny());
             }
             Err(QuotaError::Exceeded { states, .. }) => self.quota = states.clone(),
             Err(QuotaError::Full | QuotaError::Unavailable) => {}
         }
     }
 
-    /// What in shadow mode would have refused the call; it went on.
-    pub fn shadow(&mut self, would_deny: impl IntoIterator<Item = WouldDeny>) {
-        self.would_deny.extend(would_deny);
+    /// The arguments fit the target's schema.
+    pub fn validated(&mut self) {}
+
+    /// No rule refuses the arguments.
+    pub fn allowed(&mut self, arguments: &AllowedArguments) {
+        self.would_deny.extend(arguments.would_deny());
     }
 
     /// All that would have refused the call, so far.
