@@ -97,3 +97,10 @@ pub(crate) fn instant_now() -> Instant {
 fn system_now() -> SystemTime {
     SystemTime::now()
 }
+
+/// A time since the Unix epoch as RFC 3339 has it, in UTC with microseconds.
+pub(crate) fn rfc3339(unix: Duration) -> String {
+    let since = jiff::SignedDuration::try_from(unix).unwrap_or_default();
+    let time = jiff::Timestamp::from_duration(since);
+    format!("{:.6}", time.unwrap_or_default())
+}

@@ -22,6 +22,7 @@ use files_read::Recording;
 mod admin;
 mod api_key;
 mod api_keys_file;
+mod audit;
 mod auth;
 mod backend;
 mod breaker;
@@ -69,6 +70,7 @@ pub use admin::AdminListen;
 pub use api_key::ApiKey;
 pub(crate) use api_key::{BAD_ID as BAD_API_KEY_ID, is_id as is_api_key_id, parse_expiry};
 pub(crate) use api_keys_file::{load_api_keys, parse_api_keys};
+pub use audit::Audit;
 pub use auth::{Auth, Claims};
 pub use backend::Backend;
 pub use breaker::Breaker;
@@ -120,6 +122,8 @@ pub struct Config {
     pub tenants: BTreeMap<String, Tenant>,
     /// What the server tells about itself.
     pub telemetry: Telemetry,
+    /// Where calls are put on record; `None`: nowhere.
+    pub audit: Option<Audit>,
 }
 
 impl Config {
@@ -212,6 +216,9 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
     let resources: Vec<Resource> = resources.collect();
     let tenants = tenant::check(raw.tenants, &tools, &resources, &top.key("tenants"), faults);
     Config {
+        audit: raw
+            .audit
+            .map(|raw| audit::check(raw, file, &top.key("audit"), faults)),
         resources,
         tools,
         tenants,

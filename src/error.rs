@@ -96,6 +96,8 @@ pub enum CallError {
     },
     /// A rule refuses the call.
     RefusedByRule {
+        /// Which, from 0, in the list that is in force for the tenant.
+        index: usize,
         /// What the caller is told, if the rule says it.
         because: Option<String>,
         /// Which rule and why; the text is for the log.
@@ -127,6 +129,8 @@ pub enum CallError {
     TooManyListeners,
     /// Calls cannot be counted, so they are not let through.
     QuotaUnavailable,
+    /// What is done cannot be put on record, so it is not done, or not told.
+    AuditUnavailable,
     /// The process runs as many calls as it may.
     Overloaded,
     /// The process is going down.
@@ -189,6 +193,7 @@ impl CallError {
             Self::TooManyOfTenant => row("too-many-of-tenant", "Too Many Requests", 429, 200, 42902, false, Denied),
             Self::TooManyListeners => row("too-many-listeners", "Too Many Requests", 429, 200, 42904, false, Denied),
             Self::QuotaUnavailable => row("quota-unavailable", "Service Unavailable", 503, 503, 50301, false, Failed),
+            Self::AuditUnavailable => row("audit-unavailable", "Service Unavailable", 503, 503, 50302, false, Failed),
             Self::Overloaded => row("overloaded", "Service Unavailable", 503, 503, 50303, false, Failed),
             Self::Draining => row("draining", "Service Unavailable", 503, 503, 50303, false, Failed),
             Self::InvalidArguments(_) => row("invalid-arguments", "Bad Request", 400, 200, 40001, true, Invalid),
@@ -241,6 +246,7 @@ impl CallError {
                 "Too many subscriptions are open; end one of yours before you open another".into()
             }
             Self::QuotaUnavailable => "Calls cannot be counted right now; retry shortly".into(),
+            Self::AuditUnavailable => "Calls cannot be recorded right now; retry shortly".into(),
             Self::Overloaded => "The server is busy; retry shortly".into(),
             Self::Draining => "The server is shutting down; retry elsewhere".into(),
             Self::InvalidArguments(error) => format!("Invalid arguments: {error}").into(),
@@ -276,7 +282,8 @@ impl CallError {
     pub fn is_incident(&self) -> bool {
         let is_known = matches!(
             self,
-            Self::Overloaded
+            Self::AuditUnavailable
+                | Self::Overloaded
                 | Self::Draining
                 | Self::KeysUnavailable
                 | Self::QuotaUnavailable
@@ -296,6 +303,7 @@ impl CallError {
             | Self::TooManyOfTenant
             | Self::KeysUnavailable
             | Self::QuotaUnavailable
+            | Self::AuditUnavailable
             | Self::Overloaded
             | Self::Draining
             | Self::SourceBusy => Some(Duration::from_secs(1)),
@@ -346,6 +354,7 @@ impl From<AccessError> for CallError {
                 because,
                 failure,
             } => Self::RefusedByRule {
+                index,
                 because,
                 cause: match failure {
                     None => format!("rules[{index}]"),
@@ -410,6 +419,7 @@ mod tests {
             CallError::KeysUnavailable,
             CallError::UnknownTool,
             CallError::RefusedByRule {
+                index: 0,
                 because: None,
                 cause: text(),
             },
@@ -417,6 +427,7 @@ mod tests {
             CallError::TooManyOfTenant,
             CallError::TooManyListeners,
             CallError::QuotaUnavailable,
+            CallError::AuditUnavailable,
             CallError::Overloaded,
             CallError::InvalidArguments(ArgumentsError(text())),
             CallError::DeadlineExceeded,

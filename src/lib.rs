@@ -51,6 +51,7 @@
 //! feature). The rooms of the crate and the rules between them are in `ARCHITECTURE.md`.
 
 pub mod access;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod clock;

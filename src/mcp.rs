@@ -89,6 +89,23 @@ impl Mcp {
         message: &[u8],
         headers: Option<&McpHeaders<'_>>,
     ) -> Answer {
+        let answer = self.answer(call, principal, message, headers).await;
+        match call.record.settle().await {
+            Ok(()) => answer,
+            Err(error) => {
+                let (id, code) = (envelope::rescue_id(message), error.row().code);
+                Answer::refused(id, error, code, call.record.call_id())
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        call: &mut Call,
+        principal: &Arc<Principal>,
+        message: &[u8],
+        headers: Option<&McpHeaders<'_>>,
+    ) -> Answer {
         let envelope = match envelope::parse(message) {
             Ok(envelope) => envelope,
             Err(error) => {

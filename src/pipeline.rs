@@ -21,7 +21,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::access::{AllowedArguments, authorize};
-use crate::auth::{Authenticator, Credentials, Principal};
+use crate::auth::{Authenticator, Principal};
 use crate::error::CallError;
 use crate::quota::Admission;
 use crate::record::{CallRecord, Surface};
@@ -44,6 +44,8 @@ pub struct Pipeline {
     pub catalog: Catalog,
     /// How many of each tool and resource at once.
     pub places: Places,
+    /// Which configuration it is of; that of the start is 1.
+    pub generation: u64,
     /// What counts, whatever the configuration.
     pub lasting: Arc<Lasting>,
 }
@@ -52,7 +54,7 @@ impl Pipeline {
     /// Opens a call when its request arrives.
     pub fn open(self: &Arc<Self>, surface: Surface) -> Call {
         Call {
-            record: self.recorder.open(surface),
+            record: self.recorder.open(surface, self.generation),
             pipeline: Arc::clone(self),
             source: None,
             place: None,
@@ -73,24 +75,8 @@ impl Call {
     /// Says which address the request came from, where that is known and is the caller's own.
     pub fn from_address(mut self, source: Option<IpAddr>) -> Self {
         self.source = source;
+        self.record.from_address(source);
         self
-    }
-
-    /// The first check, before the body is read: who is it?
-    ///
-    /// # Errors
-    /// [`CallError::Unauthenticated`], [`CallError::KeysUnavailable`],
-    /// [`CallError::TooManyFailures`] or [`CallError::Draining`]; the
-    /// record is closed.
-    pub async fn authenticate(
-        &mut self,
-        credentials: &Credentials<'_>,
-    ) -> Result<Arc<Principal>, CallError> {
-        let known = self.identify(credentials).await;
-        if let Err(error) = &known {
-            self.record.close_error(error);
-        }
-        known
     }
 
     /// All further checks, then the tool. Closes the record.
@@ -107,6 +93,7 @@ impl Call {
             Ok(_) => self.record.close_ok(),
             Err(error) => self.record.close_error(error),
         }
+        self.record.settle().await?;
         answer
     }
 
@@ -116,6 +103,7 @@ impl Call {
         request: CallRequest<'_>,
     ) -> Result<ToolOutput, CallError> {
         let (admission, arguments) = self.clear(principal, request).await?;
+        self.record.begin().await?;
         self.record.run_started();
         let (places, id) = (&self.pipeline.places, self.record.call_id());
         let output = run(admission, arguments, id, places).await;
@@ -129,6 +117,7 @@ impl Call {
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
     ) -> Result<(Admission, AllowedArguments), CallError> {
+        self.record.asked(&request.target, &request.arguments);
         // Only now: a body that trickles in must not take a place from calls that are ready to run.
         self.place = Some(self.pipeline.load.enter(principal.tenant_key())?);
         let (catalog, tenant) = (&self.pipeline.catalog, principal.tenant_key());

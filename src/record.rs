@@ -9,9 +9,10 @@ mod console;
 mod metrics;
 mod names;
 mod otel;
+mod trail;
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use uuid::{NoContext, Timestamp, Uuid};
@@ -20,11 +21,18 @@ pub use metrics::{ConfigState, Metrics, SourceState, State, TargetState};
 pub use otel::{Exporter, Tracing, TracingError};
 
 use crate::access::{AllowedArguments, Permit, WouldDeny};
+use crate::audit::{AuditState, Log};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
 use crate::quota::{Admission, QuotaError, QuotaState, QuotaStates};
 use crate::tool::{Target, TargetKind};
+use trail::Trail;
+
+/// So many requests without an identity get a line in the audit log in so long a time; the others are
+/// counted by metrics alone.
+const UNIDENTIFIED_LINES: u32 = 100;
+const UNIDENTIFIED_PERIOD: Duration = Duration::from_secs(10);
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,16 +63,40 @@ pub struct Recorder {
     clock: Clock,
     tracing: Option<Tracing>,
     metrics: OnceLock<Metrics>,
+    audit: Option<Arc<Log>>,
+    /// Lines of requests without an identity: since when they are counted, and how many.
+    unidentified: Mutex<(Duration, u32)>,
 }
 
 impl Recorder {
-    /// A recorder; without `tracing` no spans are built.
-    pub fn new(clock: Clock, tracing: Option<Tracing>) -> Self {
+    /// A recorder; without `tracing` no spans are built, without `audit` no lines written.
+    pub fn new(clock: Clock, tracing: Option<Tracing>, audit: Option<Log>) -> Self {
         Self {
             clock,
             tracing,
             metrics: OnceLock::new(),
+            audit: audit.map(Arc::new),
+            unidentified: Mutex::default(),
         }
+    }
+
+    /// How the audit log stands, if there is one.
+    pub fn audit_state(&self) -> Option<AuditState> {
+        self.audit.as_ref().map(|log| log.state())
+    }
+
+    /// Whether a request without an identity gets a line: who floods must not fill the log.
+    fn takes_unidentified(&self) -> bool {
+        let now = self.clock.monotonic();
+        let mut counted = self
+            .unidentified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if now.saturating_sub(counted.0) >= UNIDENTIFIED_PERIOD {
+            *counted = (now, 0);
+        }
+        counted.1 = counted.1.saturating_add(1);
+        counted.1 <= UNIDENTIFIED_LINES
     }
 
     /// Counts from now on. The first caller wins.
@@ -123,15 +155,18 @@ impl Recorder {
         call_id_at(self.clock.unix())
     }
 
-    /// Opens the record of a request that has just arrived.
-    pub fn open(self: &Arc<Self>, surface: Surface) -> CallRecord {
-        let started_unix = self.clock.unix();
+    /// Opens the record of a request that has just arrived, to be decided by the configuration of this
+    /// number.
+    pub fn open(self: &Arc<Self>, surface: Surface, generation: u64) -> CallRecord {
+        let (started, started_unix) = (self.clock.monotonic(), self.clock.unix());
+        let trail = self.audit.as_ref();
+        let trail = trail.map(|log| Box::new(Trail::new(log, generation, started)));
         CallRecord {
             recorder: Arc::clone(self),
             call_id: call_id_at(started_unix),
             surface,
             method: Cow::Borrowed("(unread)"),
-            started: self.clock.monotonic(),
+            started,
             started_unix,
             request: RequestFacts::default(),
             principal: None,
@@ -140,12 +175,16 @@ impl Recorder {
             uncounted: false,
             would_deny: Vec::new(),
             run: None,
+            trail,
             closed: false,
         }
     }
 
     /// Sends out what is still held. Blocks for at most `patience`.
     pub fn flush(&self, patience: Duration) {
+        if let Some(audit) = &self.audit {
+            audit.close(patience);
+        }
         if let Some(tracing) = &self.tracing {
             tracing.shutdown(patience);
         }
@@ -196,6 +235,7 @@ pub struct CallRecord {
     uncounted: bool,
     would_deny: Vec<WouldDeny>,
     run: Option<RunTime>,
+    trail: Option<Box<Trail>>,
     closed: bool,
 }
 
@@ -228,6 +268,7 @@ impl CallRecord {
     /// Who calls.
     pub fn identify(&mut self, principal: &Arc<Principal>) {
         self.principal = Some(Arc::clone(principal));
+        self.passed(|stages| &mut stages.authenticate);
     }
 
     /// What is called, once it was found.
@@ -243,6 +284,7 @@ impl CallRecord {
     /// The caller may call the target.
     pub fn permitted(&mut self, permit: &Permit) {
         self.would_deny.extend(permit.would_deny());
+        self.passed(|stages| &mut stages.authorize);
     }
 
     /// What the quota said.
@@ -252,6 +294,7 @@ impl CallRecord {
                 self.quota = admission.states().clone();
                 self.uncounted = !admission.is_counted();
                 self.would_deny.extend(admission.would_deny());
+                self.passed(|stages| &mut stages.admit);
             }
             Err(QuotaError::Exceeded { states, .. }) => self.quota = states.clone(),
             Err(QuotaError::Full | QuotaError::Unavailable) => {}
@@ -259,11 +302,14 @@ impl CallRecord {
     }
 
     /// The arguments fit the target's schema.
-    pub fn validated(&mut self) {}
+    pub fn validated(&mut self) {
+        self.passed(|stages| &mut stages.validate);
+    }
 
     /// No rule refuses the arguments.
     pub fn allowed(&mut self, arguments: &AllowedArguments) {
         self.would_deny.extend(arguments.would_deny());
+        self.passed(|stages| &mut stages.allow);
     }
 
     /// All that would have refused the call, so far.
@@ -285,6 +331,7 @@ impl CallRecord {
         if let Some(run) = &mut self.run {
             run.until = Some(now);
         }
+        self.passed(|stages| &mut stages.run);
     }
 
     /// The call was served.
@@ -308,6 +355,9 @@ impl CallRecord {
             let target = self.target.as_ref().map_or("", |target| target.name());
             tracing::error!(call = %self.call_id, target, cause = %cause.escape_debug(), "{}", error.detail());
         }
+        if let Some(trail) = &mut self.trail {
+            trail.refused(error);
+        }
         self.close(error.row().outcome, Some(error.row()), cause.as_deref());
     }
 
@@ -326,11 +376,14 @@ impl CallRecord {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
-        let (tracing, metrics) = (&self.recorder.tracing, self.recorder.metrics());
-        if tracing.is_none() && metrics.is_none() {
+        let recorder = &self.recorder;
+        let is_told = recorder.tracing.is_some() || recorder.metrics().is_some();
+        if !is_told && self.trail.is_none() {
             return;
         }
-        let now = self.recorder.clock.monotonic();
+        let now = recorder.clock.monotonic();
+        self.audit(now, outcome, error, cause);
+        let (tracing, metrics) = (&self.recorder.tracing, self.recorder.metrics());
         if let Some(metrics) = metrics {
             metrics.ended(self, now.saturating_sub(self.started), outcome, error);
         }

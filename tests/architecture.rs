@@ -33,7 +33,7 @@ const FLOORS: &[&[&str]] = &[
     &["access"],
     &["tool"],
     &["auth"],
-    &["config"],
+    &["audit", "config"],
     &["clock", "files", "json", "network", "stderr"],
 ];
 

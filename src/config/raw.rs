@@ -5,6 +5,7 @@
 //! A reader would ask why durations and rates are plain strings: their faults read better from their own
 //! parsers than from a pattern. No `Debug`: the values may be secrets.
 
+mod audit;
 mod auth;
 mod concurrency;
 mod http;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(super) use audit::{RawAudit, RawAuditArguments, RawAuditMode};
 pub(super) use auth::{
     RawAlgorithm, RawApiKey, RawAuth, RawIntrospection, RawIssuer, RawJwks, RawKeyTimes, RawScope,
 };
@@ -50,6 +52,7 @@ pub(super) struct RawConfig {
     /// What single tenants have otherwise than the others, by tenant.
     pub(super) tenants: BTreeMap<String, RawTenant>,
     pub(super) telemetry: RawTelemetry,
+    pub(super) audit: Option<RawAudit>,
 }
 
 /// Who the one caller on stdio is: either `token` or `principal`. Without this section stdio serves no tool.

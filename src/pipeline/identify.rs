@@ -11,7 +11,25 @@ use crate::auth::{AuthError, Credentials, Principal};
 use crate::error::CallError;
 
 impl Call {
-    pub(super) async fn identify(
+    /// The first check, before the body is read: who is it?
+    ///
+    /// # Errors
+    /// [`CallError::Unauthenticated`], [`CallError::KeysUnavailable`],
+    /// [`CallError::TooManyFailures`] or [`CallError::Draining`], or
+    /// [`CallError::AuditUnavailable`] instead of one of them; the record is closed.
+    pub async fn authenticate(
+        &mut self,
+        credentials: &Credentials<'_>,
+    ) -> Result<Arc<Principal>, CallError> {
+        let known = self.identify(credentials).await;
+        if let Err(error) = &known {
+            self.record.close_error(error);
+            self.record.settle().await?;
+        }
+        known
+    }
+
+    async fn identify(
         &mut self,
         credentials: &Credentials<'_>,
     ) -> Result<Arc<Principal>, CallError> {

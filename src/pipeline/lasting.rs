@@ -51,6 +51,7 @@ impl Pipeline {
             authenticator,
             places: self.places.renewed(&catalog),
             catalog,
+            generation: self.generation + 1,
             lasting: Arc::clone(&self.lasting),
         }
     }

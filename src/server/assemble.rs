@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::builder::ServerBuilder;
 use super::fixed::Fixed;
 use super::{Server, StartError};
+use crate::audit::Log;
 use crate::auth::{Authenticator, Issuer, LocalIdentity, NoRandomness, Principal, random_secret};
 use crate::clock::Clock;
 use crate::mcp::Mcp;
@@ -58,6 +59,7 @@ impl ServerBuilder {
                 places: Places::new(&catalog, half_of(self.max_in_flight)),
                 authenticator,
                 catalog,
+                generation: 1,
                 lasting: Arc::new(self.lasting()?),
             },
         };
@@ -96,7 +98,11 @@ impl ServerBuilder {
         authenticator
     }
 
-    fn lasting(&mut self) -> Result<Lasting, TracingError> {
+    fn lasting(&mut self) -> Result<Lasting, StartError> {
+        let audit = self.audit.take();
+        let audit = audit
+            .map(|audit| Log::open(audit, self.clock.clone()))
+            .transpose()?;
         let tracing = tracing(self.tracing.take(), &self.service, &self.exporters)?;
         let quotas = match self.quota_store.take() {
             Some(store) => Quotas::shared(store, self.max_quota_keys, self.clock.clone()),
@@ -107,7 +113,7 @@ impl ServerBuilder {
             denials: DenialLimit::new(self.denial_limit, self.clock.clone()),
             quotas,
             load: self.load(),
-            recorder: Arc::new(Recorder::new(self.clock.clone(), tracing)),
+            recorder: Arc::new(Recorder::new(self.clock.clone(), tracing, audit)),
             changes: Arc::default(),
             listeners: Arc::default(),
             cancellations: Arc::default(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::admin::AdminAddress;
 use super::{Server, StartError};
+use crate::audit::AuditSettings;
 use crate::auth::{
     ApiKey, ApiKeyFile, ClaimNames, Introspection, Issuer, LocalIdentity, Principal, ScopeInclusion,
 };
@@ -59,6 +60,7 @@ pub struct ServerBuilder {
     pub(super) service: String,
     pub(super) exporters: Vec<Exporter>,
     pub(super) tracing: Option<Tracing>,
+    pub(super) audit: Option<AuditSettings>,
     pub(super) info: ServerInfo,
     pub(super) clock: Clock,
     pub(super) dev: bool,
@@ -93,6 +95,7 @@ impl Default for ServerBuilder {
             service: "tollgate".to_owned(),
             exporters: Vec::new(),
             tracing: None,
+            audit: None,
             info: ServerInfo {
                 name: "tollgate".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -244,6 +247,12 @@ impl ServerBuilder {
     /// Sends traces through `tracing` alone.
     pub fn tracing(mut self, tracing: Tracing) -> Self {
         self.tracing = Some(tracing);
+        self
+    }
+
+    /// Puts every request on record. Default: none is.
+    pub fn audit(mut self, settings: AuditSettings) -> Self {
+        self.audit = Some(settings);
         self
     }
 

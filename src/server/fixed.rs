@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::ServerBuilder;
 use super::admin::AdminAddress;
+use crate::audit::AuditSettings;
 use crate::quota::StoreSettings;
 use crate::record::Exporter;
 use crate::tool::Quota;
@@ -28,6 +29,7 @@ pub(super) struct Fixed {
     denial_limit: Option<Quota>,
     shutdown_delay: Duration,
     shutdown_grace: Duration,
+    audit: Option<AuditSettings>,
     service: String,
     exporters: Vec<Exporter>,
 }
@@ -47,6 +49,7 @@ impl Fixed {
             denial_limit: builder.denial_limit,
             shutdown_delay: builder.shutdown_delay,
             shutdown_grace: builder.shutdown_grace,
+            audit: builder.audit.clone(),
             service: builder.service.clone(),
             exporters: builder.exporters.clone(),
         }
@@ -99,6 +102,11 @@ impl Fixed {
             (
                 "quotas.denialLimit",
                 self.denial_limit == other.denial_limit,
+            ),
+            (
+                "audit",
+                self.audit.as_ref().map(AuditSettings::place)
+                    == other.audit.as_ref().map(AuditSettings::place),
             ),
             ("telemetry.service", self.service == other.service),
             ("telemetry.traces", self.exporters == other.exporters),

@@ -5,6 +5,7 @@
 //! once, each fault with its key path and line.
 
 mod api_keys;
+mod audit;
 mod declared;
 mod http;
 mod introspection;
@@ -51,6 +52,7 @@ impl ServerBuilder {
             shutdown_delay: config.server.shutdown_delay,
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
+            audit: config.audit.as_ref().map(audit::settings),
             ..Self::default()
         };
         issuers::add(&config.auth, &mut builder, &mut faults);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use opentelemetry_sdk::error::OTelSdkError;
 
+use crate::audit::AuditError;
 use crate::auth::{IssuerError, NoRandomness};
 use crate::config::{Faults, Origin};
 use crate::record::TracingError;
@@ -22,6 +23,9 @@ pub enum StartError {
     /// Traces cannot be exported.
     #[error(transparent)]
     Tracing(#[from] TracingError),
+    /// The audit log cannot be opened.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// Dev mode signs its tokens with a random secret.
     #[error("dev mode needs a secret: {0}")]
     DevSecret(#[from] NoRandomness),

@@ -31,7 +31,7 @@ impl HttpSurface {
         // Until the message is read and says more.
         call.record.method("POST /mcp");
         if let Some(error) = refusal {
-            return refused_at_edge(&mut call, error);
+            return refused_at_edge(&mut call, error).await;
         }
         let (head, incoming) = request.into_parts();
         let principal = match call.authenticate(&credentials(&head.headers)).await {
@@ -40,14 +40,14 @@ impl HttpSurface {
         };
         let accepted = accepted(&head.headers);
         if !is_json(&head.headers) {
-            return refused_at_edge(&mut call, EdgeError::UnsupportedMediaType);
+            return refused_at_edge(&mut call, EdgeError::UnsupportedMediaType).await;
         }
         if accepted == Accepted::Neither {
-            return refused_at_edge(&mut call, EdgeError::NotAcceptable);
+            return refused_at_edge(&mut call, EdgeError::NotAcceptable).await;
         }
         let message = match body::read(incoming, self.max_body_bytes, self.body_patience).await {
             Ok(message) => message,
-            Err(error) => return refused_at_edge(&mut call, error),
+            Err(error) => return refused_at_edge(&mut call, error).await,
         };
         let surface = Arc::clone(self);
         let leaving_cancels = mcp_headers(&head.headers).are_modern();
@@ -66,7 +66,11 @@ impl HttpSurface {
                 surface.pipeline.cancellations.cancel(&principal, id);
             }
             match answer.listening.take() {
-                Some(listening) => surface.listen(call, listening, &head.headers, accepted),
+                Some(listening) => {
+                    surface
+                        .listen(call, listening, &head.headers, accepted)
+                        .await
+                }
                 None => surface.reply(&call, answer, accepted),
             }
         };
@@ -79,7 +83,7 @@ impl HttpSurface {
     }
 
     /// An answer that goes on until the server or the client ends it.
-    fn listen(
+    async fn listen(
         self: &Arc<Self>,
         mut call: Call,
         listening: Box<Listening>,
@@ -87,7 +91,7 @@ impl HttpSurface {
         accepted: Accepted,
     ) -> Response<Outgoing> {
         if accepted == Accepted::Json {
-            return refused_at_edge(&mut call, EdgeError::NotAcceptable);
+            return refused_at_edge(&mut call, EdgeError::NotAcceptable).await;
         }
         let call_id = call.record.call_id();
         let credentials = credentials(headers).into();
@@ -134,9 +138,17 @@ impl HttpSurface {
     }
 }
 
-fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Outgoing> {
+async fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Outgoing> {
     call.record.close_edge(error);
-    let (row, id) = (error.row(), call.record.call_id());
+    let id = call.record.call_id();
+    if let Err(error) = call.record.settle().await {
+        let row = error.row();
+        let body = error_before_message(row.code, &error.detail(), error.retry_after(), id);
+        return Reply::json(row.mcp_status, Bytes::from(body))
+            .call_id(id)
+            .build();
+    }
+    let row = error.row();
     let body = error_before_message(row.code, &error.detail(), None, id);
     Reply::json(row.mcp_status, Bytes::from(body))
         .call_id(id)

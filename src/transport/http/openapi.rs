@@ -41,6 +41,9 @@ impl HttpSurface {
             }
         };
         call.record.close_ok();
+        if let Err(error) = call.record.settle().await {
+            return respond::problem_of(&error, call.record.call_id()).build();
+        }
         let targets = self.pipeline.catalog.targets().iter();
         let shown = targets.filter_map(|target| match &principal {
             Some(principal) if permits(target, principal) => {

@@ -30,7 +30,7 @@ impl HttpSurface {
         let mut call = self.pipeline.open(Surface::Rest).from_address(source);
         call.record.method("tools/call");
         if let Some(error) = refusal {
-            return refused_at_edge(&mut call, error);
+            return refused_at_edge(&mut call, error).await;
         }
         let (head, incoming) = request.into_parts();
         note_trace(&mut call, &head.headers);
@@ -40,7 +40,7 @@ impl HttpSurface {
         };
         let arguments = match self.arguments(&head.headers, incoming).await {
             Ok(arguments) => arguments,
-            Err(error) => return refused_at_edge(&mut call, error),
+            Err(error) => return refused_at_edge(&mut call, error).await,
         };
         let target = TargetRef::Tool(name);
         match call
@@ -99,8 +99,11 @@ impl HttpSurface {
     }
 }
 
-fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Outgoing> {
+async fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Outgoing> {
     call.record.close_edge(error);
+    if let Err(error) = call.record.settle().await {
+        return respond::problem_of(&error, call.record.call_id()).build();
+    }
     let row = error.row();
     respond::problem(row, row.rest_status, &error.detail(), call.record.call_id())
         .allow(error)

@@ -1,0 +1,181 @@
+//! What the log keeps of a call's arguments: a keyed digest, and only by choice themselves.
+//!
+//! The digest is of a canonical form (members sorted, no white space), so that equal arguments have
+//! equal digests whoever sent them. It is keyed: arguments are often so short that anybody could try
+//! out what a plain hash stands for.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
+
+use super::{Arguments, ChainKey};
+
+/// Longest arguments that are kept, in bytes; of longer ones the digest is.
+const MAX_KEPT_BYTES: usize = 16 * 1024;
+/// What stands for a value that is left out.
+const LEFT_OUT: &str = "[redacted]";
+
+/// What of arguments is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Redaction {
+    /// Whether more than the digest is kept.
+    pub keeps_values: bool,
+    /// Names of members whose values are left out, wherever they stand; without regard to case.
+    pub left_out: BTreeSet<String>,
+}
+
+/// What is kept of one call's arguments.
+#[derive(Debug)]
+pub struct Captured {
+    digest: String,
+    values: Option<Box<RawValue>>,
+    redacted: Vec<String>,
+}
+
+impl Captured {
+    /// What a redaction keeps of `arguments`.
+    pub fn of(key: &ChainKey, redaction: &Redaction, arguments: &Map<String, Value>) -> Self {
+        let mut text = Vec::with_capacity(128);
+        canonical_object(arguments, &mut text);
+        let digest = key.digest(&text);
+        let (mut values, mut redacted) = (None, Vec::new());
+        if redaction.keeps_values && text.len() > MAX_KEPT_BYTES {
+            redacted.push("*".to_owned());
+        } else if redaction.keeps_values {
+            let kept = redaction.object(arguments, "", &mut redacted);
+            values = to_raw_value(&kept).ok();
+        }
+        Self {
+            digest,
+            values,
+            redacted,
+        }
+    }
+
+    /// As it stands in a line.
+    pub fn entry(&self) -> Arguments<'_> {
+        Arguments {
+            digest: Cow::Borrowed(&self.digest),
+            values: self.values.as_deref().map(Cow::Borrowed),
+            redacted: self
+                .redacted
+                .iter()
+                .map(|path| Cow::Borrowed(&**path))
+                .collect(),
+        }
+    }
+}
+
+impl Redaction {
+    fn object(
+        &self,
+        from: &Map<String, Value>,
+        path: &str,
+        redacted: &mut Vec<String>,
+    ) -> Map<String, Value> {
+        let kept = from.iter().map(|(name, value)| {
+            let path = format!("{path}/{name}");
+            let value = if self.left_out.contains(&name.to_lowercase()) {
+                redacted.push(path);
+                Value::from(LEFT_OUT)
+            } else {
+                self.value(value, &path, redacted)
+            };
+            (name.clone(), value)
+        });
+        kept.collect()
+    }
+
+    fn value(&self, from: &Value, path: &str, redacted: &mut Vec<String>) -> Value {
+        match from {
+            Value::Object(members) => Value::Object(self.object(members, path, redacted)),
+            Value::Array(entries) => {
+                let entries = entries.iter().enumerate();
+                let kept =
+                    entries.map(|(at, value)| self.value(value, &format!("{path}/{at}"), redacted));
+                Value::Array(kept.collect())
+            }
+            other => other.clone(),
+        }
+    }
+}
+
+fn canonical_object(members: &Map<String, Value>, out: &mut Vec<u8>) {
+    let mut sorted: Vec<_> = members.iter().collect();
+    sorted.sort_unstable_by_key(|(name, _)| *name);
+    out.push(b'{');
+    for (at, (name, value)) in sorted.into_iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        // Into memory: this does not fail.
+        let _ = serde_json::to_writer(&mut *out, name);
+        out.push(b':');
+        canonical(value, out);
+    }
+    out.push(b'}');
+}
+
+fn canonical(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Object(members) => canonical_object(members, out),
+        Value::Array(entries) => {
+            out.push(b'[');
+            for (at, entry) in entries.iter().enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                canonical(entry, out);
+            }
+            out.push(b']');
+        }
+        other => drop(serde_json::to_writer(out, other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn captured(redaction: &Redaction, arguments: Value) -> String {
+        let key = ChainKey::new(b"0123456789abcdef0123456789abcdef");
+        let Value::Object(arguments) = arguments else {
+            panic!("no object")
+        };
+        serde_json::to_string(&Captured::of(&key, redaction, &arguments).entry()).unwrap()
+    }
+
+    #[test]
+    fn equal_arguments_have_equal_digests_in_whatever_order() {
+        let digest = Redaction::default();
+        let one = captured(&digest, json!({"a": 1, "b": {"c": [1, {"y": 2, "x": 1}]}}));
+        let other = captured(&digest, json!({"b": {"c": [1, {"x": 1, "y": 2}]}, "a": 1}));
+        assert_eq!(one, other);
+        assert_ne!(one, captured(&digest, json!({"a": 2})));
+        assert!(!one.contains("values"), "{one}");
+    }
+
+    #[test]
+    fn named_members_are_left_out_wherever_they_stand() {
+        let redaction = Redaction {
+            keeps_values: true,
+            left_out: BTreeSet::from(["password".to_owned()]),
+        };
+        let kept = captured(
+            &redaction,
+            json!({"user": "u", "list": [{"Password": "hunter2"}]}),
+        );
+        assert!(
+            kept.contains(r#""redacted":["/list/0/Password"]"#),
+            "{kept}"
+        );
+        assert!(
+            kept.contains(r#"{"user":"u","list":[{"Password":"[redacted]"}]}"#),
+            "{kept}"
+        );
+    }
+}

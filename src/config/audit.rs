@@ -1,0 +1,66 @@
+//! The `audit` section: where every call is put on record.
+//!
+//! A reader would ask why the key is not made up when none is given: a log whose key nobody kept
+//! proves nothing.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::document::At;
+use super::faults::Faults;
+use super::raw::{RawAudit, RawAuditArguments, RawAuditMode};
+use super::secret;
+
+/// The checked `audit` section. `Debug` does not show the key.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// The file; a relative path has been joined to the folder of the config file.
+    pub file: PathBuf,
+    /// What the chain's keys come from: at least 32 bytes and not a well-known secret.
+    pub key: SecretString,
+    /// Whether calls wait until their lines are on disk.
+    pub is_strict: bool,
+    /// Whether arguments are recorded, and not only their digest.
+    pub records_arguments: bool,
+    /// Names of members whose values are left out, in lower case.
+    pub redact: BTreeSet<String>,
+}
+
+pub(super) fn check(raw: RawAudit, file: &Path, at: &At<'_>, faults: &mut Faults) -> Audit {
+    secret::check(&raw.key, 32, &at.key("key"), faults);
+    let folder = file.parent().unwrap_or(Path::new(""));
+    Audit {
+        file: folder.join(raw.file),
+        key: raw.key.into(),
+        is_strict: matches!(raw.mode, RawAuditMode::Strict),
+        records_arguments: matches!(raw.arguments, RawAuditArguments::Recorded),
+        redact: raw.redact.iter().map(|name| name.to_lowercase()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{SECRET, faults, good};
+
+    #[test]
+    fn nothing_is_put_on_record_unless_it_is_said_where() {
+        assert!(good("telemetry: {}").audit.is_none());
+        let audit = good(&format!("audit: {{file: a.jsonl, key: {SECRET}}}")).audit;
+        let audit = audit.expect("an audit section");
+        assert!(!audit.is_strict && !audit.records_arguments);
+        assert!(audit.redact.contains("apikey"));
+    }
+
+    #[test]
+    fn a_key_that_anybody_can_guess_is_refused() {
+        let found = faults("audit:\n  file: a.jsonl\n  key: changeme\n");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with("tollgate.yaml:3: audit.key: the secret is shorter than 32 bytes")
+        );
+        let found = faults("audit: {file: a.jsonl}");
+        assert!(found[0].contains("key"), "{found:?}");
+    }
+}

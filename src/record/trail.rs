@@ -1,0 +1,263 @@
+//! What the audit log gets to know of a call: how it was decided, stage by stage.
+//!
+//! A trail is kept only where there is a log. It is written when the record closes; in strict mode a
+//! shorter line is written before the tool starts, so that nothing runs that is not on record, and
+//! whoever answers waits until the lines are where they are safe.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::CallRecord;
+use crate::audit::{Bucket, Captured, Entry, Kind, Log, RuleTrail, Stages, Ticket, Unwritable};
+use crate::clock::rfc3339;
+use crate::error::{CallError, Outcome, Row, millis_up};
+use crate::tool::{Arguments, Effect, TargetRef};
+
+/// Longest name or URI of a caller's that is kept, in characters.
+const MAX_ASKED_CHARS: usize = 256;
+/// Longest cause that is kept, in characters.
+const MAX_CAUSE_CHARS: usize = 512;
+
+/// The trail of one call.
+pub(super) struct Trail {
+    log: Arc<Log>,
+    generation: u64,
+    address: Option<IpAddr>,
+    asked: Option<String>,
+    arguments: Option<Captured>,
+    stages: Stages,
+    /// When the last stage ended.
+    mark: Duration,
+    refusal: Refusal,
+    owed: Owed,
+}
+
+/// What an answer waits for.
+#[derive(Clone, Copy)]
+enum Owed {
+    Nothing,
+    Line(Ticket),
+    /// There was no room for the line.
+    Lost,
+}
+
+/// What a refusal says beyond its kind.
+#[derive(Default)]
+struct Refusal {
+    missing: Vec<String>,
+    missing_any_of: Vec<String>,
+    rule: Option<usize>,
+    retry_after: Option<Duration>,
+}
+
+impl Trail {
+    pub(super) fn new(log: &Arc<Log>, generation: u64, now: Duration) -> Self {
+        Self {
+            log: Arc::clone(log),
+            generation,
+            address: None,
+            asked: None,
+            arguments: None,
+            stages: Stages::default(),
+            mark: now,
+            refusal: Refusal::default(),
+            owed: Owed::Nothing,
+        }
+    }
+
+    /// A stage ended.
+    fn passed(&mut self, stage: impl FnOnce(&mut Stages) -> &mut Option<u64>, now: Duration) {
+        let took = now.saturating_sub(std::mem::replace(&mut self.mark, now));
+        *stage(&mut self.stages) = Some(micros(took));
+    }
+
+    /// Keeps what a refusal says.
+    pub(super) fn refused(&mut self, error: &CallError) {
+        self.refusal.retry_after = error.retry_after();
+        match error {
+            CallError::InsufficientScope {
+                missing,
+                missing_any_of,
+                ..
+            } => {
+                self.refusal.missing.clone_from(missing);
+                self.refusal.missing_any_of.clone_from(missing_any_of);
+            }
+            CallError::RefusedByRule { index, .. } => self.refusal.rule = Some(*index),
+            _ => {}
+        }
+    }
+
+    /// The line of the call as far as it came.
+    fn entry<'a>(&'a self, record: &'a CallRecord, kind: Kind) -> Entry<'a> {
+        let principal = record.principal.as_deref();
+        let target = record.target.as_deref();
+        let texts = |texts: &'a [String]| texts.iter().map(|text| Cow::Borrowed(&**text)).collect();
+        Entry {
+            kind,
+            time: rfc3339(record.started_unix).into(),
+            call_id: record.call_id,
+            surface: record.surface.name().into(),
+            method: Cow::Borrowed(&*record.method),
+            target: target.map(|target| target.name().into()),
+            asked: self.asked.as_deref().map(Cow::Borrowed),
+            tenant: principal.map(|principal| principal.tenant().into()),
+            subject: principal.map(|principal| principal.subject().into()),
+            scopes: principal.map_or_else(Vec::new, |principal| {
+                principal
+                    .scopes()
+                    .iter()
+                    .map(|scope| Cow::Borrowed(&**scope))
+                    .collect()
+            }),
+            address: self.address.map(|address| address.to_string().into()),
+            arguments: self.arguments.as_ref().map(Captured::entry),
+            outcome: None,
+            error: None,
+            cause: None,
+            missing: texts(&self.refusal.missing),
+            missing_any_of: texts(&self.refusal.missing_any_of),
+            rule: self.rule(record),
+            quota: buckets(record),
+            retry_after_ms: self.refusal.retry_after.map(millis_up),
+            uncounted: record.uncounted,
+            would_deny: record
+                .would_deny
+                .iter()
+                .map(|what| what.to_string().into())
+                .collect(),
+            stages: self.stages,
+            duration_us: None,
+            generation: Some(self.generation),
+            trace: None,
+        }
+    }
+
+    /// The rule that refused, as the configuration has it.
+    fn rule<'a>(&self, record: &'a CallRecord) -> Option<RuleTrail<'a>> {
+        let (target, principal) = (record.target.as_ref()?, record.principal.as_ref()?);
+        let index = self.refusal.rule?;
+        let rule = target.terms(principal.tenant_key()).rules().get(index)?;
+        Some(RuleTrail {
+            index,
+            effect: match rule.effect() {
+                Effect::Deny => "deny".into(),
+                Effect::AllowOnlyIf => "allowOnlyIf".into(),
+            },
+            condition: rule.condition().into(),
+        })
+    }
+}
+
+impl CallRecord {
+    /// Which address the request came from.
+    pub fn from_address(&mut self, address: Option<IpAddr>) {
+        if let Some(trail) = &mut self.trail {
+            trail.address = address;
+        }
+    }
+
+    /// What is asked for, before anything of it is checked.
+    pub fn asked(&mut self, target: &TargetRef<'_>, arguments: &Arguments) {
+        let Some(trail) = &mut self.trail else { return };
+        let short = |text: &str| Some(text.chars().take(MAX_ASKED_CHARS).collect());
+        match target {
+            TargetRef::Tool(name) => {
+                trail.arguments = Some(trail.log.capture(arguments));
+                trail.asked = short(name);
+            }
+            // All that is asked of a resource is in its URI.
+            TargetRef::Resource(uri) => {
+                let uri = Arguments::from_iter([("uri".to_owned(), (*uri).into())]);
+                trail.arguments = Some(trail.log.capture(&uri));
+            }
+        }
+    }
+
+    /// A stage of the call ended now.
+    pub(super) fn passed(&mut self, stage: impl FnOnce(&mut Stages) -> &mut Option<u64>) {
+        if let Some(trail) = &mut self.trail {
+            trail.passed(stage, self.recorder.clock.monotonic());
+        }
+    }
+
+    /// Puts on record that the tool starts, where that is asked for.
+    ///
+    /// # Errors
+    /// [`CallError::AuditUnavailable`] when it cannot be: then it must not start.
+    pub async fn begin(&mut self) -> Result<(), CallError> {
+        let Some(mut trail) = self.trail.take_if(|trail| trail.log.is_strict()) else {
+            return Ok(());
+        };
+        let ticket = trail.log.append(&trail.entry(self, Kind::Begun));
+        let written = match ticket {
+            Some(ticket) => trail.log.written(ticket).await,
+            None => Err(Unwritable),
+        };
+        trail.passed(|stages| &mut stages.record, self.recorder.clock.monotonic());
+        self.trail = Some(trail);
+        written.map_err(|Unwritable| CallError::AuditUnavailable)
+    }
+
+    /// Waits until what was recorded is safe, where that is asked for. To be called before the answer
+    /// is sent.
+    ///
+    /// # Errors
+    /// [`CallError::AuditUnavailable`] when it cannot be written: then nothing else may be answered.
+    pub async fn settle(&mut self) -> Result<(), CallError> {
+        let Some(trail) = &mut self.trail else {
+            return Ok(());
+        };
+        if !trail.log.is_strict() {
+            return Ok(());
+        }
+        let safe = match trail.owed {
+            Owed::Nothing => return Ok(()),
+            Owed::Line(ticket) => trail.log.synced(ticket).await,
+            Owed::Lost => Err(Unwritable),
+        };
+        safe.map_err(|Unwritable| CallError::AuditUnavailable)
+    }
+
+    /// Writes the line of a call that ended.
+    pub(super) fn audit(
+        &mut self,
+        now: Duration,
+        outcome: Outcome,
+        error: Option<Row>,
+        cause: Option<&str>,
+    ) {
+        let Some(mut trail) = self.trail.take() else {
+            return;
+        };
+        if self.principal.is_some() || self.recorder.takes_unidentified() {
+            let mut entry = trail.entry(self, Kind::Call);
+            if self.target.is_some() {
+                entry.asked = None;
+            }
+            entry.outcome = Some(outcome.as_str().into());
+            entry.error = error.map(|row| row.kind.into());
+            let cause = cause.map(|cause| cause.chars().take(MAX_CAUSE_CHARS).collect::<String>());
+            entry.cause = cause.map(Cow::Owned);
+            entry.duration_us = Some(micros(now.saturating_sub(self.started)));
+            let owed = trail.log.append(&entry);
+            trail.owed = owed.map_or(Owed::Lost, Owed::Line);
+        }
+        self.trail = Some(trail);
+    }
+}
+
+fn buckets(record: &CallRecord) -> Vec<Bucket<'static>> {
+    let bucket = |state: &crate::quota::QuotaState| Bucket {
+        limit: state.limit.to_string().into(),
+        remaining: state.remaining,
+        reset_ms: millis_up(state.reset),
+    };
+    record.quota.iter().map(bucket).collect()
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,21 @@
+//! The `audit` section.
+
+use crate::audit::{AuditSettings, Durability, Redaction};
+use crate::config::Audit;
+
+/// Where and how the log is kept.
+pub(crate) fn settings(audit: &Audit) -> AuditSettings {
+    AuditSettings {
+        file: audit.file.clone(),
+        key: audit.key.clone(),
+        durability: if audit.is_strict {
+            Durability::Strict
+        } else {
+            Durability::BestEffort
+        },
+        redaction: Redaction {
+            keeps_values: audit.records_arguments,
+            left_out: audit.redact.clone(),
+        },
+    }
+}
