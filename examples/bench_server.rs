@@ -2,7 +2,9 @@
 //!
 //! `get_customer` is never refused, `limited` always is (its one call per day is spent at start),
 //! `forbidden` demands a scope that the printed token lacks. Spans are sampled as
-//! `OTEL_TRACES_SAMPLER` says and handed to a batch exporter that drops them.
+//! `OTEL_TRACES_SAMPLER` says and handed to a batch exporter that drops them. `--recording off` leaves
+//! spans and numbers out; `best-effort` and `strict` add an audit log below the system's temporary
+//! folder.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -11,10 +13,11 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tollgate::audit::{AuditSettings, Durability, Redaction};
 use tollgate::auth::{ClaimNames, Credentials, Issuer, MintRequest, mint, random_secret};
 use tollgate::pipeline::CallRequest;
 use tollgate::record::{Surface, Tracing};
-use tollgate::server::Server;
+use tollgate::server::{Server, ServerBuilder};
 use tollgate::tool::TargetRef;
 use tollgate::{CallContext, Clock, Quota, Tool, ToolError};
 
@@ -65,6 +68,33 @@ async fn spend(server: &Server, token: &str) {
     }
 }
 
+/// With what of calls is put on record; unless told otherwise, spans and numbers, as deployed.
+fn recorded(
+    builder: ServerBuilder,
+    recording: Option<&str>,
+) -> Result<ServerBuilder, Box<dyn std::error::Error>> {
+    let durability = match recording {
+        Some("off") => return Ok(builder),
+        Some("best-effort") => Some(Durability::BestEffort),
+        Some("strict") => Some(Durability::Strict),
+        _ => None,
+    };
+    let spans = SdkTracerProvider::builder().with_batch_exporter(Dropped);
+    let builder = builder
+        .admin_listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .tracing(Tracing::over(spans.build()));
+    let Some(durability) = durability else {
+        return Ok(builder);
+    };
+    let name = format!("tollgate-bench-{}.jsonl", std::process::id());
+    Ok(builder.audit(AuditSettings {
+        file: std::env::temp_dir().join(name),
+        key: secrecy::SecretString::from("a secret for a log that nobody verifies"),
+        durability,
+        redaction: Redaction::default(),
+    }))
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::args().skip_while(|arg| arg != "--port").nth(1);
@@ -91,7 +121,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .handler(get_customer)
     };
     let plenty = Quota::per_second(10_000_000);
-    let server = Server::builder()
+    let recording = std::env::args()
+        .skip_while(|arg| arg != "--recording")
+        .nth(1);
+    let builder = recorded(Server::builder(), recording.as_deref())?;
+    let server = builder
         .issuer(Issuer::hs256(issuer, [audience], &secret)?)
         .tool(tool("get_customer", "customer:read", plenty))
         .tool(tool(
@@ -100,15 +134,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Quota::per(1, Duration::from_secs(86_400)),
         ))
         .tool(tool("forbidden", "customer:write", plenty))
-        // As deployed, with numbers; and the refusals that are measured are not those of a flood.
-        .admin_listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        // The refusals that are measured are not those of a flood.
         .failure_limit(plenty)
         .denial_limit(None)
-        .tracing(Tracing::over(
-            SdkTracerProvider::builder()
-                .with_batch_exporter(Dropped)
-                .build(),
-        ))
         .build()?;
     spend(&server, &token).await;
     let bound = server
