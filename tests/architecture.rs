@@ -33,7 +33,7 @@ const FLOORS: &[&[&str]] = &[
     &["access"],
     &["tool"],
     &["auth"],
-    &["config"],
+    &["config", "log"],
     &["clock", "files", "json", "network", "stderr"],
 ];
 

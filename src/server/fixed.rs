@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::ServerBuilder;
 use super::admin::AdminAddress;
 use crate::quota::StoreSettings;
-use crate::record::Exporter;
+use crate::record::{Exporter, MetricReader, TenantLabel};
 use crate::tool::Quota;
 use crate::transport::http::{Limits, Tls};
 
@@ -30,6 +30,8 @@ pub(super) struct Fixed {
     shutdown_grace: Duration,
     service: String,
     exporters: Vec<Exporter>,
+    metrics: Option<Vec<MetricReader>>,
+    tenant_label: Option<TenantLabel>,
 }
 
 impl Fixed {
@@ -49,6 +51,8 @@ impl Fixed {
             shutdown_grace: builder.shutdown_grace,
             service: builder.service.clone(),
             exporters: builder.exporters.clone(),
+            metrics: builder.metrics.clone(),
+            tenant_label: builder.tenant_label.clone(),
         }
     }
 
@@ -102,10 +106,18 @@ impl Fixed {
             ),
             ("telemetry.service", self.service == other.service),
             ("telemetry.traces", self.exporters == other.exporters),
+            ("telemetry.metrics", self.metrics == other.metrics),
+            ("telemetry.tenantLabel", self.has_tenant_label_of(other)),
         ];
         let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
         let changed = changed.map(|(key, _)| key);
         changed.chain(self.store_differences(other)).collect()
+    }
+
+    /// Whom the file names may change; they get their labels as others do.
+    fn has_tenant_label_of(&self, other: &Self) -> bool {
+        let max = |fixed: &Self| fixed.tenant_label.as_ref().map(|label| label.max);
+        max(self) == max(other)
     }
 
     fn store_differences(&self, other: &Self) -> Vec<&'static str> {
