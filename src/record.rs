@@ -28,6 +28,7 @@ use crate::access::WouldDeny;
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
+use crate::log::Inert;
 use crate::quota::{Admission, QuotaError, QuotaState, QuotaStates};
 use crate::tool::{Target, TargetKind};
 
@@ -322,7 +323,7 @@ impl CallRecord {
         if error.is_incident() && !self.closed {
             let cause = cause.as_deref().unwrap_or("none given");
             let target = self.target.as_ref().map_or("", |target| target.name());
-            tracing::error!(call = %self.call_id, target, cause = %cause.escape_debug(), "{}", error.detail());
+            tracing::error!(call = %self.call_id, target, cause = %Inert(cause), "{}", error.detail());
         }
         self.close(error.row().outcome, Some(error.row()), cause.as_deref());
     }
