@@ -136,9 +136,10 @@ impl ChainKey {
         }
     }
 
-    /// The head's file: two lines, what it says and its seal.
+    /// The head's file: two lines, what it says and its seal. Always of one length, so that it can be
+    /// written in place.
     pub fn seal_head(&self, head: &Head) -> String {
-        let said = format!("{} {}", head.seq, head.mac);
+        let said = format!("{:020} {}", head.seq, head.mac);
         let seal = hmac::sign(&self.head, said.as_bytes());
         format!("{said}\n{}\n", URL_SAFE_NO_PAD.encode(seal))
     }

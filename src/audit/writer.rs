@@ -59,13 +59,11 @@ impl OpenLog {
         };
         let (prev, id) = (log.head.mac.to_string(), log.key.id().to_owned());
         let opened = Mark {
-            kind: Kind::Opened,
-            time: rfc3339(clock.unix()).into(),
             prev: Some(prev.into()),
             key: Some(id.into()),
             by: Some(concat!("tollgate ", env!("CARGO_PKG_VERSION")).into()),
             because: Some("started".into()),
-            count: None,
+            ..Mark::new(Kind::Opened, rfc3339(clock.unix()))
         };
         let mut text = serde_json::to_vec(&opened).unwrap_or_default();
         text.push(b'\n');
