@@ -69,7 +69,7 @@ pub enum LineFault {
 }
 
 /// Where a chain ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// Sequence number of the last line.
     pub seq: u64,
@@ -163,6 +163,12 @@ impl ChainKey {
         let mut mac = Mac::default();
         mac.0.copy_from_slice(context.sign().as_ref());
         mac
+    }
+}
+
+impl From<Sealed> for Head {
+    fn from(Sealed { seq, mac }: Sealed) -> Self {
+        Self { seq, mac }
     }
 }
 
