@@ -10,11 +10,22 @@
 
 mod arguments;
 mod chain;
+mod chained;
 mod entry;
+mod head;
 mod log;
+mod logfile;
+mod opening;
+mod places;
+mod queue;
+mod rotation;
+mod settings;
+mod tail;
 mod writer;
 
 pub use arguments::{Captured, Redaction};
 pub use chain::{ChainKey, Head, LineFault, Mac, Sealed};
 pub use entry::{Arguments, Bucket, Entry, Kind, Mark, RuleTrail, Stages};
-pub use log::{AuditError, AuditSettings, AuditState, Durability, Log, Ticket, Unwritable};
+pub use log::Log;
+pub use rotation::Rotation;
+pub use settings::{AuditError, AuditSettings, AuditState, Durability, Ticket, Unwritable};

@@ -26,7 +26,7 @@ pub use metrics::{
 pub use otel::{Exporter, Tracing, TracingError};
 
 use crate::access::{AllowedArguments, Permit, WouldDeny};
-use crate::audit::{AuditState, Log};
+use crate::audit::{AuditSettings, AuditState, Log};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
@@ -89,6 +89,19 @@ impl Recorder {
     /// How the audit log stands, if there is one.
     pub fn audit_state(&self) -> Option<AuditState> {
         self.audit.as_ref().map(|log| log.state())
+    }
+
+    /// What of the audit log a reload can change, is changed.
+    pub fn audit_follows(&self, settings: &AuditSettings) {
+        if let Some(log) = &self.audit {
+            log.follow(settings);
+        }
+    }
+
+    /// Whether the audit log cannot be written, and calls are refused for it.
+    pub fn is_refusing(&self) -> bool {
+        let log = self.audit.as_ref();
+        log.is_some_and(|log| log.is_strict() && !log.state().is_healthy)
     }
 
     /// Whether a request without an identity gets a line: who floods must not fill the log.

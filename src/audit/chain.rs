@@ -69,7 +69,7 @@ pub enum LineFault {
 }
 
 /// Where a chain ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// Sequence number of the last line.
     pub seq: u64,
@@ -136,9 +136,10 @@ impl ChainKey {
         }
     }
 
-    /// The head's file: two lines, what it says and its seal.
+    /// The head's file: two lines, what it says and its seal. Always of one length, so that it can be
+    /// written in place.
     pub fn seal_head(&self, head: &Head) -> String {
-        let said = format!("{} {}", head.seq, head.mac);
+        let said = format!("{:020} {}", head.seq, head.mac);
         let seal = hmac::sign(&self.head, said.as_bytes());
         format!("{said}\n{}\n", URL_SAFE_NO_PAD.encode(seal))
     }
@@ -162,6 +163,12 @@ impl ChainKey {
         let mut mac = Mac::default();
         mac.0.copy_from_slice(context.sign().as_ref());
         mac
+    }
+}
+
+impl From<Sealed> for Head {
+    fn from(Sealed { seq, mac }: Sealed) -> Self {
+        Self { seq, mac }
     }
 }
 

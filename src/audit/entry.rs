@@ -24,10 +24,13 @@ pub enum Kind {
     Checkpoint,
     /// A file ends because another one begins, or because the server stops.
     Closed,
-    /// The end of the line before is missing: the process died while it wrote.
+    /// The end of the line before is missing: the process died while it wrote. The chain goes on from
+    /// the last whole line, which [`Mark::prev`] names; the fragment is the line in between.
     Torn,
     /// Lines were dropped, since the queue was full.
     Gap,
+    /// The last line that the key so far seals: those after it are sealed with the one it names.
+    Rekeyed,
 }
 
 /// A call, or that one has begun.
@@ -211,10 +214,11 @@ pub struct Mark<'a> {
     /// When it was written.
     #[serde(borrow)]
     pub time: Cow<'a, str>,
-    /// [`Kind::Opened`]: the MAC that the line continues, of the last line before it; of none, 32 zeros.
+    /// [`Kind::Opened`] and [`Kind::Torn`]: the MAC that the line continues, of the last whole line before
+    /// it; of none, 32 zeros.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prev: Option<Cow<'a, str>>,
-    /// [`Kind::Opened`]: which key the file is sealed with.
+    /// [`Kind::Opened`]: which key the file is sealed with. [`Kind::Rekeyed`]: which key comes next.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<Cow<'a, str>>,
     /// [`Kind::Opened`]: what wrote it, with its version.
@@ -226,4 +230,33 @@ pub struct Mark<'a> {
     /// [`Kind::Gap`]: how many lines were dropped. [`Kind::Torn`]: how many bytes the torn line has.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub count: Option<u64>,
+    /// [`Kind::Torn`]: the keyed digest of the torn line's bytes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fragment: Option<Cow<'a, str>>,
+    /// [`Kind::Opened`]: the last line that the head names, where no such line was found. The file was
+    /// cut, or lines before it were taken away; the numbers go on after it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lost_to: Option<u64>,
+    /// [`Kind::Opened`]: `missing` or `unreadable`, where there were lines and no head that this key
+    /// sealed: then it cannot be told whether lines were cut off.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub head: Option<Cow<'a, str>>,
+}
+
+impl Mark<'_> {
+    /// A mark that says nothing yet but its kind and time.
+    pub fn new(kind: Kind, time: String) -> Self {
+        Self {
+            kind,
+            time: Cow::Owned(time),
+            prev: None,
+            key: None,
+            by: None,
+            because: None,
+            count: None,
+            fragment: None,
+            lost_to: None,
+            head: None,
+        }
+    }
 }

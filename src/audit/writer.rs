@@ -1,129 +1,64 @@
-//! The one writer: numbers lines, seals them, writes and syncs them, and says how far it came.
+//! The one writer: takes what waits, seals it, writes and syncs it, and says how far it came.
+//!
+//! However many lines wait, they cost one write and one sync (group commit). Whoever waits until a line
+//! is in the file is told before the sync. Without anybody who waits, lines gather for a moment and are
+//! synced each second. A reader would ask why no timer runs beside it: a wait ends by itself only while
+//! something is not synced.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::log::{Progress, Shared};
-use super::{AuditError, ChainKey, Durability, Head, Kind, Mac, Mark, Sealed};
-use crate::clock::{Clock, rfc3339};
+use super::chained::{Chained, body_of};
+use super::queue::{Pending, Queue};
+use super::{ChainKey, Durability, Kind, Mark};
+use crate::clock::instant_now;
 
-/// How long a batch is gathered where nobody waits for it.
+/// How long lines gather where nobody waits for them.
 const GATHERING: Duration = Duration::from_millis(10);
-/// How long after a write that failed it is tried again.
+/// How long lines may be written and not synced where nobody waits for it.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+/// How long after a failure it is tried again.
 const RETRY: Duration = Duration::from_millis(200);
-/// Room for the longest line when the end of a file is looked for.
-const LAST_BYTES: u64 = 1 << 20;
-
-/// An open file and where its chain ends.
-pub(super) struct OpenLog {
-    path: PathBuf,
-    file: File,
-    key: Arc<ChainKey>,
-    head: Head,
-}
-
-impl OpenLog {
-    pub(super) fn open(path: &Path, key: Arc<ChainKey>, clock: &Clock) -> Result<Self, AuditError> {
-        let fault = |fault: String| AuditError {
-            file: path.display().to_string(),
-            fault,
-        };
-        let unusable = |error: io::Error| fault(format!("cannot be opened for writing: {error}"));
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true);
-        let mut file = options.open(path).map_err(unusable)?;
-        let head = match last_line(&mut file).map_err(unusable)? {
-            None => Head {
-                seq: 0,
-                mac: Mac::default(),
-            },
-            Some(line) => {
-                let last = Sealed::claimed(&line).ok_or_else(|| {
-                    fault("does not end with a line of an audit log: move it away".to_owned())
-                })?;
-                Head {
-                    seq: last.seq,
-                    mac: last.mac,
-                }
-            }
-        };
-        let mut log = Self {
-            path: path.to_owned(),
-            file,
-            key,
-            head,
-        };
-        let (prev, id) = (log.head.mac.to_string(), log.key.id().to_owned());
-        let opened = Mark {
-            kind: Kind::Opened,
-            time: rfc3339(clock.unix()).into(),
-            prev: Some(prev.into()),
-            key: Some(id.into()),
-            by: Some(concat!("tollgate ", env!("CARGO_PKG_VERSION")).into()),
-            because: Some("started".into()),
-            count: None,
-        };
-        let mut text = serde_json::to_vec(&opened).unwrap_or_default();
-        text.push(b'\n');
-        log.write(&text, true).map_err(unusable)?;
-        Ok(log)
-    }
-
-    /// Seals the bodies of `text` and appends them.
-    fn write(&mut self, text: &[u8], syncs: bool) -> io::Result<()> {
-        let (mut out, mut head) = (Vec::with_capacity(text.len() * 5 / 4), self.head);
-        for body in text
-            .split(|byte| *byte == b'\n')
-            .filter(|body| !body.is_empty())
-        {
-            head.seq += 1;
-            head.mac = self.key.seal(&head.mac, head.seq, body, &mut out);
-        }
-        let length = self.file.metadata()?.len();
-        if let Err(error) = self.file.write_all(&out) {
-            // No half of a line may stay before what comes next.
-            self.file.set_len(length)?;
-            return Err(error);
-        }
-        self.head = head;
-        if syncs {
-            self.file.sync_data()?;
-        }
-        std::fs::write(
-            self.path.with_extension("jsonl.head"),
-            self.key.seal_head(&self.head),
-        )
-    }
-}
-
-/// The last line of a file, without its newline.
-fn last_line(file: &mut File) -> io::Result<Option<Vec<u8>>> {
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LAST_BYTES)))?;
-    let mut end = Vec::new();
-    file.read_to_end(&mut end)?;
-    let end = end.strip_suffix(b"\n").unwrap_or(&end);
-    let line = end.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok((!line.is_empty()).then(|| line.to_vec()))
-}
 
 /// Takes what waits, again and again.
 pub(super) struct Writer {
-    log: OpenLog,
-    shared: Arc<Shared>,
+    log: Chained,
+    queue: Arc<Queue>,
     durability: Durability,
+    /// What was taken; its memory goes back and forth between here and the queue.
+    batch: Batch,
+    /// Since when something is not synced.
+    unsynced_since: Option<Instant>,
+    is_failing: bool,
+}
+
+/// What was taken at once, less what is done of it.
+#[derive(Default)]
+struct Batch {
+    /// Bodies, each with a newline.
+    text: Vec<u8>,
+    /// Ticket of the last one.
+    last: u64,
+    to_sync: bool,
+    /// How many lines were dropped after these.
+    dropped: u64,
+    next_key: Option<Arc<ChainKey>>,
+    is_closing: bool,
 }
 
 impl Writer {
-    pub(super) fn new(log: OpenLog, shared: Arc<Shared>, durability: Durability) -> Self {
+    pub(super) fn new(log: Chained, queue: Arc<Queue>, durability: Durability) -> Self {
+        queue.counts.sequence.store(log.head.seq, Ordering::Relaxed);
         Self {
             log,
-            shared,
+            queue,
             durability,
+            batch: Batch::default(),
+            unsynced_since: None,
+            is_failing: false,
         }
     }
 
@@ -134,44 +69,115 @@ impl Writer {
     }
 
     fn run(mut self) {
-        let strict = self.durability == Durability::Strict;
         loop {
-            let is_closing = self.shared.wait().is_closing;
-            if !strict && !is_closing {
-                std::thread::park_timeout(GATHERING);
+            self.take();
+            let mut is_last_try = false;
+            while let Err(error) = self.commit() {
+                self.failed(&error);
+                if is_last_try {
+                    tracing::error!("the last lines of the audit log are lost");
+                    return;
+                }
+                let pending = self.queue.pending();
+                is_last_try = self.queue.gather(pending, RETRY).is_closing;
             }
-            let (text, last) = {
-                let mut pending = self.shared.pending();
-                pending.since = None;
-                (std::mem::take(&mut pending.text), pending.last)
-            };
-            while let Err(error) = self.log.write(&text, strict) {
-                self.failed(last, &error);
-                std::thread::park_timeout(RETRY);
-            }
-            let sequence = self.log.head.seq;
-            self.shared.progress.send_modify(|progress| {
-                *progress = Progress {
-                    written: last,
-                    synced: last,
-                    failed: progress.failed,
-                    is_failing: false,
-                    sequence,
-                };
-            });
-            if is_closing {
+            self.recovered();
+            if self.batch.is_closing {
                 return;
             }
         }
     }
 
-    fn failed(&self, last: u64, error: &io::Error) {
-        self.shared.progress.send_modify(|progress| {
-            if !progress.is_failing {
-                tracing::error!(%error, "the audit log cannot be written");
-            }
-            progress.is_failing = true;
-            progress.failed = last;
+    /// Waits for something to do, and takes it.
+    fn take(&mut self) {
+        let left = self.unsynced_since.map(|since| {
+            let passed = instant_now().saturating_duration_since(since);
+            SYNC_INTERVAL.saturating_sub(passed)
         });
+        let mut pending = self.queue.wait(left);
+        if self.durability == Durability::BestEffort && !pending.text.is_empty() {
+            pending = self.queue.gather(pending, GATHERING);
+        }
+        self.batch.take(&mut pending);
+    }
+
+    /// Does what is left to do of the batch.
+    fn commit(&mut self) -> io::Result<()> {
+        self.batch.add_gap(&self.log);
+        if !self.batch.text.is_empty() {
+            self.log.rotate_if_full(self.batch.text.len())?;
+            self.log.append(&self.batch.text)?;
+            self.batch.text.clear();
+            self.unsynced_since.get_or_insert_with(instant_now);
+            self.queue.is_written(self.batch.last);
+        }
+        if let Some(key) = self.batch.next_key.take() {
+            self.log
+                .rekey(Arc::clone(&key))
+                .inspect_err(|_| self.batch.next_key = Some(key))?;
+            self.batch.to_sync = true;
+            self.unsynced_since.get_or_insert_with(instant_now);
+        }
+        if self.batch.is_closing {
+            self.log.end()?;
+        }
+        let is_strict = self.durability == Durability::Strict;
+        let is_time = self
+            .unsynced_since
+            .is_some_and(|since| instant_now().saturating_duration_since(since) >= SYNC_INTERVAL);
+        if is_time || self.log.must_sync() || (self.batch.to_sync && is_strict) {
+            let from = instant_now();
+            self.log.sync()?;
+            self.batch.to_sync = false;
+            self.unsynced_since = None;
+            let took = instant_now().saturating_duration_since(from);
+            self.queue.is_synced(self.batch.last, took);
+            self.log.tell();
+        } else if !is_strict {
+            self.log.tell();
+        }
+        let sequence = self.log.head.seq;
+        self.queue
+            .counts
+            .sequence
+            .store(sequence, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::error!(%error, "the audit log cannot be written");
+            self.queue.has_failed();
+        }
+    }
+
+    fn recovered(&mut self) {
+        if std::mem::replace(&mut self.is_failing, false) {
+            tracing::info!("the audit log can be written again");
+            self.queue.has_recovered();
+        }
+    }
+}
+
+impl Batch {
+    fn take(&mut self, pending: &mut Pending) {
+        pending.in_hand_since = pending.since.take();
+        std::mem::swap(&mut self.text, &mut pending.text);
+        self.last = pending.last;
+        self.to_sync = std::mem::take(&mut pending.to_sync);
+        self.dropped = pending.untold();
+        self.next_key = pending.next_key.take();
+        self.is_closing = pending.is_closing;
+    }
+
+    /// The log tells how many lines are missing, after the last one before them.
+    fn add_gap(&mut self, log: &Chained) {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            self.text.extend(body_of(&Mark {
+                count: Some(dropped),
+                ..log.new_mark(Kind::Gap)
+            }));
+        }
     }
 }

@@ -26,6 +26,19 @@ pub struct Audit {
     pub records_arguments: bool,
     /// Names of members whose values are left out, in lower case.
     pub redact: BTreeSet<String>,
+    /// When its files are full.
+    pub rotate: AuditRotation,
+}
+
+/// When a file of the audit log is full, and how many are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRotation {
+    /// Longest file in bytes, 64 KiB to 1 TiB, default 100 MiB.
+    pub max_bytes: u64,
+    /// Whether each day (UTC) has a file of its own.
+    pub daily: bool,
+    /// How many full files are kept; 0 is all of them.
+    pub keep: usize,
 }
 
 pub(super) fn check(raw: RawAudit, file: &Path, at: &At<'_>, faults: &mut Faults) -> Audit {
@@ -37,6 +50,11 @@ pub(super) fn check(raw: RawAudit, file: &Path, at: &At<'_>, faults: &mut Faults
         is_strict: matches!(raw.mode, RawAuditMode::Strict),
         records_arguments: matches!(raw.arguments, RawAuditArguments::Recorded),
         redact: raw.redact.iter().map(|name| name.to_lowercase()).collect(),
+        rotate: AuditRotation {
+            max_bytes: raw.rotate.max_bytes,
+            daily: raw.rotate.daily,
+            keep: raw.rotate.keep,
+        },
     }
 }
 

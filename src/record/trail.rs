@@ -191,11 +191,7 @@ impl CallRecord {
         let Some(mut trail) = self.trail.take_if(|trail| trail.log.is_strict()) else {
             return Ok(());
         };
-        let ticket = trail.log.append(&trail.entry(self, Kind::Begun));
-        let written = match ticket {
-            Some(ticket) => trail.log.written(ticket).await,
-            None => Err(Unwritable),
-        };
+        let written = trail.log.intend(&trail.entry(self, Kind::Begun)).await;
         trail.passed(|stages| &mut stages.record, self.recorder.clock.monotonic());
         self.trail = Some(trail);
         written.map_err(|Unwritable| CallError::AuditUnavailable)

@@ -29,7 +29,7 @@ pub(super) struct Fixed {
     denial_limit: Option<Quota>,
     shutdown_delay: Duration,
     shutdown_grace: Duration,
-    audit: Option<AuditSettings>,
+    pub(super) audit: Option<AuditSettings>,
     service: String,
     exporters: Vec<Exporter>,
     metrics: Option<Vec<MetricReader>>,
@@ -107,11 +107,7 @@ impl Fixed {
                 "quotas.denialLimit",
                 self.denial_limit == other.denial_limit,
             ),
-            (
-                "audit",
-                self.audit.as_ref().map(AuditSettings::place)
-                    == other.audit.as_ref().map(AuditSettings::place),
-            ),
+            ("audit", self.audit.is_some() == other.audit.is_some()),
             ("telemetry.service", self.service == other.service),
             ("telemetry.traces", self.exporters == other.exporters),
             ("telemetry.metrics", self.metrics == other.metrics),
@@ -119,6 +115,11 @@ impl Fixed {
         ];
         let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
         let changed = changed.map(|(key, _)| key);
+        let audit = self.audit.as_ref().zip(other.audit.as_ref());
+        let audit = audit
+            .into_iter()
+            .flat_map(|(own, other)| own.differences(other));
+        let changed = changed.chain(audit);
         changed.chain(self.store_differences(other)).collect()
     }
 

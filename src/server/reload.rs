@@ -147,6 +147,9 @@ impl Reloader {
             Current::Stdio(front) => front.store(Arc::new(next.front())),
         }
         pipeline.places.take_effect();
+        if let Some(audit) = &next.wanted.audit {
+            pipeline.recorder.audit_follows(audit);
+        }
         inner.sources.store(Arc::new(next.sources));
         let before = pipeline.reloads.done(!needs_restart.is_empty());
         inner.swaps.send_modify(|swaps| *swaps += 1);

@@ -27,6 +27,10 @@ pub(super) fn readiness(pipeline: &Pipeline) -> (u16, Bytes) {
     }
     let mut body = json!({"status": "ready"});
     let mut status = 200;
+    if pipeline.recorder.is_refusing() {
+        body["status"] = json!("audit log unavailable");
+        status = unavailable;
+    }
     if let Some(store) = pipeline.quotas.store_state() {
         let (is_ready, quotas) = who_counts(&store);
         body["quotas"] = json!(quotas);

@@ -25,6 +25,34 @@ pub(in crate::config) struct RawAudit {
     /// case. Default: `password`, `secret`, `token`, `apiKey`, `api_key`, `authorization`.
     #[serde(default = "usual_secrets")]
     pub(in crate::config) redact: BTreeSet<String>,
+    /// When a file is full. A full one is renamed to `FILE.` and the number of its first line, in 12 digits.
+    #[serde(default)]
+    pub(in crate::config) rotate: RawAuditRotation,
+}
+
+/// When a file of the audit log is full, and how many are kept. The chain goes on from file to file.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "AuditRotation")]
+pub(in crate::config) struct RawAuditRotation {
+    /// Longest file, in bytes. Lines that are written at once are not split: a file may get longer by them.
+    #[schemars(range(min = 65_536, max = 1_099_511_627_776_u64))]
+    pub(in crate::config) max_bytes: u64,
+    /// Whether each day (UTC) has a file of its own.
+    pub(in crate::config) daily: bool,
+    /// How many full files are kept; older ones are deleted. 0: all.
+    #[schemars(range(max = 1_000_000))]
+    pub(in crate::config) keep: usize,
+}
+
+impl Default for RawAuditRotation {
+    fn default() -> Self {
+        Self {
+            max_bytes: 100 << 20,
+            daily: true,
+            keep: 0,
+        }
+    }
 }
 
 /// `strict`: no tool starts that is not on record, no answer is sent before its line is on disk, and when the log

@@ -1,6 +1,6 @@
 //! The `audit` section.
 
-use crate::audit::{AuditSettings, Durability, Redaction};
+use crate::audit::{AuditSettings, Durability, Redaction, Rotation};
 use crate::config::Audit;
 
 /// Where and how the log is kept.
@@ -16,6 +16,11 @@ pub(crate) fn settings(audit: &Audit) -> AuditSettings {
         redaction: Redaction {
             keeps_values: audit.records_arguments,
             left_out: audit.redact.clone(),
+        },
+        rotation: Rotation {
+            max_bytes: audit.rotate.max_bytes,
+            daily: audit.rotate.daily,
+            keep: audit.rotate.keep,
         },
     }
 }

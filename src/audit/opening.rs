@@ -1,0 +1,245 @@
+//! Opening the log where its chain ends, whatever the last process left behind.
+//!
+//! What is found is told by the first lines that are written: a fragment by [`Kind::Torn`], lines that
+//! the head names and nobody finds by [`Mark::lost_to`] of [`Kind::Opened`]. A reader would ask why a
+//! log that was cut does not stop the server: whoever can cut it could then stop the service, and the
+//! cut is on record for good.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::chained::Chained;
+use super::head::{Found, HeadFile};
+use super::logfile::LogFile;
+use super::rotation::{Rotating, Rotation, day_of};
+use super::tail::Tail;
+use super::{AuditError, ChainKey, Head, Kind, Mac, Mark, Sealed, places};
+use crate::clock::Clock;
+
+/// What was found where the log is to go on.
+struct Left {
+    /// The last line, in this file or in the one before.
+    last: Option<Sealed>,
+    head: Found,
+    /// What stands after the last line of this file.
+    fragment: Vec<u8>,
+}
+
+impl Chained {
+    /// Opens the first lane that no other process writes.
+    pub(super) fn open(
+        file: &Path,
+        rotation: Rotation,
+        key: &Arc<ChainKey>,
+        clock: &Clock,
+    ) -> Result<Self, AuditError> {
+        for number in 1..=places::MAX_LANES {
+            let path = places::lane(file, number);
+            let opened = Self::open_lane(path.clone(), rotation, key, clock);
+            let opened = opened.map_err(|fault| AuditError {
+                file: path.display().to_string(),
+                fault,
+            })?;
+            if let Some(opened) = opened {
+                if number > 1 {
+                    tracing::info!(
+                        file = %path.display(),
+                        "another process writes the audit log: this one has a file of its own"
+                    );
+                }
+                return Ok(opened);
+            }
+        }
+        Err(AuditError {
+            file: file.display().to_string(),
+            fault: format!("is written by {} processes already", places::MAX_LANES),
+        })
+    }
+
+    fn open_lane(
+        path: PathBuf,
+        rotation: Rotation,
+        key: &Arc<ChainKey>,
+        clock: &Clock,
+    ) -> Result<Option<Self>, String> {
+        if path.file_name().is_none() {
+            return Err("is a directory: name a file in it".to_owned());
+        }
+        places::check(&path).map_err(|error| unusable(&error))?;
+        let Some(mut head_file) = HeadFile::open(&path).map_err(|error| unusable(&error))? else {
+            return Ok(None);
+        };
+        let mut file = LogFile::open(&path).map_err(|error| unusable(&error))?;
+        let head = head_file.read(key).map_err(|error| unusable(&error))?;
+        let tail = Tail::read(file.file(), key).map_err(|fault| fault.to_string())?;
+        let (first, day) = file.first().map_err(|error| unusable(&error))?;
+        let mut log = Self {
+            path,
+            file,
+            head_file,
+            key: Arc::clone(key),
+            head: Head::default(),
+            clock: clock.clone(),
+            rotating: Rotating {
+                rotation,
+                first,
+                day: day.unwrap_or_else(|| day_of(clock.unix())),
+                is_unopened: false,
+                not_before: None,
+            },
+            sealed: Vec::new(),
+        };
+        log.recover(head, tail)?;
+        Ok(Some(log))
+    }
+
+    fn recover(&mut self, head: Found, tail: Tail) -> Result<(), String> {
+        let last = match tail.last {
+            Some(last) => Some(last),
+            None => self.end_of_full()?,
+        };
+        if tail.lacks_newline {
+            self.file.append(b"\n").map_err(|error| unusable(&error))?;
+        }
+        let left = Left {
+            last,
+            head,
+            fragment: tail.fragment,
+        };
+        self.go_on(&left).map_err(|error| unusable(&error))?;
+        if self.rotating.first == 0 {
+            self.rotating.first = left.next();
+        }
+        Ok(())
+    }
+
+    /// The last line of the last file that was put aside, which is made whole if need be.
+    fn end_of_full(&mut self) -> Result<Option<Sealed>, String> {
+        let full = places::all_full(&self.path).map_err(|error| unusable(&error))?;
+        let Some(path) = full.last() else {
+            return Ok(None);
+        };
+        let of = |fault: String| format!("goes on from {}, which {fault}", path.display());
+        let mut file = LogFile::open(path).map_err(|error| of(unusable(&error)))?;
+        let tail = Tail::read(file.file(), &self.key).map_err(|fault| of(fault.to_string()))?;
+        if tail.lacks_newline {
+            file.append(b"\n").map_err(|error| of(unusable(&error)))?;
+        }
+        if !tail.fragment.is_empty() {
+            let here = std::mem::replace(&mut self.file, file);
+            self.head = tail.last.map_or_else(Head::default, Sealed::into);
+            let torn = self.torn(&tail.fragment).and_then(|()| self.sync());
+            self.file = here;
+            torn.map_err(|error| of(unusable(&error)))?;
+            return Ok(Some(Sealed {
+                seq: self.head.seq,
+                mac: self.head.mac,
+            }));
+        }
+        Ok(tail.last)
+    }
+
+    /// Says what was found, and begins.
+    fn go_on(&mut self, left: &Left) -> io::Result<()> {
+        self.head = Head {
+            seq: left.next() - 1,
+            mac: left.mac(),
+        };
+        if !left.fragment.is_empty() {
+            self.torn(&left.fragment)?;
+        }
+        let lost_to = left.lost_to();
+        if let Some(lost_to) = lost_to {
+            tracing::error!(
+                found = left.last.map_or(0, |last| last.seq),
+                lost_to,
+                "lines of the audit log were cut off or taken away: its head names a later one"
+            );
+        }
+        let head = left.head_fault();
+        if let Some(head) = head {
+            tracing::warn!(
+                "the head of the audit log is {head}: whether lines were cut off cannot be told"
+            );
+        }
+        self.begin(Mark {
+            because: Some("started".into()),
+            lost_to,
+            head: head.map(Into::into),
+            ..self.new_mark(Kind::Opened)
+        })?;
+        self.sync()?;
+        self.tell();
+        self.head_file.sync();
+        places::sync_folder(&self.path);
+        Ok(())
+    }
+
+    /// Ends a fragment, and says that it is one.
+    fn torn(&mut self, fragment: &[u8]) -> io::Result<()> {
+        let text = fragment.strip_suffix(b"\n").unwrap_or(fragment);
+        let mark = Mark {
+            prev: Some(self.head.mac.to_string().into()),
+            count: u64::try_from(text.len()).ok(),
+            fragment: Some(self.key.digest(text).into()),
+            ..self.new_mark(Kind::Torn)
+        };
+        tracing::warn!(
+            bytes = text.len(),
+            "the audit log ends with half a line: the process before died while it wrote"
+        );
+        if text.len() == fragment.len() {
+            self.file.append(b"\n")?;
+        }
+        self.mark(&mark)
+    }
+}
+
+impl Left {
+    /// The last line that the head names, where there is no such line.
+    fn lost_to(&self) -> Option<u64> {
+        let Found::Head(head) = self.head else {
+            return None;
+        };
+        let is_found = self.last.is_some_and(|last| {
+            last.seq > head.seq || (last.seq == head.seq && last.mac == head.mac)
+        });
+        (!is_found).then_some(head.seq)
+    }
+
+    /// What is wrong with the head, where there should be a good one.
+    fn head_fault(&self) -> Option<&'static str> {
+        match self.head {
+            Found::Head(_) => None,
+            Found::Unreadable => Some("unreadable"),
+            Found::Nothing => self.last.map(|_| "missing"),
+        }
+    }
+
+    /// The number of the next line: none is given twice.
+    fn next(&self) -> u64 {
+        let last = self.last.map_or(0, |last| last.seq);
+        last.max(self.lost_to().unwrap_or(0)) + 1
+    }
+
+    /// What the next line continues.
+    fn mac(&self) -> Mac {
+        match (self.last, self.head) {
+            (Some(last), _) => last.mac,
+            (None, Found::Head(head)) => head.mac,
+            (None, _) => Mac::default(),
+        }
+    }
+}
+
+fn unusable(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "cannot be made: there is no such folder; make it first".to_owned(),
+        ErrorKind::PermissionDenied => "may not be written by this user: give it the file and its \
+             folder, or name another file in `audit.file`"
+            .to_owned(),
+        ErrorKind::InvalidInput => error.to_string(),
+        _ => format!("cannot be written: {error}"),
+    }
+}
