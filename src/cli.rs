@@ -13,6 +13,7 @@ mod reload;
 mod schema;
 mod serve;
 mod signals;
+mod test;
 mod token;
 
 use std::fmt;
@@ -64,8 +65,9 @@ enum Command {
     /// Make one call, here through the same pipeline, or to a running server.
     Call(call::CallArgs),
     /// Print the JSON Schema of the configuration file.
-    #[command(after_help = "Example:\n  tollgate schema > tollgate.schema.json")]
-    Schema,
+    Schema(schema::SchemaArgs),
+    /// Decide written calls by the policies, for CI.
+    Test(test::TestArgs),
 }
 
 /// Tells the operator something on standard error, if anybody listens there.
@@ -106,7 +108,8 @@ impl Cli {
             Command::Apikey(args) => apikey::run(args),
             Command::Healthcheck(args) => healthcheck::run(&args),
             Command::Call(args) => call::run(&args),
-            Command::Schema => schema::run(),
+            Command::Schema(args) => schema::run(&args),
+            Command::Test(args) => test::run(&args),
         }
     }
 }
