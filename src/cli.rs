@@ -10,6 +10,7 @@ mod check;
 mod healthcheck;
 mod init;
 mod reload;
+mod replay;
 mod schema;
 mod serve;
 mod signals;
@@ -68,6 +69,8 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// Decide written calls by the policies, for CI.
     Test(test::TestArgs),
+    /// Decide recorded calls again by another configuration, and tell which flip.
+    Replay(replay::ReplayArgs),
 }
 
 /// Tells the operator something on standard error, if anybody listens there.
@@ -110,6 +113,7 @@ impl Cli {
             Command::Call(args) => call::run(&args),
             Command::Schema(args) => schema::run(&args),
             Command::Test(args) => test::run(&args),
+            Command::Replay(args) => replay::run(&args),
         }
     }
 }

@@ -78,6 +78,7 @@ pub use backend::Backend;
 pub use breaker::Breaker;
 pub use cases::{CaseCaller, CaseTarget, PolicyCase, Step, Wanted, load_cases};
 pub use concurrency::Concurrency;
+pub use deciding::audit_file;
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub use environment::{Environment, ProcessEnvironment};
 pub(crate) use environment::{names_otlp_endpoint, otel_service_name, user_data_folder};

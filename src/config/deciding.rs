@@ -5,9 +5,14 @@
 //! stands in for missing variables instead: where one decides something, such as a limit, a made-up value
 //! would decide it wrongly, so it stays a fault.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
-use super::document::{Content, Node};
+use super::document::{self, Content, Node};
+use super::environment::ProcessEnvironment;
+use super::faults::Faults;
+use super::{CONFIG_FILE, Config, interpolate, read};
 
 /// The keys that decide.
 const SECTIONS: [&str; 6] = ["auth", "quotas", "sources", "tools", "resources", "tenants"];
@@ -15,6 +20,42 @@ const AUTH: [&str; 1] = ["scopes"];
 const QUOTAS: [&str; 3] = ["maxKeys", "default", "denialLimit"];
 /// Of a source only what kind it is: tools differ by that in what they may say.
 const SOURCE: [&str; 2] = ["sqlite", "http"];
+
+impl Config {
+    /// Takes out everything that counts calls.
+    pub fn lift_limits(&mut self) {
+        let tools = self.tools.iter_mut().map(|tool| &mut tool.policy);
+        let resources = self.resources.iter_mut();
+        for policy in tools.chain(resources.map(|resource| &mut resource.policy)) {
+            policy.limits = None;
+        }
+        for tenant in self.tenants.values_mut() {
+            tenant.limits = None;
+            let own = tenant.tools.values_mut();
+            own.chain(tenant.resources.values_mut())
+                .for_each(|own| own.limits = None);
+        }
+        self.quotas.default.clear();
+        self.quotas.denial_limit = None;
+    }
+}
+
+/// Where the audit log of a config file is, if it has one: `audit.file`, and nothing else is read.
+///
+/// # Errors
+/// A file that cannot be read, or a `${…}` in that key that cannot be expanded.
+pub fn audit_file(path: &Path) -> Result<Option<PathBuf>, Faults> {
+    let environment = ProcessEnvironment;
+    let mut root = document::parse(&read(path, CONFIG_FILE, &environment)?, path)?;
+    keep(&mut root, &["audit"]);
+    entries(&mut root).for_each(|(_, section)| keep(section, &["file"]));
+    let mut faults = Faults::default();
+    interpolate::expand_all(&mut root, path, &environment, &mut faults);
+    let value = root.to_value();
+    let file = value.pointer("/audit/file").and_then(Value::as_str);
+    let folder = path.parent().unwrap_or(Path::new(""));
+    faults.or(file.map(|file| folder.join(file)))
+}
 
 /// Takes out everything else.
 pub(super) fn keep_what_decides(root: &mut Node) {
