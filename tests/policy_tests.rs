@@ -6,6 +6,8 @@
 mod binary;
 #[path = "policy_tests/files.rs"]
 mod files;
+#[path = "policy_tests/page.rs"]
+mod page;
 #[path = "policy_tests/reports.rs"]
 mod reports;
 

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use super::recorded::{Recorded, Was};
 use crate::auth::Principal;
-use crate::cli::CliError;
 use crate::error::CallError;
 use crate::pipeline::CallRequest;
 use crate::server::{Decider, Decision};
@@ -17,6 +16,7 @@ use crate::tool::{CompiledRule, Effect, Mode, Target, TargetRef, Terms};
 /// What a call is whose limit was not asked.
 const RATE_LIMITED: &str = "it was refused for its rate limit: --quotas decides that";
 const NO_URI: &str = "its URI was not recorded";
+const NO_CALLER: &str = "nobody can be called what its caller is";
 /// How often buckets that are full again are freed.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -56,13 +56,16 @@ impl Judge {
     }
 
     /// Decides a call at the time when it came, or now if that is past.
-    pub(super) async fn decide(&mut self, call: &Recorded) -> Result<Change, CliError> {
+    pub(super) async fn decide(&mut self, call: &Recorded) -> Change {
         self.turn_to(call.at);
         let Some(target) = call.target.to_ask() else {
-            return Ok(Change::Undecidable(NO_URI));
+            return Change::Undecidable(NO_URI);
         };
         let target = target.borrow();
-        let caller = self.new.caller(&call.tenant, &call.subject, &call.scopes)?;
+        let caller = self.new.caller(&call.tenant, &call.subject, &call.scopes);
+        let Ok(caller) = caller else {
+            return Change::Undecidable(NO_CALLER);
+        };
         let request = CallRequest {
             target,
             arguments: call.arguments.clone().unwrap_or_default(),
@@ -70,9 +73,9 @@ impl Judge {
         let decision = self.new.decide(&caller, request).await;
         match call.arguments {
             Err(why) if self.depends_on_arguments(&target, &caller, &decision) => {
-                Ok(self.by_comparison(call, &target, &caller, why))
+                self.by_comparison(call, &target, &caller, why)
             }
-            _ => Ok(self.change(call, &decision)),
+            _ => self.change(call, &decision),
         }
     }
 

@@ -45,9 +45,9 @@ impl Calls {
     pub(super) fn next(&mut self, tally: &mut Tally) -> Result<Option<Recorded>, CliError> {
         while self.read_line()? {
             let Ok(entry) = serde_json::from_slice::<Entry<'_>>(&self.line) else {
-                if serde_json::from_slice::<Mark<'_>>(&self.line).is_err() {
-                    tally.unreadable += 1;
-                }
+                let mark = serde_json::from_slice::<Mark<'_>>(&self.line);
+                let is_mark = mark.is_ok_and(|mark| !matches!(mark.kind, Kind::Call | Kind::Begun));
+                tally.unreadable += u64::from(!is_mark);
                 continue;
             };
             // A call that has only begun has no decision but the one in its later line.
