@@ -14,11 +14,23 @@ use super::environment::ProcessEnvironment;
 use super::faults::Faults;
 use super::{CONFIG_FILE, Config, interpolate, read};
 
-/// The keys that decide.
-const SECTIONS: [&str; 6] = ["auth", "quotas", "sources", "tools", "resources", "tenants"];
-const AUTH: [&str; 1] = ["scopes"];
-const QUOTAS: [&str; 3] = ["maxKeys", "default", "denialLimit"];
-/// Of a source only what kind it is: tools differ by that in what they may say.
+/// The keys that decide nothing. Any other stays, so that a misspelt one is a fault as ever.
+const SECTIONS: [&str; 4] = ["server", "stdio", "telemetry", "audit"];
+const AUTH: [&str; 5] = [
+    "issuers",
+    "claims",
+    "apiKeys",
+    "apiKeysFile",
+    "failureLimit",
+];
+const QUOTAS: [&str; 5] = [
+    "store",
+    "onStoreFailure",
+    "storeTimeout",
+    "storeCa",
+    "keyPrefix",
+];
+/// Of a source only what kind it is decides: tools differ by that in what they may say.
 const SOURCE: [&str; 2] = ["sqlite", "http"];
 
 impl Config {
@@ -47,8 +59,8 @@ impl Config {
 pub fn audit_file(path: &Path) -> Result<Option<PathBuf>, Faults> {
     let environment = ProcessEnvironment;
     let mut root = document::parse(&read(path, CONFIG_FILE, &environment)?, path)?;
-    keep(&mut root, &["audit"]);
-    entries(&mut root).for_each(|(_, section)| keep(section, &["file"]));
+    retain(&mut root, |key| key == "audit");
+    entries(&mut root).for_each(|(_, section)| retain(section, |key| key == "file"));
     let mut faults = Faults::default();
     interpolate::expand_all(&mut root, path, &environment, &mut faults);
     let value = root.to_value();
@@ -57,13 +69,13 @@ pub fn audit_file(path: &Path) -> Result<Option<PathBuf>, Faults> {
     faults.or(file.map(|file| folder.join(file)))
 }
 
-/// Takes out everything else.
+/// Takes out what decides nothing.
 pub(super) fn keep_what_decides(root: &mut Node) {
-    keep(root, &SECTIONS);
+    retain(root, |key| !SECTIONS.contains(&key));
     for (name, section) in entries(root) {
         match name.as_str() {
-            "auth" => keep(section, &AUTH),
-            "quotas" => keep(section, &QUOTAS),
+            "auth" => retain(section, |key| !AUTH.contains(&key)),
+            "quotas" => retain(section, |key| !QUOTAS.contains(&key)),
             "sources" => entries(section).for_each(|(_, source)| name_only(source)),
             _ => {}
         }
@@ -72,7 +84,7 @@ pub(super) fn keep_what_decides(root: &mut Node) {
 
 /// Nothing is opened, so it does not matter where the source is.
 fn name_only(source: &mut Node) {
-    keep(source, &SOURCE);
+    retain(source, |key| SOURCE.contains(&key));
     for (_, place) in entries(source) {
         if let Content::Scalar(Value::String(text)) = &mut place.content {
             "unopened".clone_into(text);
@@ -80,9 +92,9 @@ fn name_only(source: &mut Node) {
     }
 }
 
-fn keep(node: &mut Node, keys: &[&str]) {
+fn retain(node: &mut Node, keeps: impl Fn(&str) -> bool) {
     if let Content::Map(entries) = &mut node.content {
-        entries.retain(|(key, _)| keys.contains(&key.as_str()));
+        entries.retain(|(key, _)| keeps(key));
     }
 }
 
@@ -112,7 +124,16 @@ mod tests {
         assert_eq!((config.sources.len(), config.tools.len()), (2, 2));
         assert_eq!(config.quotas.default.len(), 2);
         assert!(config.quotas.store.is_none());
-        assert_eq!(config.tenants.len(), 2);
+        assert_eq!(config.tenants.len(), 1);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_a_fault_though_what_it_means_decides_nothing() {
+        let faults = deciding("tenant: {}\nauth: {scpoes: {}}\nsevrer: {}\n").unwrap_err();
+        let lines: Vec<String> = faults.0.iter().map(ToString::to_string).collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[0].contains("did you mean `tenants`?"), "{lines:?}");
+        assert!(lines[1].contains("did you mean `scopes`?"), "{lines:?}");
     }
 
     #[test]
