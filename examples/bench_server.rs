@@ -13,7 +13,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tollgate::audit::{AuditSettings, Durability, Redaction};
+use tollgate::audit::{AuditSettings, Durability, Redaction, Rotation};
 use tollgate::auth::{ClaimNames, Credentials, Issuer, MintRequest, mint, random_secret};
 use tollgate::pipeline::CallRequest;
 use tollgate::record::{Surface, Tracing};
@@ -92,6 +92,7 @@ fn recorded(
         key: secrecy::SecretString::from("a secret for a log that nobody verifies"),
         durability,
         redaction: Redaction::default(),
+        rotation: Rotation::default(),
     }))
 }
 

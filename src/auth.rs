@@ -278,7 +278,8 @@ impl Authenticator {
         self.cache.get(digest).is_some() || self.introspector.as_ref().is_some_and(was_active)
     }
 
-    fn including(&self, principal: Principal) -> Arc<Principal> {
+    /// The principal with what its scopes include.
+    pub(crate) fn including(&self, principal: Principal) -> Arc<Principal> {
         Arc::new(self.inclusion.expand(principal))
     }
 

@@ -12,9 +12,11 @@ mod init;
 mod log_format;
 mod metrics;
 mod reload;
+mod replay;
 mod schema;
 mod serve;
 mod signals;
+mod test;
 mod token;
 
 use std::fmt;
@@ -67,8 +69,11 @@ enum Command {
     /// Make one call, here through the same pipeline, or to a running server.
     Call(call::CallArgs),
     /// Print the JSON Schema of the configuration file.
-    #[command(after_help = "Example:\n  tollgate schema > tollgate.schema.json")]
-    Schema,
+    Schema(schema::SchemaArgs),
+    /// Decide written calls by the policies, for CI.
+    Test(test::TestArgs),
+    /// Decide recorded calls again by another configuration, and tell which flip.
+    Replay(replay::ReplayArgs),
 }
 
 /// Tells the operator something on standard error, if anybody listens there.
@@ -109,7 +114,9 @@ impl Cli {
             Command::Apikey(args) => apikey::run(args),
             Command::Healthcheck(args) => healthcheck::run(&args),
             Command::Call(args) => call::run(&args),
-            Command::Schema => schema::run(),
+            Command::Schema(args) => schema::run(&args),
+            Command::Test(args) => test::run(&args),
+            Command::Replay(args) => replay::run(&args),
         }
     }
 }

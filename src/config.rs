@@ -26,7 +26,9 @@ mod audit;
 mod auth;
 mod backend;
 mod breaker;
+mod cases;
 mod concurrency;
+mod deciding;
 mod document;
 mod duration;
 mod environment;
@@ -76,11 +78,14 @@ pub use audit::{Audit, AuditRotation};
 pub use auth::{Auth, Claims};
 pub use backend::Backend;
 pub use breaker::Breaker;
+pub use cases::{CaseCaller, CaseTarget, PolicyCase, Step, Wanted, load_cases};
 pub use concurrency::Concurrency;
+pub use deciding::audit_file;
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub use environment::{Environment, ProcessEnvironment};
 pub(crate) use environment::{names_otlp_endpoint, otel_service_name, user_data_folder};
 pub(crate) use environment::{notify_socket, watchdog_period};
+pub(crate) use faults::inert;
 pub use faults::{Fault, Faults, Origin};
 pub use files_read::FilesRead;
 pub use http::Http;
@@ -147,15 +152,28 @@ impl Config {
     }
 
     fn load_from(path: &Path, environment: &dyn Environment) -> Result<Self, Faults> {
-        let text = environment.file(path).map_err(|error| {
-            let origin = Origin {
-                file: path.to_path_buf(),
-                path: String::new(),
-                line: None,
-            };
-            Faults::from(origin.fault(format!("cannot read the config file: {error}")))
-        })?;
-        Self::parse(&text, path, environment)
+        Self::parse(&read(path, CONFIG_FILE, environment)?, path, environment)
+    }
+
+    /// Like [`load`](Self::load), but of the file only what decides calls: `tools`, `resources`, `tenants`,
+    /// `auth.scopes` and the limits of `quotas`. Everything else is as if it were not there, so that its
+    /// secrets need not be either.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load) that are about what is read.
+    pub fn load_deciding(path: &Path) -> Result<Self, Faults> {
+        let environment = ProcessEnvironment;
+        Self::parse_deciding(&read(path, CONFIG_FILE, &environment)?, path, &environment)
+    }
+
+    fn parse_deciding(
+        text: &str,
+        file: &Path,
+        environment: &dyn Environment,
+    ) -> Result<Self, Faults> {
+        let mut root = document::parse(text, file)?;
+        deciding::keep_what_decides(&mut root);
+        Self::checked(root, file, environment)
     }
 
     /// Checks the text of a config file. `file` names it in faults, and relative paths are relative to its folder.
@@ -163,8 +181,15 @@ impl Config {
     /// # Errors
     /// Every fault at once, in the order of the file. Faults of meaning only show once the shape is right.
     pub fn parse(text: &str, file: &Path, environment: &dyn Environment) -> Result<Self, Faults> {
+        Self::checked(document::parse(text, file)?, file, environment)
+    }
+
+    fn checked(
+        mut root: document::Node,
+        file: &Path,
+        environment: &dyn Environment,
+    ) -> Result<Self, Faults> {
         let mut faults = Faults::default();
-        let mut root = document::parse(text, file)?;
         interpolate::expand_all(&mut root, file, environment, &mut faults);
         let expansion_faults = faults.0.len();
 
@@ -202,6 +227,20 @@ impl Config {
                 .into()),
         }
     }
+}
+
+/// What faults call the file.
+const CONFIG_FILE: &str = "the config file";
+
+fn read(path: &Path, what: &str, environment: &dyn Environment) -> Result<String, Faults> {
+    environment.file(path).map_err(|error| {
+        let origin = Origin {
+            file: path.to_path_buf(),
+            path: String::new(),
+            line: None,
+        };
+        Faults::from(origin.fault(format!("cannot read {what}: {error}")))
+    })
 }
 
 /// The second phase: the meaning of every section, once the shape is known to be right.

@@ -1,11 +1,26 @@
-//! `tollgate schema`: the configuration's JSON Schema, for editors and CI.
+//! `tollgate schema`: the JSON Schema of the configuration or of policy cases, for editors and CI.
 
 use std::process::ExitCode;
 
-use super::{CliError, print};
-use crate::config::schema::json_schema;
+use clap::Args;
 
-pub(super) fn run() -> Result<ExitCode, CliError> {
-    print(format_args!("{:#}", json_schema()))?;
+use super::{CliError, print};
+use crate::config::schema::{cases_schema, json_schema};
+
+/// Prints the JSON Schema of the configuration file.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  tollgate schema > tollgate.schema.json")]
+pub(super) struct SchemaArgs {
+    /// Print that of the files that `tollgate test` reads instead
+    #[arg(long)]
+    cases: bool,
+}
+
+pub(super) fn run(args: &SchemaArgs) -> Result<ExitCode, CliError> {
+    let schema = match args.cases {
+        true => cases_schema(),
+        false => json_schema(),
+    };
+    print(format_args!("{schema:#}"))?;
     Ok(ExitCode::SUCCESS)
 }

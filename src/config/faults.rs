@@ -106,7 +106,7 @@ impl fmt::Display for Faults {
 impl std::error::Error for Faults {}
 
 /// Escapes what could break a line, drive a terminal or reorder its text.
-fn inert(text: &str) -> String {
+pub(crate) fn inert(text: &str) -> String {
     let harmful =
         |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut out = String::with_capacity(text.len());

@@ -7,6 +7,7 @@
 
 mod audit;
 mod auth;
+mod cases;
 mod concurrency;
 mod http;
 mod policy;
@@ -22,6 +23,9 @@ use serde::{Deserialize, Serialize};
 pub(super) use audit::{RawAudit, RawAuditArguments, RawAuditMode};
 pub(super) use auth::{
     RawAlgorithm, RawApiKey, RawAuth, RawIntrospection, RawIssuer, RawJwks, RawKeyTimes, RawScope,
+};
+pub(super) use cases::{
+    RawCaller, RawCase, RawCases, RawExpect, RawFullWanted, RawStep, RawWanted,
 };
 pub(super) use concurrency::RawConcurrency;
 pub(super) use http::{RawHttp, RawHttpResult, RawMethod, RawNames};

@@ -10,7 +10,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-use super::raw::RawConfig;
+use super::raw::{RawCases, RawConfig};
 
 /// The JSON Schema (draft 2020-12) of `tollgate.yaml`.
 ///
@@ -18,6 +18,11 @@ use super::raw::RawConfig;
 /// string with `${…}` that expands to one.
 pub fn json_schema() -> Value {
     json_schema_of::<RawConfig>()
+}
+
+/// The JSON Schema of a file of policy cases.
+pub fn cases_schema() -> Value {
+    json_schema_of::<RawCases>()
 }
 
 /// The JSON Schema of one kind of file.

@@ -80,7 +80,7 @@ impl ServerBuilder {
         })
     }
 
-    fn authenticator(&mut self) -> Authenticator {
+    pub(super) fn authenticator(&mut self) -> Authenticator {
         let mut authenticator = Authenticator::new(
             take(&mut self.issuers),
             take(&mut self.claims),
@@ -100,7 +100,7 @@ impl ServerBuilder {
         authenticator
     }
 
-    fn lasting(&mut self) -> Result<Lasting, StartError> {
+    pub(super) fn lasting(&mut self) -> Result<Lasting, StartError> {
         let audit = self.audit.take();
         let audit = audit
             .map(|audit| Log::open(audit, self.clock.clone()))

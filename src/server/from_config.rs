@@ -14,6 +14,7 @@ mod limits;
 mod policy;
 mod quota_store;
 mod sources;
+mod unopened;
 
 use std::collections::BTreeMap;
 
@@ -27,7 +28,7 @@ pub(crate) use issuers::jws_algorithm;
 
 use declared::{declared_resource, declared_tool};
 use policy::govern;
-use sources::open_sources;
+use sources::{OpenSources, open_sources};
 
 impl ServerBuilder {
     /// The server that a configuration describes.
@@ -67,19 +68,37 @@ impl ServerBuilder {
                 config::TraceExporter::Otlp => Exporter::Otlp,
             });
         }
-        builder.declare(&config, &mut faults);
+        let sources = open_sources(&config.sources, &mut faults);
+        let resilience = sources.values().map(|source| &source.resilience);
+        builder.sources = resilience.cloned().collect();
+        builder.declare(&config, Some(&sources), &mut faults);
         faults.or(builder)
     }
 
-    /// Adds the tools and resources of a configuration, under their policies.
-    fn declare(&mut self, config: &Config, faults: &mut Faults) {
-        let sources = open_sources(&config.sources, faults);
-        let resilience = sources.values().map(|source| &source.resilience);
-        self.sources = resilience.cloned().collect();
+    /// What of a configuration decides calls: nothing is opened, fetched or listened on, quotas are
+    /// counted in memory, and nothing that is declared can run.
+    ///
+    /// # Errors
+    /// [`Faults`]: rules that do not compile, URI templates that are none.
+    pub(super) fn deciding(config: &Config) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let mut builder = Self {
+            scope_inclusion: scope_inclusion(&config.auth.scopes),
+            max_quota_keys: config.quotas.max_keys,
+            denial_limit: config.quotas.denial_limit.map(limits::quota),
+            ..Self::default()
+        };
+        builder.declare(config, None, &mut faults);
+        faults.or(builder)
+    }
+
+    /// Adds the tools and resources of a configuration, under their policies; without `sources` such
+    /// that cannot run.
+    fn declare(&mut self, config: &Config, sources: Option<&OpenSources>, faults: &mut Faults) {
         for tool in &config.tools {
             let own = limits::of_tenants(config, &tool.policy, |own| own.tools.get(&tool.name));
             self.origins.insert(tool.name.clone(), tool.origin.clone());
-            let built = declared_tool(tool, &sources, faults);
+            let built = declared_tool(tool, sources, faults);
             let arguments = argument_names(&tool.input_schema);
             let arguments = arguments.as_deref();
             let common = (
@@ -93,7 +112,7 @@ impl ServerBuilder {
             let uri = &resource.uri_template;
             let own = limits::of_tenants(config, &resource.policy, |own| own.resources.get(uri));
             self.origins.insert(uri.clone(), resource.origin.clone());
-            let built = declared_resource(resource, &sources, faults);
+            let built = declared_resource(resource, sources, faults);
             let template = UriTemplate::parse(uri).ok();
             let variables = template
                 .as_ref()

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::sources::{OpenKind, OpenSource};
+use super::sources::{OpenKind, OpenSource, OpenSources};
+use super::unopened::Unopened;
 use crate::config::{self, Backend, Faults};
 use crate::source::http::{HttpSpec, HttpTool};
 use crate::source::{Bound, Declared, SqlSpec, SqlTool};
@@ -16,7 +17,7 @@ type Runnable = (Arc<dyn Handler>, Option<Value>);
 
 pub(super) fn declared_tool(
     tool: &config::Tool,
-    sources: &BTreeMap<String, OpenSource>,
+    sources: Option<&OpenSources>,
     faults: &mut Faults,
 ) -> Option<Tool> {
     let properties = tool
@@ -43,7 +44,7 @@ pub(super) fn declared_tool(
 
 pub(super) fn declared_resource(
     resource: &config::Resource,
-    sources: &BTreeMap<String, OpenSource>,
+    sources: Option<&OpenSources>,
     faults: &mut Faults,
 ) -> Option<Resource> {
     let template = match UriTemplate::parse(&resource.uri_template) {
@@ -100,13 +101,17 @@ fn declared<'a>(
     }
 }
 
-/// A source that could not be opened, or is of another kind, has its own fault already.
+/// A source that could not be opened, or is of another kind, has its own fault already. Without
+/// sources nothing runs.
 fn runnable(
     backend: &Backend,
     declared: Declared<'_>,
-    sources: &BTreeMap<String, OpenSource>,
+    sources: Option<&OpenSources>,
     faults: &mut Faults,
 ) -> Option<Runnable> {
+    let Some(sources) = sources else {
+        return Some((Arc::new(Unopened), None));
+    };
     match backend {
         Backend::Sql(sql) => sql_tool(sql, declared, sources.get(&sql.source)?, faults),
         Backend::Http(http) => http_tool(http, declared, sources.get(&http.source)?, faults),

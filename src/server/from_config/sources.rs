@@ -23,10 +23,13 @@ pub(super) enum OpenKind {
     Http(HttpSource),
 }
 
+/// By name.
+pub(super) type OpenSources = BTreeMap<String, OpenSource>;
+
 pub(super) fn open_sources(
     sources: &BTreeMap<String, config::Source>,
     faults: &mut Faults,
-) -> BTreeMap<String, OpenSource> {
+) -> OpenSources {
     let mut open = BTreeMap::new();
     for (name, source) in sources {
         let breaker = source.breaker.as_ref().map(|breaker| BreakerSettings {

@@ -1,0 +1,150 @@
+//! `tollgate replay`: decides recorded calls again, by another configuration, and tells which flip.
+//!
+//! It needs no secret and touches nothing but the files it reads: see [`Decider`]. A reader would ask
+//! why rate limits are left out unless asked for: a log holds the calls of one replica and of one span
+//! of time, so what limits would have said is an estimate, and what scopes and rules say is not.
+
+mod judge;
+mod log;
+mod order;
+mod recorded;
+mod report;
+mod tally;
+mod window;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+
+use super::{CONFIG_FILE, CliError, print};
+use crate::clock::Clock;
+use crate::config::{Config, audit_file};
+use crate::server::Decider;
+use judge::Judge;
+use order::InOrder;
+use recorded::Recorded;
+use tally::Tally;
+use window::Moment;
+
+/// Decides the calls of an audit log again by the policies of a configuration and tells which of them
+/// would go otherwise, and why. Runs no tool and opens no source. Exit 0: none flips; 1: some do, or
+/// there was nothing to decide.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  tollgate replay --config new.yaml --since 7d\n  tollgate replay --config new.yaml --before tollgate.yaml --audit audit.jsonl --tool get_customer --quotas"
+)]
+pub(super) struct ReplayArgs {
+    /// The configuration to decide by
+    #[arg(long, short, value_name = "FILE", default_value = CONFIG_FILE)]
+    config: PathBuf,
+    /// The audit log; repeat for several files, oldest first. Default: `audit.file` of the configuration
+    #[arg(long, value_name = "FILE")]
+    audit: Vec<PathBuf>,
+    /// The configuration that was in force. Where arguments were not recorded, calls of tools whose
+    /// schema and rules on arguments are the same in both can still be decided
+    #[arg(long, value_name = "FILE")]
+    before: Option<PathBuf>,
+    /// Only calls from then on: a time such as 2026-11-22T08:00:00Z, or how long ago, such as 7d
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Moment>,
+    /// Only calls before then
+    #[arg(long, value_name = "WHEN")]
+    until: Option<Moment>,
+    /// Tell only of calls of this tenant
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Tell only of calls of this tool, or of the resource with this URI template
+    #[arg(long, value_name = "NAME")]
+    tool: Option<String>,
+    /// Count the calls against the rate limits as well, from full buckets, at the times of the log
+    #[arg(long)]
+    quotas: bool,
+    /// How to tell what came of it
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Counts, and a table of what flips
+    Text,
+    /// One JSON object
+    Json,
+}
+
+pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
+    let before = args.before.as_deref().map(|file| decider(file, false));
+    let new = decider(&args.config, args.quotas)?;
+    let mut judge = Judge::new(new, before.transpose()?, args.quotas);
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let tally = runtime.block_on(replay(args, &mut judge))?;
+    match args.format {
+        Format::Text => print(report::text(&tally).trim_end())?,
+        Format::Json => print(format_args!("{:#}", report::json(&tally)))?,
+    }
+    Ok(match tally.decided() > 0 && tally.flips() == 0 {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+async fn replay(args: &ReplayArgs, judge: &mut Judge) -> Result<Tally, CliError> {
+    let now = Clock::system().unix();
+    let since = args.since.map(|since| since.unix(now));
+    let until = args.until.map(|until| until.unix(now));
+    let (mut tally, mut order) = (Tally::default(), InOrder::default());
+    let is_told = |call: &Recorded| {
+        args.tenant
+            .as_ref()
+            .is_none_or(|tenant| *tenant == call.tenant)
+            && args
+                .tool
+                .as_deref()
+                .is_none_or(|tool| Some(tool) == call.target.name())
+    };
+    for file in files(args)? {
+        let mut calls = log::Calls::open(&file)?;
+        while let Some(call) = calls.next(&mut tally)? {
+            let is_within = since.is_none_or(|since| call.at >= since)
+                && until.is_none_or(|until| call.at < until);
+            // Those that are not told of take from buckets all the same.
+            if is_within
+                && (args.quotas || is_told(&call))
+                && let Some(call) = order.push(call)
+            {
+                let change = judge.decide(&call).await;
+                if is_told(&call) {
+                    tally.count(&call, change);
+                }
+            }
+        }
+    }
+    for call in order.rest() {
+        let change = judge.decide(&call).await;
+        if is_told(&call) {
+            tally.count(&call, change);
+        }
+    }
+    Ok(tally)
+}
+
+fn files(args: &ReplayArgs) -> Result<Vec<PathBuf>, CliError> {
+    if !args.audit.is_empty() {
+        return Ok(args.audit.clone());
+    }
+    let file = audit_file(&args.config)?;
+    let file = file.ok_or_else(|| {
+        let config = args.config.display();
+        format!("{config} names no audit log: name one with --audit")
+    })?;
+    Ok(vec![file])
+}
+
+fn decider(file: &Path, counts: bool) -> Result<Decider, CliError> {
+    let mut config = Config::load_deciding(file)?;
+    if !counts {
+        config.lift_limits();
+    }
+    Ok(Decider::new(&config)?)
+}

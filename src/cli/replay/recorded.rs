@@ -1,0 +1,189 @@
+//! A call as the log has it: who asked for what when, and what was decided.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::window::unix;
+use crate::audit::Entry;
+use crate::tool::{TargetRef, UriTemplate};
+
+/// The refusals that a policy decides, as the table of errors names them. Others are of the moment.
+const BY_POLICY: [&str; 7] = [
+    "insufficient-scope",
+    "refused-by-rule",
+    "unknown-tool",
+    "unknown-resource",
+    "invalid-arguments",
+    "quota-exceeded",
+    TOO_MANY_DENIALS,
+];
+const TOO_MANY_DENIALS: &str = "too-many-denials";
+/// Longest name that a line holds whole, in characters; no name in a catalogue is as long.
+const MAX_ASKED_CHARS: usize = 256;
+
+/// A recorded call.
+pub(super) struct Recorded {
+    /// When it came, since the Unix epoch.
+    pub(super) at: Duration,
+    pub(super) id: Uuid,
+    pub(super) tenant: String,
+    pub(super) subject: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) target: Asked,
+    /// The tool's arguments; why not, where they are not whole.
+    pub(super) arguments: Result<Map<String, Value>, &'static str>,
+    pub(super) decision: Was,
+    /// Whether its arguments were looked at.
+    pub(super) came_to_arguments: bool,
+}
+
+/// What was asked for.
+pub(super) enum Asked {
+    /// A tool by name.
+    Tool(String),
+    /// A resource by its URI, as far as it is known, and its template, if it had one.
+    Resource {
+        uri: Option<String>,
+        template: Option<String>,
+    },
+}
+
+/// What was decided.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Was {
+    /// The tool ran, or was about to.
+    Allowed,
+    /// The kind of the refusal; that behind `too-many-denials`.
+    Refused(String),
+}
+
+/// Why a line is not decided again.
+pub(super) enum Skipped {
+    /// It is of a request that calls nothing, such as a list.
+    NoCall,
+    /// Nobody knew who called.
+    Unidentified,
+    /// No policy decided it: the server was full or going down, the client left.
+    Undecided,
+    /// It does not say what a line says.
+    Unreadable,
+}
+
+impl Recorded {
+    pub(super) fn of(entry: &Entry<'_>) -> Result<Self, Skipped> {
+        let is_tool = match &*entry.method {
+            "tools/call" => true,
+            "resources/read" => false,
+            _ => return Err(Skipped::NoCall),
+        };
+        let (Some(tenant), Some(subject)) = (&entry.tenant, &entry.subject) else {
+            return Err(Skipped::Unidentified);
+        };
+        let decision = Was::of(entry).ok_or(Skipped::Undecided)?;
+        let recorded = arguments(entry);
+        let (target, arguments) = if is_tool {
+            let name = entry.target.as_ref().or(entry.asked.as_ref());
+            let name = name.ok_or(Skipped::Undecided)?;
+            if name.chars().count() >= MAX_ASKED_CHARS {
+                return Err(Skipped::Undecided);
+            }
+            (Asked::Tool(name.clone().into_owned()), recorded)
+        } else {
+            let uri = recorded
+                .as_ref()
+                .ok()
+                .and_then(|recorded| recorded.get("uri"));
+            let uri = uri.and_then(Value::as_str).map(str::to_owned);
+            let template = entry.target.clone().map(|template| template.into_owned());
+            let arguments = match (&uri, recorded) {
+                (None, Ok(_)) => Err("its URI was not recorded"),
+                (_, recorded) => recorded.map(|_| Map::new()),
+            };
+            (Asked::Resource { uri, template }, arguments)
+        };
+        Ok(Self {
+            at: unix(&entry.time).ok_or(Skipped::Unreadable)?,
+            id: entry.call_id,
+            tenant: tenant.clone().into_owned(),
+            subject: subject.clone().into_owned(),
+            scopes: entry
+                .scopes
+                .iter()
+                .map(|scope| scope.clone().into_owned())
+                .collect(),
+            target,
+            arguments,
+            decision,
+            came_to_arguments: entry.stages.admit.is_some(),
+        })
+    }
+}
+
+fn arguments(entry: &Entry<'_>) -> Result<Map<String, Value>, &'static str> {
+    let recorded = entry.arguments.as_ref();
+    if recorded.is_some_and(|recorded| !recorded.redacted.is_empty()) {
+        return Err("its arguments were recorded in part");
+    }
+    let values = recorded.and_then(|recorded| recorded.values.as_ref());
+    let values = values.and_then(|values| serde_json::from_str(values.get()).ok());
+    values.ok_or("its arguments were not recorded")
+}
+
+impl Was {
+    /// `None` where something else than a policy ended the call before it was decided.
+    fn of(entry: &Entry<'_>) -> Option<Self> {
+        // Past the last check: whatever came of the tool, it was allowed.
+        if entry.stages.allow.is_some() {
+            return Some(Self::Allowed);
+        }
+        let kind = entry.error.as_deref()?;
+        let behind = entry.cause.as_deref().filter(|_| kind == TOO_MANY_DENIALS);
+        let refused = BY_POLICY.contains(&kind);
+        refused.then(|| Self::Refused(behind.unwrap_or(kind).to_owned()))
+    }
+}
+
+/// What a decider is asked for.
+pub(super) enum ToAsk<'a> {
+    Tool(&'a str),
+    Resource(Cow<'a, str>),
+}
+
+impl ToAsk<'_> {
+    pub(super) fn borrow(&self) -> TargetRef<'_> {
+        match self {
+            Self::Tool(name) => TargetRef::Tool(name),
+            Self::Resource(uri) => TargetRef::Resource(uri),
+        }
+    }
+}
+
+impl Asked {
+    /// What to ask for. Where a URI was not recorded, one that its template answers for: what is
+    /// decided before its variables are looked at is the same for all of them.
+    pub(super) fn to_ask(&self) -> Option<ToAsk<'_>> {
+        match self {
+            Self::Tool(name) => Some(ToAsk::Tool(name)),
+            Self::Resource { uri: Some(uri), .. } => Some(ToAsk::Resource(uri.into())),
+            Self::Resource { template, .. } => {
+                let mut uri = template.clone()?;
+                let template = UriTemplate::parse(&uri).ok()?;
+                for variable in template.variables() {
+                    uri = uri.replace(&format!("{{{variable}}}"), "x");
+                }
+                Some(ToAsk::Resource(uri.into()))
+            }
+        }
+    }
+
+    /// The tool's name or the resource's template; `None` of a resource that there was not.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Tool(name) => Some(name),
+            Self::Resource { template, .. } => template.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! How many calls change and why, in groups, with some of their ids.
+//!
+//! Bounded, however long the log: callers can make up neither changes nor reasons, but there may be any
+//! number of tenants, so beyond so many groups the rest becomes one.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::judge::Change;
+use super::recorded::Recorded;
+
+/// Most groups that are told apart.
+const MAX_GROUPS: usize = 1_000;
+/// Ids of each group that are told.
+const EXAMPLES: usize = 3;
+/// What stands for all targets or tenants.
+const ALL: &str = "*";
+
+/// What kind of change a group is of, in the order in which they are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    Refused,
+    Allowed,
+    Reason,
+    Undecidable,
+}
+
+/// What the calls of a group have in common.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Group {
+    pub(super) class: Class,
+    pub(super) target: String,
+    pub(super) tenant: String,
+    pub(super) why: String,
+}
+
+/// How many, and some of them.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    pub(super) count: u64,
+    pub(super) examples: Vec<Uuid>,
+}
+
+/// All that is counted.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) same: u64,
+    pub(super) refused: u64,
+    pub(super) allowed: u64,
+    pub(super) reason: u64,
+    pub(super) undecidable: u64,
+    /// Requests of callers whom nobody knew.
+    pub(super) unidentified: u64,
+    /// Calls that ended before a policy decided them.
+    pub(super) undecided: u64,
+    /// Lines that are none.
+    pub(super) unreadable: u64,
+    pub(super) groups: BTreeMap<Group, Members>,
+}
+
+impl Tally {
+    /// Calls that were allowed and are refused, or the other way round.
+    pub(super) fn flips(&self) -> u64 {
+        self.refused + self.allowed
+    }
+
+    /// Calls that could be decided.
+    pub(super) fn decided(&self) -> u64 {
+        self.same + self.flips() + self.reason
+    }
+
+    /// Counts what becomes of a call.
+    pub(super) fn count(&mut self, call: &Recorded, change: Change) {
+        let (class, count, why) = match change {
+            Change::Same => {
+                self.same += 1;
+                return;
+            }
+            Change::Refused(why) => (Class::Refused, &mut self.refused, why),
+            Change::Allowed(why) => (Class::Allowed, &mut self.allowed, why),
+            Change::Reason(why) => (Class::Reason, &mut self.reason, why),
+            Change::Undecidable(why) => (Class::Undecidable, &mut self.undecidable, why.to_owned()),
+        };
+        *count += 1;
+        let tenant = match class {
+            // Nobody can act on one tenant's alone.
+            Class::Undecidable => ALL,
+            _ => &call.tenant,
+        };
+        let mut group = Group {
+            class,
+            target: call.target.name().unwrap_or(ALL).to_owned(),
+            tenant: tenant.to_owned(),
+            why,
+        };
+        if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&group) {
+            group = Group {
+                class,
+                target: ALL.to_owned(),
+                tenant: ALL.to_owned(),
+                why: "others".to_owned(),
+            };
+        }
+        let members = self.groups.entry(group).or_default();
+        members.count += 1;
+        if members.examples.len() < EXAMPLES {
+            members.examples.push(call.id);
+        }
+    }
+}
