@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use tollgate::auth::{ClaimNames, Credentials, Issuer, MintRequest, mint, random_secret};
 use tollgate::mcp::{Header, McpHeaders};
 use tollgate::pipeline::CallRequest;
-use tollgate::record::{Metrics, Surface};
+use tollgate::record::{ExportTimes, Measured, MetricReader, MetricReaders, Metrics, Surface};
 use tollgate::server::Server;
 use tollgate::tool::TargetRef;
 use tollgate::{CallContext, Clock, Quota, Tool, ToolError};
@@ -87,7 +87,15 @@ fn pipeline(c: &mut Criterion) {
     ] {
         let (server, token) = governed();
         if is_measured {
-            let metrics = Metrics::new("bench", 1, || None).expect("metrics");
+            let measured = Measured {
+                service: "bench",
+                targets: 1,
+                tenants: None,
+                started: server.pipeline().recorder.now(),
+            };
+            let readers = MetricReaders::new(&[MetricReader::Prometheus], ExportTimes::default());
+            let readers = readers.expect("readers");
+            let metrics = Metrics::new(measured, &readers, || None).expect("metrics");
             server.pipeline().recorder.measure(metrics);
         }
         c.bench_function(name, |bencher| {

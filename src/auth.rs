@@ -17,6 +17,7 @@ mod issuer;
 mod kept;
 mod keys;
 mod lifetime;
+mod lookups;
 mod mint;
 mod principal;
 mod token;
@@ -37,6 +38,7 @@ pub use issuer::{Issuer, IssuerError};
 pub use jsonwebtoken::Algorithm;
 pub use kept::KeptCredentials;
 pub use keys::{KeySource, KeySourceError, KeyState, KeyTimes};
+pub use lookups::Lookups;
 pub use mint::{MintError, MintRequest, NoRandomness, mint, random_secret};
 pub use principal::{IdentityError, IdentityKey, Principal, TenantKey};
 /// A secret that does not show itself, for [`Issuer::hs256`].
@@ -94,6 +96,7 @@ pub enum AuthError {
 pub struct Authenticator {
     verifier: Verifier,
     cache: TokenCache,
+    lookups: Arc<Lookups>,
     api_keys: ApiKeys,
     introspector: Option<Introspector>,
     inclusion: Arc<ScopeInclusion>,
@@ -121,6 +124,7 @@ impl Authenticator {
         Self {
             verifier: Verifier::new(issuers, claims, Arc::clone(&inclusion)),
             cache: TokenCache::new(),
+            lookups: Arc::default(),
             introspector: None,
             api_keys: ApiKeys::new(Vec::new(), None, Arc::clone(&inclusion)),
             inclusion,
@@ -166,10 +170,14 @@ impl Authenticator {
         self
     }
 
-    /// Takes over the public keys that `before` has from the same sources. Nothing else: what it
-    /// found out about tokens and callers does not count here.
+    /// Takes over the public keys that `before` has from the same sources, and its numbers. Nothing
+    /// else: what it found out about tokens and callers does not count here.
     pub fn with_keys_of(mut self, before: &Self) -> Self {
         self.verifier.keep_keys(&before.verifier);
+        self.lookups = Arc::clone(&before.lookups);
+        if let (Some(own), Some(before)) = (&mut self.introspector, &before.introspector) {
+            own.keep_numbers(before);
+        }
         self
     }
 
@@ -258,6 +266,13 @@ impl Authenticator {
         rings.map(|ring| ring.state(&self.clock)).collect()
     }
 
+    /// How often a token was known from before, and not; and the same of answers of the issuer that
+    /// is asked, if there is one.
+    pub fn lookups(&self) -> ((u64, u64), Option<(u64, u64)>) {
+        let asked = self.introspector.as_ref().map(Introspector::lookups);
+        (self.lookups.counts(), asked)
+    }
+
     fn knows(&self, digest: &TokenDigest) -> bool {
         let was_active = |introspector: &Introspector| introspector.remembers(digest);
         self.cache.get(digest).is_some() || self.introspector.as_ref().is_some_and(was_active)
@@ -280,6 +295,7 @@ impl Authenticator {
         if let Some(verified) = self.cache.get(&digest) {
             verified.lifetime.check(self.clock.unix().as_secs())?;
             if self.verifier.still_vouches(verified.proof, &self.clock)? {
+                self.lookups.count(true);
                 return Ok(verified.principal);
             }
         }
@@ -288,6 +304,7 @@ impl Authenticator {
         {
             return introspector.verify(token, digest).await;
         }
+        self.lookups.count(false);
         let verified = self.verifier.verify(token, &self.clock).await?;
         let principal = Arc::clone(&verified.principal);
         self.cache.insert(digest, verified);

@@ -9,6 +9,8 @@ mod caller;
 mod check;
 mod healthcheck;
 mod init;
+mod log_format;
+mod metrics;
 mod reload;
 mod schema;
 mod serve;
@@ -21,14 +23,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tracing::Level;
 
 use crate::config::{
     Config, Faults, ProcessEnvironment, names_otlp_endpoint, otel_service_name, user_data_folder,
 };
 use crate::demo;
+use crate::log;
 use crate::record::Exporter;
 use crate::server::{ServerBuilder, StartError};
-use crate::stderr::Stderr;
 
 /// Name of the file that commands look for.
 const CONFIG_FILE: &str = "tollgate.yaml";
@@ -70,16 +73,16 @@ enum Command {
 
 /// Tells the operator something on standard error, if anybody listens there.
 pub fn say(text: impl fmt::Display) {
-    let _ = Stderr.write_all(format!("{text}\n").as_bytes());
+    log::say(Level::INFO, &text.to_string());
 }
 
 /// Tells why a command failed. Faults of a file start with file and line, where editors look for them.
 pub fn complain(error: &CliError) {
     let declared = error.downcast_ref::<StartError>();
     if error.is::<Faults>() || matches!(declared, Some(StartError::Declared(_))) {
-        say(error);
+        log::say(Level::ERROR, &error.to_string());
     } else {
-        say(format_args!("error: {error}"));
+        log::say(Level::ERROR, &format!("error: {error}"));
     }
 }
 
@@ -152,6 +155,7 @@ impl ConfigArgs {
         if names_otlp_endpoint(&ProcessEnvironment) {
             builder = builder.trace(Exporter::Otlp);
         }
+        builder = metrics::read_environment(builder)?;
         Ok(if self.dev {
             builder.dev_mode()
         } else {

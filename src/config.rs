@@ -41,6 +41,8 @@ mod interpolate;
 mod introspection;
 mod issuer;
 mod keywords;
+mod log_format;
+mod otel_metrics;
 mod parameters;
 mod policy;
 mod proxies;
@@ -85,6 +87,8 @@ pub use http::Http;
 pub use inputs::Binding;
 pub use introspection::Introspection;
 pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};
+pub(crate) use log_format::log_format;
+pub(crate) use otel_metrics::OtelMetrics;
 pub use policy::{Access, Mode, Policy};
 pub use quota::{Quotas, Rate, RateError};
 pub use quota_store::{OnStoreFailure, QuotaStore};
@@ -96,7 +100,7 @@ pub use server::Server;
 pub use source::{Source, SourceKind};
 pub use sql::{Sql, SqlResult};
 pub use stdio::Stdio;
-pub use telemetry::{Telemetry, TraceExporter};
+pub use telemetry::{LogFormat, MetricReader, Telemetry, TraceExporter};
 pub use tenant::{Override, Tenant};
 pub use tls::Tls;
 pub use tool::Tool;
@@ -215,6 +219,8 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
     });
     let resources: Vec<Resource> = resources.collect();
     let tenants = tenant::check(raw.tenants, &tools, &resources, &top.key("tenants"), faults);
+    let server = server::check(raw.server, file, &top.key("server"), faults);
+    let telemetry_at = top.key("telemetry");
     Config {
         audit: raw
             .audit
@@ -222,13 +228,13 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
         resources,
         tools,
         tenants,
-        server: server::check(raw.server, file, &top.key("server"), faults),
         auth: auth::check(raw.auth, file, &top.key("auth"), faults),
         stdio: raw
             .stdio
             .and_then(|raw| stdio::check(raw, &top.key("stdio"), faults)),
         quotas: quota::check(raw.quotas, file, &top.key("quotas"), faults),
-        telemetry: telemetry::check(raw.telemetry, &top.key("telemetry"), faults),
+        telemetry: telemetry::check(raw.telemetry, server.admin_listen, &telemetry_at, faults),
+        server,
         sources,
     }
 }

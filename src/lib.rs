@@ -60,6 +60,7 @@ pub mod demo;
 pub mod error;
 mod files;
 mod json;
+pub mod log;
 pub mod mcp;
 mod network;
 pub mod pipeline;

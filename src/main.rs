@@ -1,12 +1,12 @@
 //! The `tollgate` command.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 use tollgate::cli::{self, Cli};
-use tollgate::stderr::{self, Stderr};
+use tollgate::log::Lines;
+use tollgate::stderr;
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
@@ -34,14 +34,8 @@ fn main() -> ExitCode {
 /// Logs go to standard error; standard output belongs to the protocol. `RUST_LOG` sets the level.
 fn init_logging() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| Stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        // A closed standard error is no reason to panic.
-        .log_internal_errors(false);
     tracing_subscriber::registry()
-        .with(lines.with_filter(filter.and(filter_fn(is_discreet))))
+        .with(Lines::new().with_filter(filter.and(filter_fn(is_discreet))))
         .init();
 }
 

@@ -73,7 +73,7 @@ impl Mcp {
         discover.pop();
         discover.push_str(meta.end(Era::Modern));
         Self {
-            lists: Lists::new(&pipeline.catalog),
+            lists: Lists::new(&pipeline.catalog, &pipeline.list_lookups),
             meta,
             info,
             discover: Bytes::from(discover),

@@ -12,6 +12,7 @@ mod shared;
 mod sync;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -105,6 +106,9 @@ pub enum QuotaError {
 pub struct Quotas {
     /// Those that count, or with a store that replicas share, what is known of its buckets.
     buckets: Buckets<BucketKey>,
+    max_keys: usize,
+    /// Whether the log says that there is no room for further buckets.
+    is_full: AtomicBool,
     store: Option<Arc<SharedStore>>,
     clock: Clock,
 }
@@ -114,6 +118,8 @@ impl Quotas {
     pub fn in_memory(max_keys: usize, clock: Clock) -> Self {
         Self {
             buckets: Buckets::new(max_keys),
+            max_keys,
+            is_full: AtomicBool::new(false),
             store: None,
             clock,
         }
@@ -188,7 +194,19 @@ impl Quotas {
 
     fn take_here(&self, charges: &[Charge<BucketKey>]) -> Result<Option<Verdicts>, QuotaError> {
         let taken = self.buckets.take(charges, self.clock.monotonic());
-        taken.map(Some).map_err(|BucketsFull| QuotaError::Full)
+        taken.map(Some).map_err(|BucketsFull| {
+            if !self.is_full.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    "no room for another quota bucket: callers without one are refused; set quotas.maxKeys higher"
+                );
+            }
+            QuotaError::Full
+        })
+    }
+
+    /// Buckets in this process, and how many there may be.
+    pub fn buckets(&self) -> (usize, usize) {
+        (self.buckets.len(), self.max_keys)
     }
 
     /// Starts to connect to the store, if there is one, so that the first call need not wait for it;
@@ -214,6 +232,9 @@ impl Quotas {
     /// Frees the buckets that are full again, which gives nothing to anybody.
     pub fn evict_idle(&self) {
         self.buckets.evict_idle(self.clock.monotonic());
+        if self.buckets.len() < self.max_keys && self.is_full.swap(false, Ordering::Relaxed) {
+            tracing::info!("there is room for quota buckets again");
+        }
     }
 }
 

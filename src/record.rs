@@ -9,15 +9,20 @@ mod console;
 mod metrics;
 mod names;
 mod otel;
+mod resource;
 mod trail;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crossbeam_channel::{after, select};
 use uuid::{NoContext, Timestamp, Uuid};
 
-pub use metrics::{ConfigState, Metrics, SourceState, State, TargetState};
+pub use metrics::{
+    CacheState, ConfigState, ExportTimes, ExporterState, Measured, MetricReader, MetricReaders,
+    Metrics, SourceState, State, TargetState, TenantLabel,
+};
 pub use otel::{Exporter, Tracing, TracingError};
 
 use crate::access::{AllowedArguments, Permit, WouldDeny};
@@ -150,6 +155,11 @@ impl Recorder {
         &self.clock
     }
 
+    /// Time since the Unix epoch.
+    pub fn now(&self) -> Duration {
+        self.clock.unix()
+    }
+
     /// An id for a request that no record is opened for.
     pub fn new_call_id(&self) -> Uuid {
         call_id_at(self.clock.unix())
@@ -185,9 +195,23 @@ impl Recorder {
         if let Some(audit) = &self.audit {
             audit.close(patience);
         }
+        let end = after(patience);
+        let last_metrics = self.metrics().map(Metrics::finish);
         if let Some(tracing) = &self.tracing {
             tracing.shutdown(patience);
         }
+        if let Some(last_metrics) = last_metrics {
+            select! {
+                recv(last_metrics) -> _ => {}
+                recv(end) -> _ => {}
+            }
+        }
+    }
+
+    /// How it goes with sending to a collector, for each signal that is sent.
+    pub fn exporters(&self) -> Vec<ExporterState> {
+        let metrics = self.metrics().and_then(Metrics::exporter);
+        metrics.into_iter().collect()
     }
 }
 

@@ -10,6 +10,7 @@ mod bound;
 mod builder;
 mod fixed;
 mod from_config;
+mod measure;
 mod reload;
 mod start_error;
 mod supervisor;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 pub use bound::BoundServer;
 pub use builder::ServerBuilder;
-pub(crate) use from_config::{claim_names, jws_algorithm};
+pub(crate) use from_config::{claim_names, jws_algorithm, metric_readers};
 pub use reload::{Reloaded, Reloader};
 pub use start_error::StartError;
 pub use supervisor::Supervisor;
@@ -32,8 +33,9 @@ use crate::pipeline::Pipeline;
 use crate::source::resilience::Resilience;
 use crate::transport::http::{DevMint, HttpSettings};
 use crate::transport::stdio::{StdioFront, StdioSurface};
-use admin::{AdminAddress, Sources};
+use admin::AdminAddress;
 use fixed::Fixed;
+use measure::{Measuring, Sources};
 use reload::Current;
 
 /// How long the last spans may take to leave.
@@ -46,7 +48,7 @@ pub struct Server {
     sources: Vec<Arc<Resilience>>,
     http: HttpSettings,
     admin: Option<AdminAddress>,
-    service: String,
+    measuring: Measuring,
     shutdown_delay: Duration,
     shutdown_grace: Duration,
     serves_stdio: bool,
@@ -89,13 +91,19 @@ impl Server {
     /// Where an issuer has public keys, run [`keep_fresh`](Reloader::keep_fresh) beside it.
     pub fn stdio<W: Write + Send + 'static>(&self, output: W) -> (StdioSurface<W>, Reloader) {
         let front = Arc::new(ArcSwap::from_pointee(self.front()));
+        let sources: Sources = Arc::new(ArcSwap::from_pointee(self.sources.clone()));
+        let readers = self.measuring.readers.without_prometheus();
+        // Weak, since the pipeline holds the numbers that ask for it.
+        let served = Arc::downgrade(&front);
+        let served = move || Some(Arc::clone(&served.upgrade()?.load().pipeline));
+        if let Err(error) = self
+            .measuring
+            .start(&readers, &self.pipeline, &sources, served)
+        {
+            tracing::error!(%error, "nothing is counted");
+        }
         let current = Current::Stdio(Arc::clone(&front));
-        let reloader = Reloader::new(
-            current,
-            Sources::default(),
-            self.wanted.clone(),
-            self.dev.clone(),
-        );
+        let reloader = Reloader::new(current, sources, self.wanted.clone(), self.dev.clone());
         (StdioSurface::new(front, output), reloader)
     }
 

@@ -6,6 +6,7 @@
 
 use std::io::{self, Write};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -18,6 +19,8 @@ enum Entry {
     /// Everything before it has been written once this is received.
     Flush(Sender<()>),
 }
+
+static LOST: AtomicU64 = AtomicU64::new(0);
 
 static QUEUE: LazyLock<Sender<Entry>> = LazyLock::new(|| {
     let (sender, receiver) = bounded(WAITING_LINES);
@@ -44,13 +47,20 @@ pub struct Stderr;
 
 impl Write for Stderr {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        let _ = QUEUE.try_send(Entry::Text(text.to_vec()));
+        if QUEUE.try_send(Entry::Text(text.to_vec())).is_err() {
+            LOST.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(text.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Lines that did not fit and were dropped, since the process began.
+pub fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Waits until what was written so far is out, for at most `patience`.

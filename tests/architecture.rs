@@ -33,7 +33,7 @@ const FLOORS: &[&[&str]] = &[
     &["access"],
     &["tool"],
     &["auth"],
-    &["audit", "config"],
+    &["audit", "config", "log"],
     &["clock", "files", "json", "network", "stderr"],
 ];
 

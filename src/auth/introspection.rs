@@ -24,6 +24,7 @@ use super::cache::TokenDigest;
 use super::claims::ClaimNames;
 use super::fetch::{FetchError, Fetcher, trusted_url};
 use super::inclusion::ScopeInclusion;
+use super::lookups::Lookups;
 use super::principal::Principal;
 use super::token;
 use crate::clock::Clock;
@@ -113,7 +114,10 @@ enum Verdict {
 }
 
 /// Asks, remembers, and asks once for all who come with the same token.
-pub(super) struct Introspector(Arc<Inner>);
+pub(super) struct Introspector {
+    inner: Arc<Inner>,
+    lookups: Arc<Lookups>,
+}
 
 struct Inner {
     settings: Introspection,
@@ -135,7 +139,7 @@ impl Introspector {
         inclusion: Arc<ScopeInclusion>,
         clock: Clock,
     ) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             settings,
             names,
             inclusion,
@@ -146,7 +150,11 @@ impl Introspector {
             new_turns: Semaphore::new(NEW_AT_ONCE),
             known_turns: Semaphore::new(KNOWN_AT_ONCE),
             is_down: AtomicBool::new(false),
-        }))
+        };
+        Self {
+            inner: Arc::new(inner),
+            lookups: Arc::default(),
+        }
     }
 
     /// Whether it is this issuer that has to be asked: the token is no JWT, or one that names it.
@@ -154,15 +162,25 @@ impl Introspector {
         let parts: Vec<&str> = token.splitn(4, '.').collect();
         match parts[..] {
             [_, payload, _] => token::decode(payload).is_ok_and(|claims| {
-                claims.get("iss").and_then(|iss| iss.as_str()) == Some(&self.0.settings.issuer)
+                claims.get("iss").and_then(|iss| iss.as_str()) == Some(&self.inner.settings.issuer)
             }),
             _ => true,
         }
     }
 
+    /// How often an answer was known from before, and not.
+    pub(super) fn lookups(&self) -> (u64, u64) {
+        self.lookups.counts()
+    }
+
+    /// Counts on where `before` is.
+    pub(super) fn keep_numbers(&mut self, before: &Self) {
+        self.lookups = Arc::clone(&before.lookups);
+    }
+
     /// Whether the issuer called the token good when it was last asked, however long ago.
     pub(super) fn remembers(&self, token: &TokenDigest) -> bool {
-        self.0.memory.has_been_good(token)
+        self.inner.memory.has_been_good(token)
     }
 
     /// Whose token this is.
@@ -180,8 +198,10 @@ impl Introspector {
                 cause: "holds characters that no bearer token has (RFC 6750 §2.1)",
             });
         }
-        let clock = &self.0.clock;
-        let verdict = match self.0.memory.recall(&digest, clock.monotonic()) {
+        let clock = &self.inner.clock;
+        let recalled = self.inner.memory.recall(&digest, clock.monotonic());
+        self.lookups.count(recalled.is_some());
+        let verdict = match recalled {
             Some(verdict) => verdict,
             None => self.ask_once(token, digest).await,
         };
@@ -198,10 +218,10 @@ impl Introspector {
     /// The question is a task of its own: a caller who leaves does not take it away from others.
     async fn ask_once(&self, token: &str, digest: TokenDigest) -> Verdict {
         let is_known = self.remembers(&digest);
-        let landing = match self.0.flights.join(digest, is_known) {
+        let landing = match self.inner.flights.join(digest, is_known) {
             Joined::Other(landing) => landing,
             Joined::New(flight, landing) => {
-                let (inner, token) = (Arc::clone(&self.0), SecretString::from(token));
+                let (inner, token) = (Arc::clone(&self.inner), SecretString::from(token));
                 tokio::spawn(async move {
                     let asked = inner.clock.monotonic();
                     let answer = timeout(PATIENCE, inner.ask(&token, is_known)).await;

@@ -12,8 +12,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::signals::Hangups;
-use super::{CliError, ConfigArgs};
-use crate::config::{Config, FilesRead};
+use super::{CliError, ConfigArgs, log_format};
+use crate::config::{Config, FilesRead, Telemetry};
 use crate::server::{Reloader, ServerBuilder, StartError, Supervisor};
 
 /// How often the files are looked at.
@@ -95,17 +95,24 @@ impl Followed {
         let loaded = spawn_blocking(move || {
             let (config, read) = Config::load_watched(&file);
             let builder = config.map_err(CliError::from);
-            let builder = builder.and_then(|config| args.builder(config));
+            let builder = builder.and_then(|config| {
+                let telemetry = config.telemetry.clone();
+                Ok((args.builder(config)?, telemetry))
+            });
             (builder.map_err(|error| error.to_string()), read)
         });
-        let (builder, read): (Result<ServerBuilder, String>, _) = match loaded.await {
+        let (builder, read): (Result<(ServerBuilder, Telemetry), String>, _) = match loaded.await {
             Ok(loaded) => loaded,
             Err(_panicked) => (Err(StartError::Aborted.to_string()), self.look().await),
         };
         (self.read, self.changed) = (read, None);
         match builder {
-            // What is wrong with it the reloader has told.
-            Ok(builder) => drop(reloader.reload(builder).await),
+            Ok((builder, telemetry)) => {
+                // What is wrong with it the reloader has told; the environment was good at the start.
+                if reloader.reload(builder).await.is_ok() {
+                    let _ = log_format::choose(Some(&telemetry), &self.args);
+                }
+            }
             Err(faults) => reloader.refuse(faults),
         }
     }

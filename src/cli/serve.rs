@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::reload::Followed;
 use super::signals::Signals;
-use super::{CliError, ConfigArgs, say};
+use super::{CliError, ConfigArgs, log_format, say};
 use crate::config::{Config, FilesRead};
 use crate::server::{FLUSH_TIMEOUT, Reloader, Supervisor};
 
@@ -52,7 +52,9 @@ enum Mode {
 }
 
 pub(super) fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
+    log_format::choose(None, &args.config)?;
     let (config, read) = Followed::load(&args.config)?;
+    log_format::choose(Some(&config.telemetry), &args.config)?;
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     match args.mode {
         Mode::Http => {
@@ -93,7 +95,11 @@ fn serve_http(
         let bound = server.bind(address).await?;
         say(format_args!("listening on {}", bound.url()));
         if let Some(admin) = bound.admin_addr() {
-            say(format_args!("metrics at http://{admin}/metrics"));
+            if bound.serves_metrics() {
+                say(format_args!("metrics at http://{admin}/metrics"));
+            } else {
+                say(format_args!("health at http://{admin}/readyz"));
+            }
             if !admin.ip().is_loopback() {
                 say("the admin listener can be reached from other machines and asks for no token: let only your monitoring in");
             }

@@ -53,6 +53,16 @@ impl Environment for ProcessEnvironment {
     }
 }
 
+/// A variable whose value cannot be used; the value itself may be a secret.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the environment variable {name} has a value that is not valid: {expected}")]
+pub(crate) struct VariableFault {
+    /// The variable.
+    pub(crate) name: &'static str,
+    /// What to write there.
+    pub(crate) expected: &'static str,
+}
+
 /// Where programs keep a user's data: `$XDG_DATA_HOME` or `~/.local/share`, `%LOCALAPPDATA%` on Windows
 /// (XDG Base Directory Specification, "Environment variables"). Without a home it is the current folder.
 pub(crate) fn user_data_folder() -> PathBuf {

@@ -143,7 +143,15 @@ pub(super) enum RawOnStoreFailure {
 pub(super) struct RawTelemetry {
     /// Where spans go: `console` prints them, `otlp` sends them to a collector. Default: nowhere.
     pub(super) traces: BTreeSet<RawTraceExporter>,
-    /// The name of this service in traces (`service.name`).
+    /// Where metrics go: `prometheus` serves them at /metrics of the admin listener, `otlp` sends them to a
+    /// collector. Default: prometheus where there is an admin listener.
+    pub(super) metrics: Option<BTreeSet<RawMetricReader>>,
+    /// Tells tenants apart in metrics. Default: no metric names a tenant.
+    pub(super) tenant_label: Option<RawTenantLabel>,
+    /// What `tollgate serve` writes on standard error. `auto`: text on a terminal, with --dev and beside
+    /// traces on the console, else JSON, one object a line.
+    pub(super) logs: RawLogs,
+    /// The name of this service in traces and metrics (`service.name`).
     #[schemars(length(min = 1))]
     pub(super) service: String,
 }
@@ -152,6 +160,9 @@ impl Default for RawTelemetry {
     fn default() -> Self {
         Self {
             traces: BTreeSet::new(),
+            metrics: None,
+            tenant_label: None,
+            logs: RawLogs::Auto,
             service: "tollgate".into(),
         }
     }
@@ -164,4 +175,33 @@ impl Default for RawTelemetry {
 pub(super) enum RawTraceExporter {
     Console,
     Otlp,
+}
+
+/// A destination of metrics.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "MetricReader")]
+pub(super) enum RawMetricReader {
+    Prometheus,
+    Otlp,
+}
+
+/// Which tenants metrics name.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "TenantLabel")]
+pub(super) struct RawTenantLabel {
+    /// How many: those under `tenants`, then those that are served first; all others are `_other`.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub(super) max: usize,
+}
+
+/// The form of log lines.
+#[derive(Deserialize, Serialize, JsonSchema, Clone, Copy)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Logs")]
+pub(super) enum RawLogs {
+    Auto,
+    Json,
+    Text,
 }

@@ -2,15 +2,22 @@
 //!
 //! A reader would ask where the collector's address is: OTLP exporters have standard environment variables.
 
+use super::admin::AdminListen;
 use super::document::At;
 use super::faults::Faults;
-use super::raw::{RawTelemetry, RawTraceExporter};
+use super::raw::{RawLogs, RawMetricReader, RawTelemetry, RawTraceExporter};
 
 /// The checked `telemetry` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Telemetry {
     /// Where spans go, each destination once; default nowhere.
     pub traces: Vec<TraceExporter>,
+    /// Where metrics go, each destination once; `None` where the file does not say.
+    pub metrics: Option<Vec<MetricReader>>,
+    /// How many tenants metrics name; `None` for none.
+    pub tenant_label: Option<usize>,
+    /// The form of log lines.
+    pub logs: LogFormat,
     /// The OpenTelemetry `service.name`; not empty, default `tollgate`.
     pub service: String,
 }
@@ -24,7 +31,33 @@ pub enum TraceExporter {
     Otlp,
 }
 
-pub(super) fn check(raw: RawTelemetry, at: &At<'_>, faults: &mut Faults) -> Telemetry {
+/// A destination of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MetricReader {
+    /// Served at `/metrics` of the admin listener.
+    Prometheus,
+    /// Sent to an OpenTelemetry collector.
+    Otlp,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// Text where a person reads along, JSON elsewhere.
+    #[default]
+    Auto,
+    /// One object a line.
+    Json,
+    /// For a person.
+    Text,
+}
+
+pub(super) fn check(
+    raw: RawTelemetry,
+    admin: AdminListen,
+    at: &At<'_>,
+    faults: &mut Faults,
+) -> Telemetry {
     if raw.service.chars().any(char::is_control) {
         at.key("service")
             .fault(faults, "must not hold control characters");
@@ -33,7 +66,26 @@ pub(super) fn check(raw: RawTelemetry, at: &At<'_>, faults: &mut Faults) -> Tele
         RawTraceExporter::Console => TraceExporter::Console,
         RawTraceExporter::Otlp => TraceExporter::Otlp,
     };
+    let reader = |raw: RawMetricReader| match raw {
+        RawMetricReader::Prometheus => MetricReader::Prometheus,
+        RawMetricReader::Otlp => MetricReader::Otlp,
+    };
+    let metrics = raw.metrics.map(|raw| raw.into_iter().map(reader).collect());
+    let wants = |metrics: &Vec<MetricReader>| metrics.contains(&MetricReader::Prometheus);
+    if admin == AdminListen::Off && metrics.as_ref().is_some_and(wants) {
+        at.key("metrics").fault(
+            faults,
+            "prometheus is served on the admin listener, which is off: set server.adminListen to an address",
+        );
+    }
     Telemetry {
+        metrics,
+        tenant_label: raw.tenant_label.map(|label| label.max),
+        logs: match raw.logs {
+            RawLogs::Auto => LogFormat::Auto,
+            RawLogs::Json => LogFormat::Json,
+            RawLogs::Text => LogFormat::Text,
+        },
         traces: raw.traces.iter().map(exporter).collect(),
         service: raw.service,
     }
@@ -48,6 +100,9 @@ mod tests {
     fn nothing_is_traced_by_default() {
         let wanted = Telemetry {
             traces: vec![],
+            metrics: None,
+            tenant_label: None,
+            logs: LogFormat::Auto,
             service: "tollgate".into(),
         };
         assert_eq!(good("telemetry: {}").telemetry, wanted);
@@ -73,6 +128,33 @@ mod tests {
         assert_eq!(
             faults("telemetry: {service: \"a\\tb\"}"),
             ["tollgate.yaml:1: telemetry.service: must not hold control characters"]
+        );
+    }
+
+    #[test]
+    fn metrics_go_where_somebody_can_read_them() {
+        let telemetry =
+            good("telemetry: {metrics: [otlp, prometheus], tenantLabel: {max: 3}}").telemetry;
+        let both = vec![MetricReader::Prometheus, MetricReader::Otlp];
+        assert_eq!(telemetry.metrics, Some(both));
+        assert_eq!(telemetry.tenant_label, Some(3));
+        assert_eq!(
+            good("telemetry: {metrics: []}").telemetry.metrics,
+            Some(vec![])
+        );
+        assert_eq!(
+            good("telemetry: {logs: json}").telemetry.logs,
+            LogFormat::Json
+        );
+        assert_eq!(
+            faults("server: {adminListen: off}\ntelemetry:\n  metrics: [prometheus]\n"),
+            [
+                "tollgate.yaml:3: telemetry.metrics: prometheus is served on the admin listener, which is off: set server.adminListen to an address"
+            ]
+        );
+        assert_eq!(
+            faults("telemetry:\n  metrics: [statsd]\n"),
+            ["tollgate.yaml:2: telemetry.metrics[0]: expected one of: prometheus, otlp"]
         );
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::answer::Meta;
 use super::front::Era;
 use crate::access::permits;
-use crate::auth::{Principal, TenantKey};
+use crate::auth::{Lookups, Principal, TenantKey};
 use crate::tool::{Catalog, CompiledRule, Target, TargetKind, object_schema};
 
 /// How long a client may keep a list, in milliseconds. Lists change with the configuration only.
@@ -78,10 +78,11 @@ pub(super) struct Lists {
     by_tenant: bool,
     by_subject: bool,
     kept: Cache<Key, Kept, ByLength>,
+    lookups: Arc<Lookups>,
 }
 
 impl Lists {
-    pub(super) fn new(catalog: &Catalog) -> Self {
+    pub(super) fn new(catalog: &Catalog, lookups: &Arc<Lookups>) -> Self {
         let targets = catalog.targets();
         let on_caller = |rule: &&CompiledRule| !rule.reads_arguments();
         let terms = targets.iter().flat_map(|target| target.all_terms());
@@ -94,6 +95,7 @@ impl Lists {
             by_tenant: rules.peek().is_some() || targets.iter().any(has_own),
             by_subject: rules.any(CompiledRule::reads_subject),
             kept: Cache::with_weighter(KEPT, KEPT_BYTES, ByLength),
+            lookups: Arc::clone(lookups),
         }
     }
 
@@ -121,7 +123,9 @@ impl Lists {
             self.by_tenant.then(|| principal.tenant_key()),
             self.by_subject.then(|| principal.subject().into()),
         );
-        if let Some(kept) = self.kept.get(&key) {
+        let known = self.kept.get(&key);
+        self.lookups.count(known.is_some());
+        if let Some(kept) = known {
             return kept;
         }
         let result = Bytes::from(self.write(kind, era, principal, meta));
@@ -211,7 +215,7 @@ mod tests {
                 .handler(async |_: CallContext, _: Arguments| Ok::<_, ToolError>(()))
         };
         let catalog = Catalog::build((0..100).map(tool), []).expect("good tools");
-        let lists = Lists::new(&catalog);
+        let lists = Lists::new(&catalog, &Arc::default());
         let meta = Meta::new(&json!({}));
         for number in 0..100 {
             let scope = format!("scope-{number}");

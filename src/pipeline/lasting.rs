@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::{Cancellations, Changes, Listeners, Load, Pipeline, Reloads};
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Lookups};
 use crate::quota::{DenialLimit, FailureLimit, Quotas};
 use crate::record::Recorder;
 use crate::tool::Catalog;
@@ -32,6 +32,8 @@ pub struct Lasting {
     pub listeners: Arc<Listeners>,
     /// Calls that a message of their caller may cancel.
     pub cancellations: Arc<Cancellations>,
+    /// How often a list was at hand when it was asked for.
+    pub list_lookups: Arc<Lookups>,
     /// What became of other configurations.
     pub reloads: Reloads,
 }

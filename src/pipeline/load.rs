@@ -116,6 +116,11 @@ impl Load {
         self.state.load(Ordering::Acquire) & DRAINING != 0
     }
 
+    /// How many calls may run at once.
+    pub fn cap(&self) -> usize {
+        self.cap
+    }
+
     /// Calls running now.
     pub fn running(&self) -> usize {
         self.state.load(Ordering::Acquire) & !DRAINING

@@ -12,6 +12,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use super::names;
+use crate::log::Inert;
 use crate::stderr::Stderr;
 
 /// Writes spans to standard error.
@@ -99,24 +100,6 @@ impl std::fmt::Display for Field<'_> {
         } else {
             write!(f, "{}", Inert(self.0))
         }
-    }
-}
-
-/// A text without any power over a terminal or a line.
-struct Inert<'a>(&'a str);
-
-impl std::fmt::Display for Inert<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for c in self.0.chars() {
-            if c.is_control()
-                || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            {
-                write!(f, "{}", c.escape_unicode())?;
-            } else {
-                f.write_char(c)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -6,32 +6,47 @@
 //! SDK's experimental bound instruments are used: a counter takes 7 ns instead of 85, a histogram
 //! 16 instead of 95, and the whole governed call about a microsecond. [`series`] alone binds.
 
+mod caches;
 mod edge;
+mod exporters;
+mod exports;
 mod gauges;
+mod process;
+mod readers;
 mod series;
 mod sources;
+mod tenants;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, bounded as bounded_channel};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundCounter, Counter, Histogram, Meter, MeterProvider as _};
-use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::metrics::{Instrument, SdkMeterProvider, Stream};
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
-use super::{CallRecord, names};
+use super::{CallRecord, names, resource};
 use crate::auth::AuthError;
 use crate::error::{CallError, EdgeError, Outcome, Row};
 use crate::tool::Target;
+pub use caches::CacheState;
 use edge::Edge;
+pub use exports::ExporterState;
+use exports::Exports;
 pub use gauges::{ConfigState, SourceState, State, TargetState};
+pub use readers::{ExportTimes, MetricReader, MetricReaders};
 use series::Series;
+pub use tenants::TenantLabel;
 
 /// Series that one target may have: surfaces × reasons, with room.
 const SERIES_PER_TARGET: usize = 64;
 /// Reloads add targets, and those they remove keep their series: room for as many again.
 const GROWTH: usize = 2;
+/// What is allowed where tenants are told apart, however many there are; what goes beyond is counted
+/// in a series with `otel.metric.overflow`.
+const SERIES_WITH_TENANTS: usize = 50_000;
 /// In seconds; a call waits for the store no longer than a second.
 const STORE_BOUNDARIES: [f64; 10] = [
     0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.075, 0.25,
@@ -47,9 +62,25 @@ pub struct Metrics {
     edge: Edge,
     store_latency: Histogram<f64>,
     unauthenticated: Unauthenticated,
-    registry: Registry,
+    /// Where Prometheus reads.
+    registry: Option<Registry>,
+    /// How it goes with sending to a collector.
+    exports: Option<Arc<Exports>>,
     /// Holds the instruments' readers.
-    _provider: SdkMeterProvider,
+    provider: SdkMeterProvider,
+}
+
+/// Whose numbers they are.
+#[derive(Clone, Copy)]
+pub struct Measured<'a> {
+    /// The OpenTelemetry `service.name`.
+    pub service: &'a str,
+    /// How many tools and resources there are.
+    pub targets: usize,
+    /// Which tenants are told apart; `None` for none.
+    pub tenants: Option<&'a TenantLabel>,
+    /// When the process began, after the Unix epoch.
+    pub started: Duration,
 }
 
 /// Requests that stayed without an identity, by reason.
@@ -61,45 +92,36 @@ struct Unauthenticated {
 }
 
 impl Metrics {
-    /// Numbers of `service`, which has `targets` tools and resources. `observe` tells the current
-    /// state whenever the numbers are read.
+    /// The numbers of what is `measured`, for `readers`. `observe` tells the current state whenever
+    /// the numbers are read.
     ///
     /// # Errors
     /// Never with a registry of its own; the SDK's signature has one.
     pub fn new(
-        service: &str,
-        targets: usize,
+        measured: Measured<'_>,
+        readers: &MetricReaders,
         observe: impl Fn() -> Option<State> + Send + Sync + 'static,
     ) -> Result<Self, OTelSdkError> {
-        let registry = Registry::new();
-        let exporter = opentelemetry_prometheus::exporter()
-            .with_registry(registry.clone())
-            .scope_info_enabled(false)
-            .build()?;
-        let limit = USUAL_SERIES.max((targets + 1) * SERIES_PER_TARGET * GROWTH);
-        let provider = SdkMeterProvider::builder()
-            .with_resource(
-                Resource::builder()
-                    .with_service_name(service.to_owned())
-                    .build(),
-            )
-            .with_view(move |instrument: &Instrument| {
-                let by_target = [
-                    names::CALLS,
-                    names::DURATION,
-                    names::TARGET_RUNNING,
-                    names::TARGET_WAITING,
-                ];
-                let grows = by_target.contains(&instrument.name());
-                let stream = Stream::builder().with_cardinality_limit(limit);
-                grows.then(|| stream.build().ok()).flatten()
-            })
-            .with_reader(exporter)
-            .build();
+        let mut builder = SdkMeterProvider::builder()
+            .with_resource(resource::of(measured.service))
+            .with_view(bounded(measured));
+        let registry = readers.prometheus.then(Registry::new);
+        if let Some(registry) = &registry {
+            let exporter = opentelemetry_prometheus::exporter()
+                .with_registry(registry.clone())
+                .scope_info_enabled(false)
+                .build()?;
+            builder = builder.with_reader(exporter);
+        }
+        if let Some(otlp) = &readers.otlp {
+            builder = builder.with_reader(otlp.reader());
+        }
+        let provider = builder.build();
         let meter = provider.meter("tollgate");
         gauges::register(&meter, observe);
+        process::register(&meter, measured.started);
         Ok(Self {
-            series: Series::new(&meter),
+            series: Series::new(&meter, measured.tenants),
             shadow_denials: meter
                 .u64_counter(names::SHADOW_DENIALS)
                 .with_description("Refusals that shadow mode did not carry out")
@@ -117,7 +139,8 @@ impl Metrics {
                 .build(),
             unauthenticated: Unauthenticated::new(&meter),
             registry,
-            _provider: provider,
+            exports: readers.otlp.as_ref().map(|otlp| Arc::clone(&otlp.exports)),
+            provider,
         })
     }
 
@@ -188,14 +211,61 @@ impl Metrics {
         }
     }
 
-    /// All numbers in Prometheus' text format, version 0.0.4.
+    /// Whether [`prometheus`](Self::prometheus) has numbers.
+    pub fn are_served(&self) -> bool {
+        self.registry.is_some()
+    }
+
+    /// All numbers in Prometheus' text format, version 0.0.4; `None` where it is no reader.
     ///
     /// # Errors
     /// What keeps a family from being written.
-    pub fn prometheus(&self) -> Result<Vec<u8>, prometheus::Error> {
+    pub fn prometheus(&self) -> Result<Option<Vec<u8>>, prometheus::Error> {
+        let Some(registry) = &self.registry else {
+            return Ok(None);
+        };
         let mut text = Vec::with_capacity(16 * 1024);
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        Ok(text)
+        TextEncoder::new().encode(&registry.gather(), &mut text)?;
+        Ok(Some(text))
+    }
+
+    /// How it goes with sending to a collector, where there is one.
+    pub(super) fn exporter(&self) -> Option<ExporterState> {
+        self.exports.as_ref().map(|exports| exports.state())
+    }
+
+    /// Sends the last numbers on a thread of its own, since a collector that hangs would hold this
+    /// one; tells when it is done.
+    pub(super) fn finish(&self) -> Receiver<()> {
+        let (done, finished) = bounded_channel(1);
+        let provider = self.provider.clone();
+        let last = std::thread::Builder::new().name("last-metrics".to_owned());
+        // Whoever waits learns from the closed channel as well; failures were told by `Exports`.
+        let _ = last.spawn(move || {
+            let _ = provider.shutdown();
+            let _ = done.try_send(());
+        });
+        finished
+    }
+}
+
+/// Bounds the series of what is counted by target.
+fn bounded(
+    measured: Measured<'_>,
+) -> impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static {
+    let by_target = (measured.targets + 1) * SERIES_PER_TARGET * GROWTH;
+    let by_target = by_target.max(USUAL_SERIES);
+    let by_tenant = match measured.tenants {
+        Some(_) => by_target.max(SERIES_WITH_TENANTS),
+        None => by_target,
+    };
+    move |instrument: &Instrument| {
+        let limit = match instrument.name() {
+            names::CALLS | names::DURATION => by_tenant,
+            names::TARGET_RUNNING | names::TARGET_WAITING => by_target,
+            _ => return None,
+        };
+        Stream::builder().with_cardinality_limit(limit).build().ok()
     }
 }
 

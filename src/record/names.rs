@@ -61,6 +61,20 @@ pub(super) const BREAKER_STATE: &str = "tollgate.source.breaker.state";
 pub(super) const BREAKER_TRANSITIONS: &str = "tollgate.source.breaker.transitions";
 pub(super) const SOURCE_RETRIES: &str = "tollgate.source.retries";
 pub(super) const BUILD_INFO: &str = "tollgate.build.info";
+pub(super) const CALLS_LIMIT: &str = "tollgate.calls.limit";
+pub(super) const CACHE_LOOKUPS: &str = "tollgate.cache.lookups";
+pub(super) const QUOTA_BUCKETS: &str = "tollgate.quota.buckets";
+pub(super) const QUOTA_BUCKETS_LIMIT: &str = "tollgate.quota.buckets.limit";
+pub(super) const EXPORTS: &str = "tollgate.exporter.exports";
+pub(super) const EXPORTER_UP: &str = "tollgate.exporter.up";
+pub(super) const LOG_LINES_LOST: &str = "tollgate.log.lines_lost";
+/// Those of the process have Prometheus' names (client libraries, "Process metrics"), which
+/// dashboards know.
+pub(super) const PROCESS_START: &str = "process.start_time";
+pub(super) const PROCESS_CPU: &str = "process.cpu";
+pub(super) const PROCESS_MEMORY: &str = "process.resident_memory";
+pub(super) const PROCESS_OPEN_FILES: &str = "process.open_fds";
+pub(super) const PROCESS_MAX_FILES: &str = "process.max_fds";
 
 pub(super) const TARGET: &str = "tollgate.target";
 pub(super) const REASON: &str = "tollgate.reason";
@@ -71,5 +85,9 @@ pub(super) const ISSUER: &str = "tollgate.issuer";
 pub(super) const SOURCE: &str = "tollgate.source";
 pub(super) const STATE: &str = "tollgate.state";
 pub(super) const VERSION: &str = "tollgate.version";
+pub(super) const COMMIT: &str = "tollgate.commit";
+pub(super) const FEATURES: &str = "tollgate.features";
+pub(super) const CACHE: &str = "tollgate.cache";
+pub(super) const SIGNAL: &str = "tollgate.signal";
 /// Stands for every name that a caller made up.
 pub(super) const OTHER: &str = "_other";

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::builder::ServerBuilder;
 use super::fixed::Fixed;
+use super::measure::Measuring;
 use super::{Server, StartError};
 use crate::audit::Log;
 use crate::auth::{Authenticator, Issuer, LocalIdentity, NoRandomness, Principal, random_secret};
@@ -15,7 +16,7 @@ use crate::clock::Clock;
 use crate::mcp::Mcp;
 use crate::pipeline::{Lasting, Load, Pipeline, Reloads};
 use crate::quota::{DenialLimit, FailureLimit, Quotas, StoreSettings};
-use crate::record::{Exporter, Recorder, Tracing, TracingError};
+use crate::record::{Exporter, MetricReader, Recorder, Tracing, TracingError};
 use crate::run::Places;
 use crate::tool::{BoundLimit, Catalog, CatalogFault, Per, Terms};
 use crate::transport::http::DevMint;
@@ -49,6 +50,7 @@ impl ServerBuilder {
         for source in &self.sources {
             source.tell_time_by(&self.clock);
         }
+        let measuring = self.measuring(before.is_some())?;
         let serves_stdio = self.local.is_some();
         let authenticator = self.authenticator();
         let pipeline = match before {
@@ -69,7 +71,7 @@ impl ServerBuilder {
             sources: self.sources,
             http: self.http,
             admin: self.admin,
-            service: self.service,
+            measuring,
             shutdown_delay: self.shutdown_delay,
             shutdown_grace: self.shutdown_grace,
             serves_stdio,
@@ -117,8 +119,27 @@ impl ServerBuilder {
             changes: Arc::default(),
             listeners: Arc::default(),
             cancellations: Arc::default(),
+            list_lookups: Arc::default(),
             reloads: Reloads::default(),
         })
+    }
+
+    /// What only a start carries out: a reload goes on counting.
+    fn measuring(&mut self, goes_on: bool) -> Result<Measuring, TracingError> {
+        let readers = if goes_on {
+            Vec::new()
+        } else {
+            self.metric_readers()
+        };
+        let tenants = self.tenant_label.take();
+        Measuring::new(&readers, self.export_times, &self.service, tenants)
+    }
+
+    /// Those that were named; without a word Prometheus, where it can ask.
+    pub(crate) fn metric_readers(&self) -> Vec<MetricReader> {
+        let usual = || self.admin.map(|_| MetricReader::Prometheus);
+        let named = self.metrics.clone();
+        named.unwrap_or_else(|| usual().into_iter().collect())
     }
 
     fn load(&self) -> Arc<Load> {

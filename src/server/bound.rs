@@ -17,6 +17,7 @@ use super::admin::BoundAdmin;
 use super::reload::Current;
 use super::{FLUSH_TIMEOUT, Reloader, Server, StartError};
 use crate::pipeline::Pipeline;
+use crate::record::Metrics;
 use crate::transport::http::{HttpSettings, HttpSurface, serve};
 
 /// How often buckets of idle tenants and addresses are freed.
@@ -44,12 +45,19 @@ impl BoundServer {
         let surface = Arc::new(ArcSwap::from_pointee(surface));
         let sources = Arc::new(ArcSwap::from_pointee(server.sources));
         let admin = match server.admin {
-            Some(wanted) => {
-                let sources = Arc::clone(&sources);
-                Some(BoundAdmin::bind(wanted, &surface, sources, &server.service).await?)
-            }
+            Some(wanted) => Some(BoundAdmin::bind(wanted, &surface).await?),
             None => None,
         };
+        let readers = match admin.as_ref().and_then(BoundAdmin::local_addr) {
+            Some(_) => server.measuring.readers.clone(),
+            None => server.measuring.readers.without_prometheus(),
+        };
+        let pipeline = Arc::clone(surface.load().pipeline());
+        // Weak, since the pipeline holds the numbers that ask for it.
+        let served = Arc::downgrade(&surface);
+        let current = move || Some(Arc::clone(served.upgrade()?.load().pipeline()));
+        let measuring = server.measuring;
+        measuring.start(&readers, &pipeline, &sources, current)?;
         let current = Current::Http(Arc::clone(&surface));
         Ok(Self {
             listener,
@@ -61,6 +69,12 @@ impl BoundServer {
             delay: server.shutdown_delay,
             grace: server.shutdown_grace,
         })
+    }
+
+    /// Whether `/metrics` on the admin listener has numbers.
+    pub fn serves_metrics(&self) -> bool {
+        let recorder = &self.reloader.pipeline().recorder;
+        self.admin_addr().is_some() && recorder.metrics().is_some_and(Metrics::are_served)
     }
 
     /// The address, with the port the system chose where none was asked for.

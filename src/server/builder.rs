@@ -19,7 +19,7 @@ use crate::config::Origin;
 use crate::mcp::ServerInfo;
 use crate::pipeline::Pipeline;
 use crate::quota::StoreSettings;
-use crate::record::{Exporter, Tracing};
+use crate::record::{ExportTimes, Exporter, MetricReader, TenantLabel, Tracing};
 use crate::source::resilience::Resilience;
 use crate::tool::{Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
@@ -61,6 +61,10 @@ pub struct ServerBuilder {
     pub(super) exporters: Vec<Exporter>,
     pub(super) tracing: Option<Tracing>,
     pub(super) audit: Option<AuditSettings>,
+    /// `None`: Prometheus, where there is an admin listener.
+    pub(super) metrics: Option<Vec<MetricReader>>,
+    pub(super) export_times: ExportTimes,
+    pub(super) tenant_label: Option<TenantLabel>,
     pub(super) info: ServerInfo,
     pub(super) clock: Clock,
     pub(super) dev: bool,
@@ -96,6 +100,9 @@ impl Default for ServerBuilder {
             exporters: Vec::new(),
             tracing: None,
             audit: None,
+            metrics: None,
+            export_times: ExportTimes::default(),
+            tenant_label: None,
             info: ServerInfo {
                 name: "tollgate".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -163,7 +170,7 @@ impl ServerBuilder {
     }
 
     /// Serves `/metrics`, `/healthz` and `/readyz` on an address of their own, without TLS and
-    /// tokens. Default: nowhere, and nothing is counted.
+    /// tokens. Default: nowhere.
     pub fn admin_listen(mut self, address: SocketAddr) -> Self {
         self.admin = Some(AdminAddress {
             address,
@@ -253,6 +260,25 @@ impl ServerBuilder {
     /// Puts every request on record. Default: none is.
     pub fn audit(mut self, settings: AuditSettings) -> Self {
         self.audit = Some(settings);
+        self
+    }
+
+    /// Counts for these readers and no others. Default: for Prometheus, where there is an admin
+    /// listener. Without it, [`MetricReader::Prometheus`] has nobody to ask it.
+    pub fn metrics(mut self, readers: impl IntoIterator<Item = MetricReader>) -> Self {
+        self.metrics = Some(readers.into_iter().collect());
+        self
+    }
+
+    /// When metrics are sent to a collector.
+    pub fn export_times(mut self, times: ExportTimes) -> Self {
+        self.export_times = times;
+        self
+    }
+
+    /// Tells tenants apart in metrics. Default: none is named.
+    pub fn tenant_label(mut self, label: TenantLabel) -> Self {
+        self.tenant_label = Some(label);
         self
     }
 

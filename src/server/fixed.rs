@@ -10,7 +10,7 @@ use super::ServerBuilder;
 use super::admin::AdminAddress;
 use crate::audit::AuditSettings;
 use crate::quota::StoreSettings;
-use crate::record::Exporter;
+use crate::record::{Exporter, MetricReader, TenantLabel};
 use crate::tool::Quota;
 use crate::transport::http::{Limits, Tls};
 
@@ -32,6 +32,8 @@ pub(super) struct Fixed {
     audit: Option<AuditSettings>,
     service: String,
     exporters: Vec<Exporter>,
+    metrics: Option<Vec<MetricReader>>,
+    tenant_label: Option<TenantLabel>,
 }
 
 impl Fixed {
@@ -52,6 +54,8 @@ impl Fixed {
             audit: builder.audit.clone(),
             service: builder.service.clone(),
             exporters: builder.exporters.clone(),
+            metrics: builder.metrics.clone(),
+            tenant_label: builder.tenant_label.clone(),
         }
     }
 
@@ -110,10 +114,18 @@ impl Fixed {
             ),
             ("telemetry.service", self.service == other.service),
             ("telemetry.traces", self.exporters == other.exporters),
+            ("telemetry.metrics", self.metrics == other.metrics),
+            ("telemetry.tenantLabel", self.has_tenant_label_of(other)),
         ];
         let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
         let changed = changed.map(|(key, _)| key);
         changed.chain(self.store_differences(other)).collect()
+    }
+
+    /// Whom the file names may change; they get their labels as others do.
+    fn has_tenant_label_of(&self, other: &Self) -> bool {
+        let max = |fixed: &Self| fixed.tenant_label.as_ref().map(|label| label.max);
+        max(self) == max(other)
     }
 
     fn store_differences(&self, other: &Self) -> Vec<&'static str> {

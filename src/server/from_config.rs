@@ -21,7 +21,7 @@ use super::ServerBuilder;
 use super::admin::AdminAddress;
 use crate::auth::{ClaimNames, LocalIdentity, Principal, ScopeInclusion};
 use crate::config::{self, Config, Faults};
-use crate::record::Exporter;
+use crate::record::{Exporter, MetricReader, TenantLabel};
 use crate::tool::{UriTemplate, argument_names};
 pub(crate) use issuers::jws_algorithm;
 
@@ -53,6 +53,8 @@ impl ServerBuilder {
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             audit: config.audit.as_ref().map(audit::settings),
+            metrics: config.telemetry.metrics.as_deref().map(metric_readers),
+            tenant_label: tenant_label(&config),
             ..Self::default()
         };
         issuers::add(&config.auth, &mut builder, &mut faults);
@@ -105,6 +107,22 @@ impl ServerBuilder {
             self.resources.extend(governed);
         }
     }
+}
+
+/// Where metrics go.
+pub(crate) fn metric_readers(named: &[config::MetricReader]) -> Vec<MetricReader> {
+    let reader = |named: &config::MetricReader| match named {
+        config::MetricReader::Prometheus => MetricReader::Prometheus,
+        config::MetricReader::Otlp => MetricReader::Otlp,
+    };
+    named.iter().map(reader).collect()
+}
+
+fn tenant_label(config: &Config) -> Option<TenantLabel> {
+    Some(TenantLabel {
+        max: config.telemetry.tenant_label?,
+        named: config.tenants.keys().cloned().collect(),
+    })
 }
 
 fn admin_address(listen: config::AdminListen) -> Option<AdminAddress> {

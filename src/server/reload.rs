@@ -11,8 +11,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
 
-use super::admin::Sources;
 use super::fixed::Fixed;
+use super::measure::Sources;
 use super::{Server, ServerBuilder, StartError};
 use crate::pipeline::{Pipeline, Standing};
 use crate::transport::http::{DevMint, HttpSurface};

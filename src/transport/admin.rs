@@ -111,7 +111,9 @@ impl Admin {
         let surface = self.surface.load();
         let metrics = surface.pipeline().recorder.metrics();
         match metrics.map(|metrics| metrics.prometheus()).transpose() {
-            Ok(text) => reply(200, METRICS, Bytes::from(text.unwrap_or_default())),
+            Ok(Some(Some(text))) => reply(200, METRICS, Bytes::from(text)),
+            // `telemetry.metrics` names other readers, or none.
+            Ok(_) => refusal(EdgeError::NoRoute),
             Err(error) => {
                 tracing::error!(%error, "the metrics cannot be written");
                 problem(

@@ -19,10 +19,7 @@ async fn the_address_in_the_file_is_used_and_told() {
     let url = line.split_once("metrics at ").expect("it was found").1;
     let text = reqwest::get(url).await.expect("an answer").text().await;
     let text = text.expect("a body");
-    assert!(
-        text.contains("\ntollgate_build_info{tollgate_version="),
-        "{text}"
-    );
+    assert!(text.contains("\ntollgate_build_info{"), "{text}");
 }
 
 #[test]

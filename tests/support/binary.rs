@@ -28,6 +28,8 @@ pub(crate) fn tollgate(folder: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .current_dir(folder)
         .env_clear()
+        // Tests read what a person reads.
+        .env("TOLLGATE_LOG_FORMAT", "text")
         .env("XDG_DATA_HOME", folder.join("data"));
     command
 }

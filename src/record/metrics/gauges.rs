@@ -6,6 +6,9 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use super::super::names;
+use super::caches::{self, CacheState};
+use super::exporters;
+use super::exports::ExporterState;
 use super::sources;
 pub use super::sources::SourceState;
 use crate::auth::KeyState;
@@ -15,6 +18,8 @@ use crate::quota::StoreState;
 pub struct State {
     /// Calls that run.
     pub in_flight: u64,
+    /// How many may.
+    pub in_flight_limit: u64,
     /// Tenants whose calls they are.
     pub tenants: u64,
     /// How many of them each tool and resource has.
@@ -27,6 +32,10 @@ pub struct State {
     pub keys: Vec<KeyState>,
     /// Addresses with recent failed authentications.
     pub failing_sources: u64,
+    /// Buckets of quotas in this process.
+    pub quota_buckets: u64,
+    /// How many there may be.
+    pub quota_buckets_limit: u64,
     /// How it stands with the store of the counts, where replicas share one.
     pub quota_store: Option<StoreState>,
     /// Failed authentications that there was no room to count.
@@ -37,6 +46,10 @@ pub struct State {
     pub denied_callers: u64,
     /// Refused calls that there was no room to count.
     pub uncounted_denials: u64,
+    /// How often each cache was asked.
+    pub caches: Vec<CacheState>,
+    /// How it goes with sending to a collector, for each signal.
+    pub exporters: Vec<ExporterState>,
     /// Which configuration is served.
     pub config: ConfigState,
 }
@@ -76,6 +89,13 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
         }))
         .build();
     meter
+        .u64_observable_gauge(names::CALLS_LIMIT)
+        .with_description("Calls that may run at once")
+        .with_callback(of_state(&observe, |state, gauge| {
+            gauge.observe(state.in_flight_limit, &[]);
+        }))
+        .build();
+    meter
         .u64_observable_gauge(names::TENANTS)
         .with_description("Tenants whose calls run now")
         .with_callback(of_state(&observe, |state, gauge| {
@@ -103,16 +123,8 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
     register_config(meter, &observe);
     register_store(meter, &observe);
     sources::register(meter, &observe);
-    meter
-        .u64_observable_gauge(names::BUILD_INFO)
-        .with_description("Always 1; the label tells the version")
-        .with_callback(|gauge| {
-            gauge.observe(
-                1,
-                &[KeyValue::new(names::VERSION, env!("CARGO_PKG_VERSION"))],
-            );
-        })
-        .build();
+    caches::register(meter, &observe);
+    exporters::register(meter, &observe);
 }
 
 fn register_floods(meter: &Meter, observe: &Observe) {
@@ -205,6 +217,20 @@ fn register_config(meter: &Meter, observe: &Observe) {
 }
 
 fn register_store(meter: &Meter, observe: &Observe) {
+    meter
+        .u64_observable_gauge(names::QUOTA_BUCKETS)
+        .with_description("Buckets of quotas that are not full, in this process")
+        .with_callback(of_state(observe, |state, gauge| {
+            gauge.observe(state.quota_buckets, &[]);
+        }))
+        .build();
+    meter
+        .u64_observable_gauge(names::QUOTA_BUCKETS_LIMIT)
+        .with_description("Buckets that there may be in this process")
+        .with_callback(of_state(observe, |state, gauge| {
+            gauge.observe(state.quota_buckets_limit, &[]);
+        }))
+        .build();
     meter
         .u64_observable_gauge(names::QUOTA_STORE_UP)
         .with_description("1 while calls are counted in the quota store, 0 while it fails")

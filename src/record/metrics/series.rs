@@ -12,6 +12,7 @@ use opentelemetry::metrics::{BoundCounter, BoundHistogram, Counter, Histogram, M
 use papaya::HashMap;
 
 use super::super::{CallRecord, Surface, names};
+use super::tenants::{TenantLabel, Tenants};
 use crate::error::{Outcome, Row};
 
 /// The conventions' boundaries, in seconds, and finer ones below: most calls take less than 10 ms.
@@ -24,6 +25,7 @@ pub(super) struct Series {
     bound: HashMap<Key, Bound, RandomState>,
     duration: Histogram<f64>,
     calls: Counter<u64>,
+    tenants: Option<Tenants>,
 }
 
 /// What tells series apart. The outcome follows from the reason.
@@ -33,6 +35,8 @@ struct Key {
     target: Option<u32>,
     surface: Surface,
     reason: &'static str,
+    /// Where tenants are told apart.
+    tenant: Option<u32>,
 }
 
 struct Bound {
@@ -42,8 +46,9 @@ struct Bound {
 }
 
 impl Series {
-    pub(super) fn new(meter: &Meter) -> Self {
+    pub(super) fn new(meter: &Meter, tenants: Option<&TenantLabel>) -> Self {
         Self {
+            tenants: tenants.map(Tenants::new),
             bound: HashMap::with_hasher(RandomState::default()),
             duration: meter
                 .f64_histogram(names::DURATION)
@@ -74,6 +79,7 @@ impl Series {
                 (None, Outcome::Ok) => "none",
                 (None, outcome) => outcome.as_str(),
             },
+            tenant: self.tenant(record, outcome),
         };
         let bound = self.bound.pin();
         let bound = match bound.get(&key) {
@@ -84,6 +90,13 @@ impl Series {
         if let Some(calls) = &bound.calls {
             calls.add(1);
         }
+    }
+
+    /// A list or a handshake gives nobody a label: everybody may have those.
+    fn tenant(&self, record: &CallRecord, outcome: Outcome) -> Option<u32> {
+        let (tenants, caller) = (self.tenants.as_ref()?, record.principal.as_ref()?);
+        let is_served = outcome == Outcome::Ok && record.target.is_some();
+        Some(tenants.number(caller.tenant(), is_served))
     }
 
     fn bind(&self, key: &Key, record: &CallRecord, outcome: Outcome) -> Bound {
@@ -98,18 +111,28 @@ impl Series {
                 labels.push(KeyValue::new(names::RESOURCE_URI_TEMPLATE, name));
             }
         }
+        let tenant = key.tenant.map(|number| {
+            let name = record
+                .principal
+                .as_ref()
+                .map_or("", |caller| caller.tenant());
+            KeyValue::new(names::TENANT, Tenants::label(name, number).to_owned())
+        });
+        labels.extend(tenant.clone());
         if outcome != Outcome::Ok {
             labels.push(KeyValue::new(names::ERROR_TYPE, key.reason));
         }
         let is_call = ["tools/call", "resources/read"].contains(&key.method);
         let target = record.target.as_ref().map(|target| target.name());
         let calls = is_call.then(|| {
-            self.calls.bind(&[
+            let mut labels = vec![
                 KeyValue::new(names::TARGET, target.unwrap_or(names::OTHER).to_owned()),
                 KeyValue::new(names::OUTCOME, outcome.as_str()),
                 KeyValue::new(names::REASON, key.reason),
                 surface,
-            ])
+            ];
+            labels.extend(tenant);
+            self.calls.bind(&labels)
         });
         Bound {
             duration: self.duration.bind(&labels),

@@ -1,0 +1,26 @@
+//! Texts without any power over a terminal or a line.
+
+use std::fmt::{self, Write as _};
+
+/// Shows a text with its control characters, line breaks and marks of direction escaped, so that no
+/// caller can write lines or colours of its own.
+pub(crate) struct Inert<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Inert<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if has_power(c) {
+                write!(f, "{}", c.escape_unicode())?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a terminal or a reader of lines may take the character for more than a letter.
+pub(super) fn has_power(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}

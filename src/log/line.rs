@@ -1,0 +1,119 @@
+//! One line, as text or as JSON.
+//!
+//! The same names in both but for calls and traces: people know them as `call=` and `trace=` from the
+//! console, programs as `callId` and `traceId` from answers and collectors.
+
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tracing::Level;
+
+use super::fields::Fields;
+use super::inert::{Inert, has_power};
+
+/// Crates whose events are ours: their module says nothing to an operator.
+const OURS: &str = "tollgate";
+const DIM: &str = "\u{1b}[2m";
+const PLAIN: &str = "\u{1b}[0m";
+
+pub(super) struct Line<'a> {
+    /// Since the Unix epoch.
+    pub(super) time: Duration,
+    pub(super) level: Level,
+    /// Which module it comes from.
+    pub(super) module: &'a str,
+    pub(super) fields: Fields,
+}
+
+impl Line<'_> {
+    /// `2026-11-22T15:48:33.324803Z  WARN what there is to say name=value`, with its line break.
+    pub(super) fn text(&self, in_colours: bool) -> String {
+        let (dim, plain) = if in_colours { (DIM, PLAIN) } else { ("", "") };
+        let colour = if in_colours { colour(self.level) } else { "" };
+        let message = Inert(&self.fields.message);
+        let mut text = format!(
+            "{dim}{}{plain} {colour}{:>5}{plain} {message}",
+            timestamp(self.time),
+            self.level.as_str()
+        );
+        for (name, value) in self.members() {
+            let value = match value {
+                Value::String(value) => Quoted(&value).to_string(),
+                other => other.to_string(),
+            };
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, " {dim}{name}={plain}{value}");
+        }
+        text.push('\n');
+        text
+    }
+
+    /// `{"time":…,"level":…,"message":…,…}`, with its line break.
+    pub(super) fn json(&self) -> String {
+        let mut object = Map::new();
+        object.insert("time".into(), timestamp(self.time).into());
+        object.insert("level".into(), self.level.as_str().into());
+        object.insert("message".into(), self.fields.message.as_str().into());
+        for (name, value) in self.members() {
+            let name = match name {
+                "call" => "callId",
+                "trace" => "traceId",
+                // No field may pass for one of the three.
+                "time" | "level" | "message" => continue,
+                name => name,
+            };
+            object.insert(name.to_owned(), value);
+        }
+        let mut line = String::new();
+        for c in Value::Object(object).to_string().chars() {
+            // Inside of strings only: JSON's own characters are not among them.
+            if has_power(c) {
+                let _ = write!(line, "\\u{:04x}", u32::from(c));
+            } else {
+                line.push(c);
+            }
+        }
+        line.push('\n');
+        line
+    }
+
+    /// What belongs to the line, and where it comes from, unless from us.
+    fn members(&self) -> impl Iterator<Item = (&str, Value)> {
+        let is_ours = self.module.split("::").next() == Some(OURS);
+        let module = (!is_ours).then(|| ("module", Value::from(self.module)));
+        let others = self.fields.others.iter();
+        let others = others.map(|(name, value)| (name.as_str(), value.clone()));
+        module.into_iter().chain(others)
+    }
+}
+
+fn timestamp(time: Duration) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or_default();
+    let nanos = i32::try_from(time.subsec_nanos()).unwrap_or_default();
+    jiff::Timestamp::new(seconds, nanos).map_or_else(|_| String::new(), |time| format!("{time:.6}"))
+}
+
+fn colour(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "\u{1b}[31m",
+        Level::WARN => "\u{1b}[33m",
+        Level::INFO => "\u{1b}[32m",
+        _ => "\u{1b}[34m",
+    }
+}
+
+/// A value: in quotes if it could be taken for more than one.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let needs_quotes = |c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\\');
+        if self.0.is_empty() || self.0.contains(needs_quotes) {
+            let quoted = self.0.replace('\\', "\\\\").replace('"', "\\\"");
+            write!(f, "\"{}\"", Inert(&quoted))
+        } else {
+            write!(f, "{}", Inert(self.0))
+        }
+    }
+}
