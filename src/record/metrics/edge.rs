@@ -23,7 +23,12 @@ pub(super) struct CertificateLoads {
 impl Edge {
     pub(super) fn new(meter: &Meter) -> Self {
         let counter = |name, description| meter.u64_counter(name).with_description(description);
-        let plain = |name, description| counter(name, description).build().bind(&[]);
+        let plain = |name, description| {
+            let plain = counter(name, description).build().bind(&[]);
+            // Without labels a series begins with its first number.
+            plain.add(0);
+            plain
+        };
         let loads = counter(
             names::CERTIFICATE_LOADS,
             "Certificates that changed on disk, by whether they could be used",
