@@ -30,6 +30,7 @@ use crate::audit::{AuditState, Log};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
+use crate::log::Inert;
 use crate::quota::{Admission, QuotaError, QuotaState, QuotaStates};
 use crate::tool::{Target, TargetKind};
 use trail::Trail;
@@ -377,7 +378,7 @@ impl CallRecord {
         if error.is_incident() && !self.closed {
             let cause = cause.as_deref().unwrap_or("none given");
             let target = self.target.as_ref().map_or("", |target| target.name());
-            tracing::error!(call = %self.call_id, target, cause = %cause.escape_debug(), "{}", error.detail());
+            tracing::error!(call = %self.call_id, target, cause = %Inert(cause), "{}", error.detail());
         }
         if let Some(trail) = &mut self.trail {
             trail.refused(error);

@@ -9,6 +9,8 @@ mod binary;
 #[path = "support/caller.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]
 mod caller;
+#[path = "metrics/labels.rs"]
+mod labels;
 #[path = "support/scrape.rs"]
 mod scrape;
 #[cfg(unix)]

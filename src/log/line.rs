@@ -117,3 +117,71 @@ impl fmt::Display for Quoted<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line break, a colour, a C1 control character, a mark of direction, a separator of lines.
+    const HOSTILE: &str = "a\n\u{1b}[31mb\u{9b}c\u{202e}d\u{2028}e";
+
+    fn line() -> Line<'static> {
+        let mut fields = Fields::saying(HOSTILE);
+        for (name, value) in [("call", "1-2"), ("cause", HOSTILE), ("level", "forged")] {
+            fields.others.insert(name.to_owned(), value.into());
+        }
+        fields.others.insert("count".to_owned(), 3.into());
+        Line {
+            time: Duration::new(1_795_000_000, 324_803_000),
+            level: Level::WARN,
+            module: "tollgate::log",
+            fields,
+        }
+    }
+
+    #[test]
+    fn nothing_in_a_value_ends_a_line_of_text() {
+        let shown = "a\\u{a}\\u{1b}[31mb\\u{9b}c\\u{202e}d\\u{2028}e";
+        let text = line().text(false);
+        let wanted = format!(
+            "2026-11-18T11:06:40.324803Z  WARN {shown} call=1-2 cause=\"{shown}\" level=forged count=3\n"
+        );
+        assert_eq!(text, wanted);
+    }
+
+    #[test]
+    fn nothing_in_a_value_ends_a_line_of_json_or_passes_for_what_it_is_not() {
+        let text = line().json();
+        let inner = text.strip_suffix('\n').expect("a line break");
+        assert!(!inner.contains(has_power), "{inner}");
+        let object: Value = serde_json::from_str(inner).expect("JSON");
+        let wanted = serde_json::json!({
+            "time": "2026-11-18T11:06:40.324803Z", "level": "WARN", "message": HOSTILE,
+            "callId": "1-2", "cause": HOSTILE, "count": 3,
+        });
+        assert_eq!(object, wanted);
+    }
+
+    #[test]
+    fn a_library_is_named() {
+        let of = |module| Line { module, ..line() };
+        assert!(
+            of("hyper::proto")
+                .text(false)
+                .contains(" module=hyper::proto ")
+        );
+        assert!(
+            of("hyper::proto")
+                .json()
+                .contains("\"module\":\"hyper::proto\"")
+        );
+        assert!(!of("tollgate").json().contains("module"));
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_characters() {
+        let fields = Fields::saying(&"é".repeat(10_000));
+        assert!(fields.message.len() <= 8 * 1024 + '…'.len_utf8());
+        assert!(fields.message.ends_with("é…"));
+    }
+}
