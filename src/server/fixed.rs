@@ -112,20 +112,26 @@ impl Fixed {
                 self.audit.as_ref().map(AuditSettings::place)
                     == other.audit.as_ref().map(AuditSettings::place),
             ),
-            ("telemetry.service", self.service == other.service),
-            ("telemetry.traces", self.exporters == other.exporters),
-            ("telemetry.metrics", self.metrics == other.metrics),
-            ("telemetry.tenantLabel", self.has_tenant_label_of(other)),
         ];
         let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
         let changed = changed.map(|(key, _)| key);
-        changed.chain(self.store_differences(other)).collect()
+        changed
+            .chain(self.telemetry_differences(other))
+            .chain(self.store_differences(other))
+            .collect()
     }
 
-    /// Whom the file names may change; they get their labels as others do.
-    fn has_tenant_label_of(&self, other: &Self) -> bool {
+    fn telemetry_differences(&self, other: &Self) -> impl Iterator<Item = &'static str> {
+        // Whom the file names may change; they get their labels as others do.
         let max = |fixed: &Self| fixed.tenant_label.as_ref().map(|label| label.max);
-        max(self) == max(other)
+        let keys = [
+            ("telemetry.service", self.service == other.service),
+            ("telemetry.traces", self.exporters == other.exporters),
+            ("telemetry.metrics", self.metrics == other.metrics),
+            ("telemetry.tenantLabel", max(self) == max(other)),
+        ];
+        let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
+        changed.map(|(key, _)| key)
     }
 
     fn store_differences(&self, other: &Self) -> Vec<&'static str> {
