@@ -245,7 +245,7 @@ class Server:
 
 def environment() -> dict:
     """Nothing of the caller's but what a process needs; and the most it can be made to log, to be searched for secrets."""
-    return {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"), "RUST_LOG": "trace"}
+    return {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"), "RUST_LOG": "trace", "TOLLGATE_LOG_FORMAT": "text"}
 
 
 def free_port() -> int:

@@ -108,10 +108,6 @@ impl Fixed {
                 self.denial_limit == other.denial_limit,
             ),
             ("audit", self.audit.is_some() == other.audit.is_some()),
-            ("telemetry.service", self.service == other.service),
-            ("telemetry.traces", self.exporters == other.exporters),
-            ("telemetry.metrics", self.metrics == other.metrics),
-            ("telemetry.tenantLabel", self.has_tenant_label_of(other)),
         ];
         let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
         let changed = changed.map(|(key, _)| key);
@@ -119,14 +115,24 @@ impl Fixed {
         let audit = audit
             .into_iter()
             .flat_map(|(own, other)| own.differences(other));
-        let changed = changed.chain(audit);
-        changed.chain(self.store_differences(other)).collect()
+        changed
+            .chain(audit)
+            .chain(self.telemetry_differences(other))
+            .chain(self.store_differences(other))
+            .collect()
     }
 
-    /// Whom the file names may change; they get their labels as others do.
-    fn has_tenant_label_of(&self, other: &Self) -> bool {
+    fn telemetry_differences(&self, other: &Self) -> impl Iterator<Item = &'static str> {
+        // Whom the file names may change; they get their labels as others do.
         let max = |fixed: &Self| fixed.tenant_label.as_ref().map(|label| label.max);
-        max(self) == max(other)
+        let keys = [
+            ("telemetry.service", self.service == other.service),
+            ("telemetry.traces", self.exporters == other.exporters),
+            ("telemetry.metrics", self.metrics == other.metrics),
+            ("telemetry.tenantLabel", max(self) == max(other)),
+        ];
+        let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
+        changed.map(|(key, _)| key)
     }
 
     fn store_differences(&self, other: &Self) -> Vec<&'static str> {
