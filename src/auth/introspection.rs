@@ -160,6 +160,10 @@ impl Introspector {
         }
     }
 
+    pub(super) fn issuer(&self) -> &str {
+        &self.0.settings.issuer
+    }
+
     /// Whether the issuer called the token good when it was last asked, however long ago.
     pub(super) fn remembers(&self, token: &TokenDigest) -> bool {
         self.0.memory.has_been_good(token)

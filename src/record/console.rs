@@ -70,7 +70,7 @@ fn line(text: &mut String, span: &SpanData) {
         }
     }
     for (label, name) in [
-        ("error", names::ERROR_TYPE),
+        ("error", names::ERROR),
         ("would_deny", names::WOULD_DENY),
         ("tenant", names::TENANT),
         ("subject", names::SUBJECT),

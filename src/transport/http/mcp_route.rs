@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::cancellable::Cancellable;
 use super::detached::Persistent;
 use super::events::{as_event, of_listening};
-use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers};
+use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers, note_origin};
 use super::outgoing::Outgoing;
 use super::respond::Reply;
 use super::{HttpSurface, body};
@@ -34,6 +34,7 @@ impl HttpSurface {
             return refused_at_edge(&mut call, error).await;
         }
         let (head, incoming) = request.into_parts();
+        note_origin(&mut call, &head);
         let principal = match call.authenticate(&credentials(&head.headers)).await {
             Ok(principal) => principal,
             Err(error) => return self.refused_before_message(&call, &error),
