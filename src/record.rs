@@ -7,6 +7,7 @@
 
 mod attributes;
 mod console;
+mod export;
 mod metrics;
 mod names;
 mod otel;
@@ -19,8 +20,9 @@ use std::time::Duration;
 
 use uuid::{NoContext, Timestamp, Uuid};
 
+pub use export::ExportState;
 pub use metrics::{ConfigState, Metrics, SourceState, State, TargetState};
-pub use otel::{Exporter, Tracing, TracingError};
+pub use otel::{Exporter, Tracing, TracingError, TracingSettings};
 use root::Origin;
 pub use root::Wait;
 
@@ -148,6 +150,11 @@ impl Recorder {
         if let Some(metrics) = self.metrics() {
             metrics.certificate_loaded(usable);
         }
+    }
+
+    /// How the export of spans to a collector stands; `None` where nothing is traced.
+    pub fn exports(&self) -> Option<ExportState> {
+        self.tracing.as_ref().map(Tracing::state)
     }
 
     /// What the records' times are read from.

@@ -55,9 +55,22 @@ use crate::clock::Clock;
 #[derive(Clone, Default)]
 pub struct Trace(Option<At>);
 
+/// What begins spans; one per server.
+pub(crate) struct Tracer {
+    sdk: SdkTracer,
+    /// Whether callers' context is read and ours sent on.
+    propagates: bool,
+}
+
+impl Tracer {
+    pub(crate) fn new(sdk: SdkTracer, propagates: bool) -> Self {
+        Self { sdk, propagates }
+    }
+}
+
 #[derive(Clone)]
 struct At {
-    tracer: Arc<SdkTracer>,
+    tracer: Arc<Tracer>,
     current: SpanContext,
     timeline: Timeline,
 }
@@ -91,7 +104,7 @@ impl Trace {
     /// The value of a `traceparent` header (W3C Trace Context §3.2) for what is called from here. Also
     /// where the call is not sampled: then it says so.
     pub fn traceparent(&self) -> Option<String> {
-        self.context().map(|current| {
+        self.sent_on().map(|current| {
             let (trace, span) = (current.trace_id(), current.span_id());
             format!("00-{trace}-{span}-{:02x}", u8::from(current.is_sampled()))
         })
@@ -99,7 +112,7 @@ impl Trace {
 
     /// The value of the `tracestate` header (W3C Trace Context §3.3) that goes with it, if there is one.
     pub fn tracestate(&self) -> Option<String> {
-        let state = self.context()?.trace_state().header();
+        let state = self.sent_on()?.trace_state().header();
         Some(state).filter(|state| !state.is_empty())
     }
 
@@ -143,6 +156,11 @@ impl Trace {
         .await
     }
 
+    fn sent_on(&self) -> Option<&SpanContext> {
+        let propagates = self.0.as_ref()?.tracer.propagates;
+        self.context().filter(|_| propagates)
+    }
+
     fn context(&self) -> Option<&SpanContext> {
         let at = self.0.as_ref()?;
         Some(&at.current).filter(|current| current.is_valid())
@@ -157,7 +175,7 @@ impl At {
             .with_kind(kind.into())
             .with_start_time(start);
         let parent = opentelemetry::Context::new().with_remote_span_context(self.current.clone());
-        let span = self.tracer.build_with_context(builder, &parent);
+        let span = self.tracer.sdk.build_with_context(builder, &parent);
         Span::started(span, &self.tracer, timeline.clone())
     }
 }
@@ -165,11 +183,15 @@ impl At {
 /// Begins a call's trace: below `parent` or, without one, as a trace of its own. Whether it is sampled
 /// is decided here, before anything is written down.
 pub(crate) fn begin(
-    tracer: &Arc<SdkTracer>,
+    tracer: &Arc<Tracer>,
     timeline: Timeline,
     parent: Option<&Remote>,
     links: &[&Remote],
 ) -> Span {
+    let (parent, links) = match tracer.propagates {
+        true => (parent, links),
+        false => (None, &[][..]),
+    };
     let mut builder = SpanBuilder::from_name("")
         .with_kind(SpanKind::Server)
         .with_start_time(timeline.wall(timeline.started));
@@ -180,6 +202,6 @@ pub(crate) fn begin(
     if let Some(parent) = parent {
         context = context.with_remote_span_context(parent.context().clone());
     }
-    let span = tracer.build_with_context(builder, &context);
+    let span = tracer.sdk.build_with_context(builder, &context);
     Span::started(span, tracer, timeline)
 }

@@ -4,15 +4,17 @@
 
 use super::document::At;
 use super::faults::Faults;
-use super::raw::{RawTelemetry, RawTraceExporter};
+use super::raw::{RawShare, RawTelemetry, RawTraceExporter};
 
 /// The checked `telemetry` section.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Telemetry {
     /// Where spans go, each destination once; default nowhere.
     pub traces: Vec<TraceExporter>,
     /// The OpenTelemetry `service.name`; not empty, default `tollgate`.
     pub service: String,
+    /// The share of traces that is kept, from 0 to 1; `None`: not said.
+    pub sampling: Option<f64>,
 }
 
 /// A destination of spans.
@@ -36,7 +38,23 @@ pub(super) fn check(raw: RawTelemetry, at: &At<'_>, faults: &mut Faults) -> Tele
     Telemetry {
         traces: raw.traces.iter().map(exporter).collect(),
         service: raw.service,
+        sampling: raw.sampling.and_then(|share| {
+            let share = share_of(&share);
+            if share.is_none() {
+                let message = "must be a number from 0 to 1, or a percentage such as 1%";
+                at.key("sampling").fault(faults, message);
+            }
+            share
+        }),
     }
+}
+
+fn share_of(raw: &RawShare) -> Option<f64> {
+    let share = match raw {
+        RawShare::Number(share) => *share,
+        RawShare::Percent(text) => text.strip_suffix('%')?.parse::<f64>().ok()? / 100.0,
+    };
+    (0.0..=1.0).contains(&share).then_some(share)
 }
 
 #[cfg(test)]
@@ -49,6 +67,7 @@ mod tests {
         let wanted = Telemetry {
             traces: vec![],
             service: "tollgate".into(),
+            sampling: None,
         };
         assert_eq!(good("telemetry: {}").telemetry, wanted);
         assert_eq!(
@@ -58,6 +77,27 @@ mod tests {
                 .len(),
             2
         );
+    }
+
+    #[test]
+    fn a_share_is_a_number_or_a_percentage() {
+        for (text, share) in [
+            ("1%", 0.01),
+            ("0.01", 0.01),
+            ("0", 0.0),
+            ("1", 1.0),
+            ("12.5%", 0.125),
+        ] {
+            let read = good(&format!("telemetry: {{sampling: {text}}}")).telemetry;
+            assert_eq!(read.sampling, Some(share), "{text}");
+        }
+        for bad in ["101%", "1.5", "-0.1", "many", "'5'", "1 %"] {
+            let told = faults(&format!("telemetry:\n  sampling: {bad}\n"));
+            assert!(
+                told[0].starts_with("tollgate.yaml:2: telemetry.sampling: "),
+                "{told:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,30 +1,75 @@
-//! Where spans go.
+//! Where spans go, and which ones.
 //!
-//! Export goes through the SDK: to the console in dev mode, to OTLP over HTTP by the standard
-//! `OTEL_EXPORTER_OTLP_*` variables. Sampling follows `OTEL_TRACES_SAMPLER`.
+//! Export goes through the SDK: to the console in dev mode, to a collector by OTLP. What its standard
+//! variables say and the SDK reads itself (endpoint, headers, batches, sampler) is not repeated here.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_otlp::{
+    ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
+};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider,
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, TracerProviderBuilder,
 };
 
 use super::console::ConsoleExporter;
+use super::export::{Bounded, ExportState, Exports, Watched};
+use crate::trace::Tracer;
 
 /// How long a span may wait for others before its line is written.
 const CONSOLE_DELAY: Duration = Duration::from_millis(100);
+/// The specification's default for `OTEL_BSP_MAX_QUEUE_SIZE`.
+const MAX_QUEUE: usize = 2_048;
+/// The specification's default for `OTEL_EXPORTER_OTLP_TIMEOUT`.
+const OTLP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where spans go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exporter {
     /// One readable line a span, on standard error.
     Console,
-    /// OTLP over HTTP with protobuf, as the `OTEL_EXPORTER_OTLP_*` variables say.
+    /// A collector, by OTLP over HTTP with protobuf, as the `OTEL_EXPORTER_OTLP_*` variables say.
     Otlp,
+}
+
+/// Which spans there are, and how they get away. The default is what the SDK makes of its variables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TracingSettings {
+    /// The share of traces that is sampled, from 0 to 1, of those that begin here; one that a caller
+    /// samples always is. `None`: as `OTEL_TRACES_SAMPLER` says.
+    pub sampling: Option<f64>,
+    /// Whether callers' trace context is read, and our own sent on.
+    pub propagates: bool,
+    /// Most spans that wait for the collector; more are dropped. Default 2048.
+    pub max_queue: Option<usize>,
+    /// Most characters of an attribute's text. Default: any.
+    pub max_text: Option<usize>,
+    /// Most attributes of a span, of an event and of a link. Default 128.
+    pub max_attributes: [Option<u32>; 3],
+    /// How long a collector may take for a batch. Default 10 s.
+    pub timeout: Option<Duration>,
+    /// The certificates (PEM) that a collector's must be issued by. Default: the system's.
+    pub certificates: Option<Vec<u8>>,
+    /// Our own certificate and key (PEM).
+    pub identity: Option<Vec<u8>>,
+}
+
+impl Default for TracingSettings {
+    fn default() -> Self {
+        Self {
+            sampling: None,
+            propagates: true,
+            max_queue: None,
+            max_text: None,
+            max_attributes: [None; 3],
+            timeout: None,
+            certificates: None,
+            identity: None,
+        }
+    }
 }
 
 /// Why tracing could not be set up.
@@ -51,20 +96,24 @@ impl From<ExporterBuildError> for TracingError {
 /// Builds and exports spans.
 pub struct Tracing {
     provider: SdkTracerProvider,
-    pub(super) tracer: Arc<SdkTracer>,
+    pub(super) tracer: Arc<Tracer>,
+    exports: Arc<Exports>,
 }
 
 impl Tracing {
     /// Spans of `service`, to each of `exporters`.
     ///
     /// # Errors
-    /// [`TracingError`] when the OTLP exporter cannot be made from the environment's settings.
-    pub fn new(service: &str, exporters: &[Exporter]) -> Result<Self, TracingError> {
-        let mut builder = SdkTracerProvider::builder().with_resource(
-            Resource::builder()
-                .with_service_name(service.to_owned())
-                .build(),
-        );
+    /// [`TracingError`] when the OTLP exporter cannot be made from the settings and the environment.
+    pub fn new(
+        service: &str,
+        exporters: &[Exporter],
+        settings: &TracingSettings,
+    ) -> Result<Self, TracingError> {
+        let resource = Resource::builder().with_service_name(service.to_owned());
+        let builder = SdkTracerProvider::builder().with_resource(resource.build());
+        let mut builder = bounded(builder, settings);
+        let exports = Arc::<Exports>::default();
         for exporter in exporters {
             builder = match exporter {
                 Exporter::Console => {
@@ -76,28 +125,122 @@ impl Tracing {
                     builder.with_span_processor(lines)
                 }
                 Exporter::Otlp => {
-                    let otlp = opentelemetry_otlp::SpanExporter::builder()
-                        .with_http()
-                        .build()?;
-                    builder.with_batch_exporter(otlp)
+                    let watched = Watched {
+                        inner: otlp(settings)?,
+                        exports: Arc::clone(&exports),
+                    };
+                    builder.with_span_processor(batches(watched, settings))
                 }
             };
         }
-        Ok(Self::over(builder.build()))
+        let mut tracing = Self::over(builder.build());
+        tracing.exports = exports;
+        tracing.tracer = tracing.tracer_that(settings.propagates);
+        Ok(tracing)
     }
 
     /// Spans through a provider of the embedding program's own making.
     pub fn over(provider: SdkTracerProvider) -> Self {
         Self {
-            tracer: Arc::new(provider.tracer("tollgate")),
+            tracer: Arc::new(Tracer::new(provider.tracer("tollgate"), true)),
             provider,
+            exports: Arc::default(),
         }
+    }
+
+    fn tracer_that(&self, propagates: bool) -> Arc<Tracer> {
+        Arc::new(Tracer::new(self.provider.tracer("tollgate"), propagates))
+    }
+
+    /// How the export to a collector stands. All zero where there is none.
+    pub fn state(&self) -> ExportState {
+        self.exports.state()
     }
 
     /// Exports what is held and stops, within `patience`.
     pub(super) fn shutdown(&self, patience: Duration) {
-        if let Err(error) = self.provider.shutdown_with_timeout(patience) {
-            tracing::warn!(%error, "some spans could not be exported");
+        if self.provider.shutdown_with_timeout(patience).is_err() {
+            tracing::warn!("the last spans could not be exported in time");
         }
     }
+}
+
+fn bounded(
+    mut builder: TracerProviderBuilder,
+    settings: &TracingSettings,
+) -> TracerProviderBuilder {
+    // A caller that samples its trace has ours sampled; one that does not is a link, and no parent.
+    if let Some(share) = settings.sampling {
+        let root = Box::new(Sampler::TraceIdRatioBased(share));
+        builder = builder.with_sampler(Sampler::ParentBased(root));
+    }
+    let [span, event, link] = settings.max_attributes;
+    if let Some(most) = span {
+        builder = builder.with_max_attributes_per_span(most);
+    }
+    if let Some(most) = event {
+        builder = builder.with_max_attributes_per_event(most);
+    }
+    if let Some(most) = link {
+        builder = builder.with_max_attributes_per_link(most);
+    }
+    builder
+}
+
+fn batches(exporter: Watched<SpanExporter>, settings: &TracingSettings) -> Bounded {
+    let capacity = settings.max_queue.unwrap_or(MAX_QUEUE);
+    let config = BatchConfigBuilder::default().with_max_queue_size(capacity);
+    Bounded {
+        exports: Arc::clone(&exporter.exports),
+        inner: BatchSpanProcessor::builder(exporter)
+            .with_batch_config(config.build())
+            .build(),
+        capacity,
+        max_text: settings.max_text,
+    }
+}
+
+fn otlp(settings: &TracingSettings) -> Result<SpanExporter, TracingError> {
+    let timeout = settings.timeout.unwrap_or(OTLP_TIMEOUT);
+    let mut builder = SpanExporter::builder()
+        .with_http()
+        .with_protocol(Protocol::HttpBinary)
+        .with_timeout(timeout);
+    if settings.certificates.is_some() || settings.identity.is_some() {
+        builder = builder.with_http_client(client(settings, timeout)?);
+    }
+    Ok(builder.build()?)
+}
+
+/// A client with certificates of its own.
+fn client(
+    settings: &TracingSettings,
+    timeout: Duration,
+) -> Result<reqwest::blocking::Client, TracingError> {
+    let unusable = |name| {
+        move |_| {
+            TracingError(format!(
+                "the file that OTEL_EXPORTER_OTLP_{name} names is no PEM"
+            ))
+        }
+    };
+    let mut builder = reqwest::blocking::Client::builder().timeout(timeout);
+    if let Some(pem) = &settings.certificates {
+        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(unusable("CERTIFICATE"))?;
+        if roots.is_empty() {
+            return Err(TracingError(
+                "the file that OTEL_EXPORTER_OTLP_CERTIFICATE names holds no certificate"
+                    .to_owned(),
+            ));
+        }
+        builder = builder.tls_certs_only(roots);
+    }
+    if let Some(pem) = &settings.identity {
+        let own = reqwest::Identity::from_pem(pem).map_err(unusable("CLIENT_KEY"))?;
+        builder = builder.identity(own);
+    }
+    // It waits for a runtime of its own, which no thread of another one may do.
+    let built = std::thread::spawn(move || builder.build()).join();
+    let built = built.ok().and_then(Result::ok);
+    built.ok_or_else(|| TracingError("its HTTP client cannot be made".to_owned()))
 }

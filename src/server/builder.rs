@@ -19,7 +19,7 @@ use crate::config::Origin;
 use crate::mcp::ServerInfo;
 use crate::pipeline::Pipeline;
 use crate::quota::StoreSettings;
-use crate::record::{Exporter, Tracing};
+use crate::record::{Exporter, Tracing, TracingSettings};
 use crate::source::resilience::Resilience;
 use crate::tool::{Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
@@ -61,6 +61,7 @@ pub struct ServerBuilder {
     pub(super) exporters: Vec<Exporter>,
     pub(super) tracing: Option<Tracing>,
     pub(super) audit: Option<AuditSettings>,
+    pub(super) tracing_settings: TracingSettings,
     pub(super) info: ServerInfo,
     pub(super) clock: Clock,
     pub(super) dev: bool,
@@ -96,6 +97,7 @@ impl Default for ServerBuilder {
             exporters: Vec::new(),
             tracing: None,
             audit: None,
+            tracing_settings: TracingSettings::default(),
             info: ServerInfo {
                 name: "tollgate".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -241,6 +243,18 @@ impl ServerBuilder {
         if !self.exporters.contains(&exporter) {
             self.exporters.push(exporter);
         }
+        self
+    }
+
+    /// Sends traces to these exporters and to no others.
+    pub fn trace_only(mut self, exporters: Vec<Exporter>) -> Self {
+        self.exporters = exporters;
+        self
+    }
+
+    /// Which spans there are, and how they get to the exporters.
+    pub fn tracing_settings(mut self, settings: TracingSettings) -> Self {
+        self.tracing_settings = settings;
         self
     }
 

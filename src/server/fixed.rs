@@ -32,6 +32,7 @@ pub(super) struct Fixed {
     audit: Option<AuditSettings>,
     service: String,
     exporters: Vec<Exporter>,
+    sampling: Option<f64>,
 }
 
 impl Fixed {
@@ -52,6 +53,7 @@ impl Fixed {
             audit: builder.audit.clone(),
             service: builder.service.clone(),
             exporters: builder.exporters.clone(),
+            sampling: builder.tracing_settings.sampling,
         }
     }
 
@@ -110,6 +112,7 @@ impl Fixed {
             ),
             ("telemetry.service", self.service == other.service),
             ("telemetry.traces", self.exporters == other.exporters),
+            ("telemetry.sampling", self.sampling == other.sampling),
         ];
         let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
         let changed = changed.map(|(key, _)| key);

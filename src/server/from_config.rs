@@ -14,6 +14,7 @@ mod limits;
 mod policy;
 mod quota_store;
 mod sources;
+mod telemetry;
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,6 @@ use super::ServerBuilder;
 use super::admin::AdminAddress;
 use crate::auth::{ClaimNames, LocalIdentity, Principal, ScopeInclusion};
 use crate::config::{self, Config, Faults};
-use crate::record::Exporter;
 use crate::tool::{UriTemplate, argument_names};
 pub(crate) use issuers::jws_algorithm;
 
@@ -60,11 +60,9 @@ impl ServerBuilder {
         api_keys::add(&config.auth, &mut builder, &mut faults);
         builder.local = local_identity(config.stdio.as_ref(), &mut faults);
         for exporter in &config.telemetry.traces {
-            builder = builder.trace(match exporter {
-                config::TraceExporter::Console => Exporter::Console,
-                config::TraceExporter::Otlp => Exporter::Otlp,
-            });
+            builder = builder.trace((*exporter).into());
         }
+        builder.tracing_settings.sampling = config.telemetry.sampling;
         builder.declare(&config, &mut faults);
         faults.or(builder)
     }

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{Span as _, SpanKind, Status};
 use opentelemetry::{KeyValue, Value};
-use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
+use opentelemetry_sdk::trace::Span as SdkSpan;
 
-use super::{At, Timeline, Trace, attribute};
+use super::{At, Timeline, Trace, Tracer, attribute};
 
 /// Which side of a call a span tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Span {
 }
 
 impl Span {
-    pub(super) fn started(span: SdkSpan, tracer: &Arc<SdkTracer>, timeline: Timeline) -> Self {
+    pub(super) fn started(span: SdkSpan, tracer: &Arc<Tracer>, timeline: Timeline) -> Self {
         let trace = Trace(Some(At {
             tracer: Arc::clone(tracer),
             current: span.span_context().clone(),
