@@ -5,6 +5,7 @@
 #[expect(dead_code, reason = "other test files use the rest")]
 mod binary;
 #[path = "support/caller.rs"]
+#[expect(dead_code, reason = "other test files use the rest")]
 mod caller;
 #[path = "support/collector.rs"]
 mod collector;

@@ -157,3 +157,75 @@ impl<E: SpanExporter> SpanExporter for Watched<E> {
         self.inner.set_resource(resource);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+    use opentelemetry_sdk::trace::{BatchConfigBuilder, SdkTracerProvider};
+
+    use super::*;
+
+    /// A collector that answers a batch when it is told how.
+    #[derive(Debug)]
+    struct Held {
+        asked: Sender<usize>,
+        answers: Mutex<Receiver<OTelSdkResult>>,
+    }
+
+    impl SpanExporter for Held {
+        async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+            let _ = self.asked.send(batch.len());
+            self.answers.lock().unwrap().recv().unwrap()
+        }
+    }
+
+    #[test]
+    fn no_more_spans_wait_than_there_is_room_for_and_all_are_counted() {
+        let ((asked, was_asked), (answer, answers)) = (channel(), channel());
+        let exports = Arc::<Exports>::default();
+        let exporter = Watched {
+            inner: Held {
+                asked,
+                answers: Mutex::new(answers),
+            },
+            exports: Arc::clone(&exports),
+        };
+        let one = BatchConfigBuilder::default().with_max_queue_size(2);
+        let config = one.with_max_export_batch_size(1).build();
+        let processor = BatchSpanProcessor::builder(exporter).with_batch_config(config);
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(Bounded {
+                inner: processor.build(),
+                exports: Arc::clone(&exports),
+                capacity: 2,
+                max_text: None,
+            })
+            .build();
+        let tracer = provider.tracer("test");
+        drop(tracer.start("first"));
+        assert_eq!(was_asked.recv(), Ok(1));
+        for _ in 0..5 {
+            drop(tracer.start("further"));
+        }
+        let state = exports.state();
+        assert_eq!(
+            (state.queued, state.dropped, state.is_failing),
+            (2, 3, true)
+        );
+        answer.send(Err(OTelSdkError::AlreadyShutdown)).unwrap();
+        answer.send(Ok(())).unwrap();
+        answer.send(Ok(())).unwrap();
+        provider.shutdown().unwrap();
+        let ended = ExportState {
+            queued: 0,
+            exported: 2,
+            failed: 1,
+            dropped: 3,
+            is_failing: false,
+        };
+        assert_eq!(exports.state(), ended);
+    }
+}

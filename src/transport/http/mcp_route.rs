@@ -52,11 +52,8 @@ impl HttpSurface {
         };
         let surface = Arc::clone(self);
         let leaving_cancels = mcp_headers(&head.headers).are_modern();
-        let (call_id, caller, asked) = (
-            call.record.call_id(),
-            Arc::clone(&principal),
-            message.clone(),
-        );
+        let call_id = call.record.call_id();
+        let (caller, asked) = (Arc::clone(&principal), message.clone());
         let answering = async move {
             let headers = mcp_headers(&head.headers);
             let mut answer = surface
