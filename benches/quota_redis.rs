@@ -19,6 +19,7 @@ use tollgate::access::authorize;
 use tollgate::auth::Principal;
 use tollgate::server::Server;
 use tollgate::tool::TargetRef;
+use tollgate::trace::Trace;
 use tollgate::{CallContext, Quota, Tool, ToolError};
 
 use redis_server::Redis;
@@ -43,7 +44,13 @@ fn in_redis(c: &mut Criterion) {
     let target = found.expect("the tool").target;
     let admit = async || {
         let permit = authorize(&principal, Arc::clone(&target)).expect("a permit");
-        black_box(pipeline.quotas.admit(permit).await.is_ok());
+        black_box(
+            pipeline
+                .quotas
+                .admit(permit, &Trace::default())
+                .await
+                .is_ok(),
+        );
     };
     let mut group = c.benchmark_group("admit in redis");
     for at_once in [1, 64] {

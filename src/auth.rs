@@ -236,6 +236,24 @@ impl Authenticator {
         }
     }
 
+    /// What the credentials have to be proved with, in two words, and by which issuer; for telling
+    /// what a call waited for.
+    pub(crate) fn proof_of(&self, credentials: &Credentials<'_>) -> (&'static str, Option<String>) {
+        let token = match (credentials, &self.local) {
+            (Credentials::Bearer(token), _) => token,
+            (Credentials::Local, Some(LocalPrincipal::Token(token))) => token.expose_secret(),
+            _ => return ("authenticate", None),
+        };
+        match self
+            .introspector
+            .as_ref()
+            .filter(|asked| asked.is_for(token))
+        {
+            Some(introspector) => ("introspect token", Some(introspector.issuer().to_owned())),
+            None => ("fetch keys", self.verifier.issuer_named_in(token)),
+        }
+    }
+
     /// Every caller there can be, where that is known beforehand: holders of API keys, the local
     /// principal, the anonymous one. `None` where an issuer's tokens say who calls.
     pub fn known_callers(&self) -> Option<Vec<Arc<Principal>>> {

@@ -27,12 +27,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing::Level;
 
-use crate::config::{
-    Config, Faults, ProcessEnvironment, names_otlp_endpoint, otel_service_name, user_data_folder,
-};
+use crate::config::{Config, Faults, Otel, ProcessEnvironment, user_data_folder};
 use crate::demo;
 use crate::log;
-use crate::record::Exporter;
 use crate::server::{ServerBuilder, StartError};
 
 /// Name of the file that commands look for.
@@ -154,20 +151,14 @@ impl ConfigArgs {
 
     /// The server that the configuration describes.
     fn builder(&self, config: Config) -> Result<ServerBuilder, CliError> {
-        let mut builder = ServerBuilder::from_config(config)?;
-        // What the deployment says of this instance wins over what the file says of all.
-        if let Some(name) = otel_service_name(&ProcessEnvironment) {
-            builder = builder.service_name(name);
-        }
-        if names_otlp_endpoint(&ProcessEnvironment) {
-            builder = builder.trace(Exporter::Otlp);
-        }
-        builder = metrics::read_environment(builder)?;
-        Ok(if self.dev {
+        let builder = metrics::read_environment(ServerBuilder::from_config(config)?)?;
+        let builder = if self.dev {
             builder.dev_mode()
         } else {
             builder
-        })
+        };
+        // What the deployment says of this instance wins over what the file says of all.
+        Ok(builder.otel(Otel::read(&ProcessEnvironment)?)?)
     }
 }
 

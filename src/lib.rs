@@ -73,6 +73,7 @@ pub mod stderr;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tool;
+pub mod trace;
 pub mod transport;
 
 pub use clock::Clock;

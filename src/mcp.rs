@@ -29,6 +29,7 @@ use crate::error::{CallError, LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 use crate::pipeline::{Call, CallRequest, Pipeline};
 use crate::record::RequestFacts;
 use crate::tool::{Arguments, Schema, Target, TargetKind, TargetRef};
+use crate::trace::Remote;
 use answer::{Meta, resource_result, tool_result};
 use envelope::{Envelope, Filter, Object, Text};
 use front::{Era, LEGACY, MODERN, judge};
@@ -370,11 +371,15 @@ fn note(call: &mut Call, envelope: &Envelope<'_>, version: Option<&str>) {
     let short =
         |text: Option<&str>, max: usize| text.filter(|text| text.len() <= max).map(str::to_owned);
     let meta = &envelope.params.meta;
+    let parent = meta.traceparent.as_str();
+    call.record
+        .belongs_to(parent.and_then(|parent| Remote::parse(parent, meta.tracestate.as_str())));
+    if !call.record.trace().is_sampled() {
+        return;
+    }
     call.record.request(RequestFacts {
-        request_id: short(envelope.id, 128),
+        request_id: short(envelope.id.map(|id| id.trim_matches('"')), 128),
         protocol_version: version.map(str::to_owned),
-        traceparent: short(meta.traceparent.as_str(), 128),
-        tracestate: short(meta.tracestate.as_str(), 512),
     });
 }
 

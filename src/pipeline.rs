@@ -106,7 +106,8 @@ impl Call {
         self.record.begin().await?;
         self.record.run_started();
         let (places, id) = (&self.pipeline.places, self.record.call_id());
-        let output = run(admission, arguments, id, places).await;
+        let trace = self.record.trace();
+        let output = run(admission, arguments, id, places, &trace).await;
         self.record.run_ended();
         output
     }
@@ -128,7 +129,8 @@ impl Call {
         let permit = authorize(principal, found.target);
         let permit = permit.map_err(|error| self.denied(principal, error))?;
         self.record.permitted(&permit);
-        let admitted = self.pipeline.quotas.admit(permit).await;
+        let trace = self.record.trace();
+        let admitted = self.pipeline.quotas.admit(permit, &trace).await;
         self.record.admission(&admitted);
         let admission = admitted?;
         let arguments = found.uri_arguments.unwrap_or(request.arguments);

@@ -30,6 +30,7 @@ use crate::access::{Permit, WouldDeny};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::tool::{BoundLimit, Limit, Target};
+use crate::trace::Trace;
 use gcra::{Steps, Verdict};
 
 /// Where a bucket stands after a decision.
@@ -135,15 +136,15 @@ impl Quotas {
     }
 
     /// Counts one call against all limits of its target. One in shadow mode is counted as any other,
-    /// and refuses nothing.
+    /// and refuses nothing. A question to the store becomes a span of `trace`.
     ///
     /// # Errors
     /// [`QuotaError::Exceeded`] when a bucket has not enough; the refused call is counted nowhere.
-    pub async fn admit(&self, permit: Permit) -> Result<Admission, QuotaError> {
+    pub async fn admit(&self, permit: Permit, trace: &Trace) -> Result<Admission, QuotaError> {
         let principal = permit.principal();
         let limits = permit.target().terms(principal.tenant_key()).limits();
         let mut charges = charges(principal, limits);
-        let taken = self.take(principal, limits, &mut charges).await;
+        let taken = self.take(principal, limits, &mut charges, trace).await;
         let is_counted = !matches!(taken, Ok(None));
         let (states, would_deny) = match taken {
             Ok(Some(verdicts)) => judge(limits, &charges, &verdicts)?,
@@ -165,12 +166,14 @@ impl Quotas {
         principal: &Principal,
         limits: &[BoundLimit],
         charges: &mut [Charge<BucketKey>],
+        trace: &Trace,
     ) -> Result<Option<Verdicts>, QuotaError> {
         let Some(store) = self.store.as_ref().filter(|_| !charges.is_empty()) else {
             return self.take_here(charges);
         };
         // Boxed, so that calls that are counted here do not carry its size.
-        let taken = Box::pin(store.take(principal, limits, charges, &self.buckets)).await;
+        let taken = store.take(principal, limits, charges, &self.buckets, trace);
+        let taken = Box::pin(taken).await;
         let decided = |by| store.counts().decided(by);
         match (taken, store.on_failure()) {
             (Some(verdicts), _) => {

@@ -1,15 +1,18 @@
 //! One call, one record, closed exactly once.
 //!
 //! A [`CallRecord`] is opened when a request arrives and gathers what each stage finds out. Closing
-//! it writes the trace; if the future that serves the call is dropped instead, the record closes
-//! itself as cancelled. Spans are built at the end from noted times: a call that nobody traces pays
-//! for two readings of the clock and nothing else.
+//! it ends the trace; if the future that serves the call is dropped instead, the record closes
+//! itself as cancelled. What a span tells is put together at the end, and only for a call that is
+//! sampled: one that nobody traces pays for two readings of the clock and nothing else.
 
+mod attributes;
 mod console;
+mod export;
 mod metrics;
 mod names;
 mod otel;
 mod resource;
+mod root;
 mod trail;
 
 use std::borrow::Cow;
@@ -19,11 +22,14 @@ use std::time::Duration;
 use crossbeam_channel::{after, select};
 use uuid::{NoContext, Timestamp, Uuid};
 
+pub use export::ExportState;
 pub use metrics::{
     CacheState, ConfigState, ExportTimes, ExporterState, Measured, MetricReader, MetricReaders,
     Metrics, SourceState, State, TargetState, TenantLabel,
 };
-pub use otel::{Exporter, Tracing, TracingError};
+pub use otel::{Exporter, Tracing, TracingError, TracingSettings};
+use root::Origin;
+pub use root::Wait;
 
 use crate::access::{AllowedArguments, Permit, WouldDeny};
 use crate::audit::{AuditSettings, AuditState, Log};
@@ -39,6 +45,7 @@ use trail::Trail;
 /// counted by metrics alone.
 const UNIDENTIFIED_LINES: u32 = 100;
 const UNIDENTIFIED_PERIOD: Duration = Duration::from_secs(10);
+use crate::trace::Span;
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -164,6 +171,11 @@ impl Recorder {
         }
     }
 
+    /// How the export of spans to a collector stands; `None` where nothing is traced.
+    pub fn exports(&self) -> Option<ExportState> {
+        self.tracing.as_ref().map(Tracing::state)
+    }
+
     /// What the records' times are read from.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
@@ -198,8 +210,10 @@ impl Recorder {
             quota: QuotaStates::new(),
             uncounted: false,
             would_deny: Vec::new(),
-            run: None,
+            is_running: false,
             trail,
+            origin: Origin::default(),
+            root: None,
             closed: false,
         }
     }
@@ -245,17 +259,6 @@ pub struct RequestFacts {
     pub request_id: Option<String>,
     /// MCP revision.
     pub protocol_version: Option<String>,
-    /// W3C `traceparent`.
-    pub traceparent: Option<String>,
-    /// W3C `tracestate`.
-    pub tracestate: Option<String>,
-}
-
-/// When the tool's own code ran, on the monotonic clock.
-#[derive(Clone, Copy, Debug)]
-struct RunTime {
-    from: Duration,
-    until: Option<Duration>,
 }
 
 /// What is known about one call.
@@ -272,8 +275,11 @@ pub struct CallRecord {
     quota: QuotaStates,
     uncounted: bool,
     would_deny: Vec<WouldDeny>,
-    run: Option<RunTime>,
+    is_running: bool,
     trail: Option<Box<Trail>>,
+    origin: Origin,
+    /// The call's span, once it has begun.
+    root: Option<Span>,
     closed: bool,
 }
 
@@ -293,9 +299,14 @@ impl CallRecord {
         self.method = method.into();
     }
 
-    /// Whether spans will be built, so that facts for them are worth copying.
+    /// Whether there may be a span, so that whose trace it belongs to is worth finding out.
     pub fn is_traced(&self) -> bool {
         self.recorder.tracing.is_some()
+    }
+
+    /// What the record's times are read from.
+    pub(crate) fn clock(&self) -> Clock {
+        self.recorder.clock.clone()
     }
 
     /// What the front read.
@@ -357,18 +368,12 @@ impl CallRecord {
 
     /// The tool's code starts.
     pub fn run_started(&mut self) {
-        self.run = Some(RunTime {
-            from: self.recorder.clock.monotonic(),
-            until: None,
-        });
+        self.is_running = true;
     }
 
     /// The tool's code ended, one way or another.
     pub fn run_ended(&mut self) {
-        let now = self.recorder.clock.monotonic();
-        if let Some(run) = &mut self.run {
-            run.until = Some(now);
-        }
+        self.is_running = false;
         self.passed(|stages| &mut stages.run);
     }
 
@@ -420,14 +425,12 @@ impl CallRecord {
             return;
         }
         let now = recorder.clock.monotonic();
+        self.begin_trace();
         self.audit(now, outcome, error, cause);
-        let (tracing, metrics) = (&self.recorder.tracing, self.recorder.metrics());
-        if let Some(metrics) = metrics {
+        if let Some(metrics) = self.recorder.metrics() {
             metrics.ended(self, now.saturating_sub(self.started), outcome, error);
         }
-        if let Some(tracing) = tracing {
-            tracing.write(self, now, outcome, error, cause);
-        }
+        self.end_trace(now, outcome, error, cause);
     }
 
     /// `tools/call get_customer`: the method, and the target from the catalogue (never the name
@@ -448,7 +451,7 @@ impl CallRecord {
 
 impl Drop for CallRecord {
     fn drop(&mut self) {
-        if self.run.is_some_and(|run| run.until.is_none()) {
+        if self.is_running {
             self.run_ended();
         }
         self.close(Outcome::Cancelled, None, None);

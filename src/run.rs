@@ -16,7 +16,8 @@ use crate::access::AllowedArguments;
 use crate::clock::deadline_in;
 use crate::error::CallError;
 use crate::quota::Admission;
-use crate::tool::{CallContext, ToolOutput};
+use crate::tool::{CallContext, Target, TargetKind, ToolOutput};
+use crate::trace::{Kind, Span, Trace, attribute};
 pub use places::{Places, PlacesState};
 
 /// Runs the admitted tool. The call's time begins here, and a wait for a place is part of it.
@@ -31,6 +32,7 @@ pub async fn run(
     arguments: AllowedArguments,
     call_id: Uuid,
     places: &Places,
+    trace: &Trace,
 ) -> Result<ToolOutput, CallError> {
     let target = admission.target();
     let principal = admission.permit().principal();
@@ -39,20 +41,26 @@ pub async fn run(
         .ok_or_else(|| CallError::Internal("arguments of another call".to_owned()))?;
     let timeout = target.policy().timeout;
     let deadline = deadline_in(timeout);
-    let _held = places
-        .enter(target, principal.tenant_key(), deadline)
-        .await?;
+    let entering = places.enter(target, principal.tenant_key(), deadline);
+    let _held = trace.if_it_waits("wait for a place", entering).await?;
 
+    let mut span = span_of(target, trace);
     let context = CallContext::new(principal.clone(), call_id, deadline, timeout);
+    let context = context.traced(span.trace().clone());
     // The deadline is inside, so that a panic while it drops the tool's future is caught as well.
     let work = AssertUnwindSafe(async {
         timeout_at(deadline.into(), target.handler().call(context, arguments)).await
     });
-    let output = match work.catch_unwind().await {
-        Err(panic) => return Err(CallError::Internal(panic_text(&*panic))),
-        Ok(Err(_elapsed)) => return Err(CallError::DeadlineExceeded),
-        Ok(Ok(answer)) => answer?,
+    let answer = match work.catch_unwind().await {
+        Err(panic) => Err(CallError::Internal(panic_text(&*panic))),
+        Ok(Err(_elapsed)) => Err(CallError::DeadlineExceeded),
+        Ok(Ok(answer)) => answer.map_err(CallError::from),
     };
+    if let Err(error) = &answer {
+        span.fail(error.row().kind);
+    }
+    drop(span);
+    let output = answer?;
 
     if let Some(schema) = target.output() {
         schema.check_answer(output.value()).map_err(|error| {
@@ -62,6 +70,22 @@ pub async fn run(
         })?;
     }
     Ok(output)
+}
+
+/// The time of the tool's own code (OpenTelemetry, "Execute tool span").
+fn span_of(target: &Target, trace: &Trace) -> Span {
+    let is_tool = matches!(target.kind(), TargetKind::Tool(_));
+    let what = if is_tool {
+        "execute_tool"
+    } else {
+        "read_resource"
+    };
+    let mut span = trace.child(Kind::Internal, || format!("{what} {}", target.name()));
+    if is_tool && span.is_recorded() {
+        span.set(attribute::OPERATION, what);
+        span.set(attribute::TOOL, target.name().to_owned());
+    }
+    span
 }
 
 /// A text from the program itself is told. One that was put together at run time may quote an

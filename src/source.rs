@@ -12,6 +12,7 @@ pub mod resilience;
 mod retries;
 mod sql;
 pub mod sqlite;
+mod summary;
 
 pub use self::inputs::{Bound, Declared};
 pub use self::sql::{SqlError, SqlSpec, SqlTool};

@@ -136,7 +136,7 @@ async fn a_condition_that_cannot_be_evaluated_refuses_and_the_record_says_which(
     assert_eq!(ada.rest("transfer", json!({"to": "eve"})).await.status, 403);
     let span = spans.next_request().await;
     assert_eq!(attribute(&span, "tollgate.cause"), "rules[0]");
-    assert_eq!(attribute(&span, "error.type"), "refused-by-rule");
+    assert_eq!(attribute(&span, "tollgate.error"), "refused-by-rule");
 }
 
 #[tokio::test]

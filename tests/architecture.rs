@@ -33,13 +33,17 @@ const FLOORS: &[&[&str]] = &[
     &["access"],
     &["tool"],
     &["auth"],
-    &["audit", "config", "log"],
+    &["audit", "config", "log", "trace"],
     &["clock", "files", "json", "network", "stderr"],
 ];
 
 /// Rooms that may import less than their floor allows: exactly these.
 const NARROW: &[(&str, &[&str])] = &[
-    ("source", &["tool", "auth", "clock", "json", "network"]),
+    (
+        "source",
+        &["tool", "auth", "trace", "clock", "json", "network"],
+    ),
+    ("trace", &["clock"]),
     ("config", &[]),
 ];
 

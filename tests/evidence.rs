@@ -86,10 +86,10 @@ fn a_call_that_passes_every_check_compiles() {
         pub async fn whole_way(door: Authenticator, quotas: Quotas, target: Arc<Target>, given: Arguments, places: &Places) {{
             let principal: Arc<Principal> = door.authenticate(&Credentials::Missing).await.unwrap();
             let permit: Permit = authorize(&principal, target).unwrap();
-            let admission: Admission = quotas.admit(permit).await.unwrap();
+            let admission: Admission = quotas.admit(permit, &Default::default()).await.unwrap();
             let arguments: ValidArguments = admission.target().validate(given).unwrap();
             let arguments: AllowedArguments = admission.permit().allow(arguments).unwrap();
-            let _ = run(admission, arguments, Default::default(), places).await;
+            let _ = run(admission, arguments, Default::default(), places, &Default::default()).await;
         }}"
     ));
     assert_eq!(errors, [""; 0], "the way that must be open is closed");
@@ -131,7 +131,7 @@ fn valid_arguments_cannot_be_made_up() {
 fn authorization_cannot_be_skipped() {
     assert_fails_with(
         "E0308",
-        "pub async fn f(quotas: Quotas, principal: Arc<Principal>) { let _ = quotas.admit(principal).await; }",
+        "pub async fn f(quotas: Quotas, principal: Arc<Principal>) { let _ = quotas.admit(principal, &Default::default()).await; }",
     );
 }
 
@@ -139,7 +139,7 @@ fn authorization_cannot_be_skipped() {
 fn the_quota_cannot_be_skipped() {
     assert_fails_with(
         "E0308",
-        "pub async fn f(permit: Permit, arguments: AllowedArguments, places: &Places) { let _ = run(permit, arguments, Default::default(), places).await; }",
+        "pub async fn f(permit: Permit, arguments: AllowedArguments, places: &Places) { let _ = run(permit, arguments, Default::default(), places, &Default::default()).await; }",
     );
 }
 
@@ -147,7 +147,7 @@ fn the_quota_cannot_be_skipped() {
 fn validation_cannot_be_skipped() {
     assert_fails_with(
         "E0308",
-        "pub async fn f(admission: Admission, given: Arguments, places: &Places) { let _ = run(admission, given, Default::default(), places).await; }",
+        "pub async fn f(admission: Admission, given: Arguments, places: &Places) { let _ = run(admission, given, Default::default(), places, &Default::default()).await; }",
     );
 }
 
@@ -163,7 +163,7 @@ fn allowed_arguments_cannot_be_made_up() {
 fn rules_on_arguments_cannot_be_skipped() {
     assert_fails_with(
         "E0308",
-        "pub async fn f(admission: Admission, given: ValidArguments, places: &Places) { let _ = run(admission, given, Default::default(), places).await; }",
+        "pub async fn f(admission: Admission, given: ValidArguments, places: &Places) { let _ = run(admission, given, Default::default(), places, &Default::default()).await; }",
     );
 }
 
@@ -179,7 +179,7 @@ fn rules_on_arguments_cannot_be_asked_before_validation() {
 fn evidence_is_used_once() {
     assert_fails_with(
         "E0382",
-        "pub async fn f(quotas: Quotas, permit: Permit) { let _ = quotas.admit(permit).await; let _ = quotas.admit(permit).await; }",
+        "pub async fn f(quotas: Quotas, permit: Permit) { let _ = quotas.admit(permit, &Default::default()).await; let _ = quotas.admit(permit, &Default::default()).await; }",
     );
 }
 

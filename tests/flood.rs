@@ -161,7 +161,7 @@ async fn a_flood_is_one_line_in_the_log_and_none_in_the_trace() {
     let served = hello_of(&good).await;
 
     let first = spans.next_request().await;
-    assert_eq!(attribute(&first, "error.type"), "unauthenticated");
+    assert_eq!(attribute(&first, "tollgate.error"), "unauthenticated");
     let second = spans.next_request().await;
     assert_eq!(
         attribute(&second, "tollgate.call.id"),

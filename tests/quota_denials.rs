@@ -225,7 +225,7 @@ async fn the_record_keeps_the_reason_and_the_log_names_the_caller_once() {
     }
     for cause in ["insufficient-scope", "unknown-tool"] {
         let span = spans.next_request().await;
-        assert_eq!(attribute(&span, "error.type"), "too-many-denials");
+        assert_eq!(attribute(&span, "tollgate.error"), "too-many-denials");
         assert_eq!(attribute(&span, "tollgate.cause"), cause);
     }
     let lines = log::lines_with("eve-who-probes");

@@ -168,6 +168,10 @@ impl Introspector {
         }
     }
 
+    pub(super) fn issuer(&self) -> &str {
+        &self.inner.settings.issuer
+    }
+
     /// How often an answer was known from before, and not.
     pub(super) fn lookups(&self) -> (u64, u64) {
         self.lookups.counts()

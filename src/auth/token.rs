@@ -104,6 +104,13 @@ impl Verifier {
         })
     }
 
+    /// The issuer that a token names, if it is one that is trusted.
+    pub(super) fn issuer_named_in(&self, token: &str) -> Option<String> {
+        let claims = decode(token.split('.').nth(1)?).ok()?;
+        let (_, issuer) = self.issuer_of(&claims).ok()?;
+        Some(issuer.name().to_owned())
+    }
+
     fn issuer_of(&self, claims: &Claims) -> Result<(usize, &Issuer), AuthError> {
         let name = claims.get("iss").and_then(Value::as_str);
         let mut issuers = self.issuers.iter().enumerate();

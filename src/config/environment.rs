@@ -76,13 +76,6 @@ pub(crate) fn user_data_folder() -> PathBuf {
         .unwrap_or_default()
 }
 
-/// `OTEL_SERVICE_NAME` (OpenTelemetry SDK configuration, "General SDK Configuration").
-pub(crate) fn otel_service_name(environment: &dyn Environment) -> Option<String> {
-    environment
-        .variable("OTEL_SERVICE_NAME")
-        .filter(|name| !name.is_empty())
-}
-
 /// The socket on which a supervisor wants to hear how it goes: `NOTIFY_SOCKET` (sd_notify(3)).
 pub(crate) fn notify_socket(environment: &dyn Environment) -> Option<String> {
     environment
@@ -100,20 +93,6 @@ pub(crate) fn watchdog_period(environment: &dyn Environment, pid: u32) -> Option
     };
     let period = number("WATCHDOG_USEC").filter(|micros| is_for_us && *micros > 0);
     period.map(Duration::from_micros)
-}
-
-/// Whether the operator named an OTLP endpoint the standard way (OpenTelemetry protocol exporter, "Configuration Options").
-pub(crate) fn names_otlp_endpoint(environment: &dyn Environment) -> bool {
-    [
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    ]
-    .iter()
-    .any(|name| {
-        environment
-            .variable(name)
-            .is_some_and(|value| !value.is_empty())
-    })
 }
 
 #[cfg(test)]

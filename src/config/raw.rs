@@ -158,6 +158,18 @@ pub(super) struct RawTelemetry {
     /// The name of this service in traces and metrics (`service.name`).
     #[schemars(length(min = 1))]
     pub(super) service: String,
+    /// The share of traces that is kept, such as `1%` or `0.01`, where the caller's trace does not say: one
+    /// that a caller keeps is kept here, too. Default: all.
+    pub(super) sampling: Option<RawShare>,
+}
+
+/// A share of a whole: a number from 0 to 1, or a percentage.
+#[derive(Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Share")]
+pub(super) enum RawShare {
+    Number(#[schemars(range(min = 0, max = 1))] f64),
+    Percent(#[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)?%$"))] String),
 }
 
 impl Default for RawTelemetry {
@@ -168,6 +180,7 @@ impl Default for RawTelemetry {
             tenant_label: None,
             logs: RawLogs::Auto,
             service: "tollgate".into(),
+            sampling: None,
         }
     }
 }

@@ -48,6 +48,8 @@ pub enum SourceKind {
         headers: Vec<(String, SecretString)>,
         /// Networks that are not public and may be reached.
         allow_private: Vec<IpNet>,
+        /// Whether requests say which trace they belong to.
+        propagate_trace: bool,
     },
 }
 
@@ -121,6 +123,7 @@ fn check_kind(raw: RawSource, folder: &Path, at: &At<'_>, faults: &mut Faults) -
         (None, Some(url)) => {
             foreign("threads", raw.threads.is_some(), "sqlite", faults);
             return SourceKind::Http {
+                propagate_trace: raw.propagate_trace.unwrap_or(true),
                 url: url.into(),
                 headers: check_headers(raw.headers, &at.key("headers"), faults),
                 allow_private: proxies::networks(

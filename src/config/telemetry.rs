@@ -5,10 +5,10 @@
 use super::admin::AdminListen;
 use super::document::At;
 use super::faults::Faults;
-use super::raw::{RawLogs, RawMetricReader, RawTelemetry, RawTraceExporter};
+use super::raw::{RawLogs, RawMetricReader, RawShare, RawTelemetry, RawTraceExporter};
 
 /// The checked `telemetry` section.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Telemetry {
     /// Where spans go, each destination once; default nowhere.
     pub traces: Vec<TraceExporter>,
@@ -20,6 +20,8 @@ pub struct Telemetry {
     pub logs: LogFormat,
     /// The OpenTelemetry `service.name`; not empty, default `tollgate`.
     pub service: String,
+    /// The share of traces that is kept, from 0 to 1; `None`: not said.
+    pub sampling: Option<f64>,
 }
 
 /// A destination of spans.
@@ -88,7 +90,23 @@ pub(super) fn check(
         },
         traces: raw.traces.iter().map(exporter).collect(),
         service: raw.service,
+        sampling: raw.sampling.and_then(|share| {
+            let share = share_of(&share);
+            if share.is_none() {
+                let message = "must be a number from 0 to 1, or a percentage such as 1%";
+                at.key("sampling").fault(faults, message);
+            }
+            share
+        }),
     }
+}
+
+fn share_of(raw: &RawShare) -> Option<f64> {
+    let share = match raw {
+        RawShare::Number(share) => *share,
+        RawShare::Percent(text) => text.strip_suffix('%')?.parse::<f64>().ok()? / 100.0,
+    };
+    (0.0..=1.0).contains(&share).then_some(share)
 }
 
 #[cfg(test)]
@@ -104,6 +122,7 @@ mod tests {
             tenant_label: None,
             logs: LogFormat::Auto,
             service: "tollgate".into(),
+            sampling: None,
         };
         assert_eq!(good("telemetry: {}").telemetry, wanted);
         assert_eq!(
@@ -113,6 +132,27 @@ mod tests {
                 .len(),
             2
         );
+    }
+
+    #[test]
+    fn a_share_is_a_number_or_a_percentage() {
+        for (text, share) in [
+            ("1%", 0.01),
+            ("0.01", 0.01),
+            ("0", 0.0),
+            ("1", 1.0),
+            ("12.5%", 0.125),
+        ] {
+            let read = good(&format!("telemetry: {{sampling: {text}}}")).telemetry;
+            assert_eq!(read.sampling, Some(share), "{text}");
+        }
+        for bad in ["101%", "1.5", "-0.1", "many", "'5'", "1 %"] {
+            let told = faults(&format!("telemetry:\n  sampling: {bad}\n"));
+            assert!(
+                told[0].starts_with("tollgate.yaml:2: telemetry.sampling: "),
+                "{told:?}"
+            );
+        }
     }
 
     #[test]

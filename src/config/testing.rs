@@ -45,6 +45,7 @@ sources:
     http: https://crm.example.com/api
     headers: {X-Key: "${SECRET}"}
     allowPrivate: [10.0.0.0/8]
+    propagateTrace: false
     breaker: {failures: 3, window: 5s, pause: 2s, maxPause: 60s}
 tools:
   get_customer:
@@ -99,7 +100,7 @@ tenants:
     tools: {get_customer: {rateLimit: 100/10s, maxConcurrent: 4, scopes: [a], rules: [], enabled: true}}
     resources: {"customers://{customer_id}": {anyAuthenticated: true}}
     rateLimit: 20/s
-telemetry: {traces: [console, otlp], service: shop-tools}
+telemetry: {traces: [console, otlp], service: shop-tools, sampling: 1%}
 "#;
 
 /// An environment of fixed variables and files.

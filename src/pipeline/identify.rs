@@ -4,11 +4,14 @@
 //! cost no such work and pass, so that a flood does not shut out good callers behind the same
 //! address.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::Call;
 use crate::auth::{AuthError, Credentials, Principal};
 use crate::error::CallError;
+use crate::record::Wait;
 
 impl Call {
     /// The first check, before the body is read: who is it?
@@ -45,12 +48,39 @@ impl Call {
         {
             return Err(CallError::TooManyFailures { retry_after });
         }
-        let known = pipeline.authenticator.authenticate(credentials).await;
+        let known = self.asked(credentials).await;
         if let (Err(AuthError::Invalid { .. }), Some(source)) = (&known, self.source) {
-            pipeline.failures.count(source);
+            self.pipeline.failures.count(source);
         }
         let principal = known?;
         self.record.identify(&principal);
         Ok(principal)
+    }
+
+    /// Asks who it is, and notes a wait for keys or for the word of an issuer: the trace it belongs to
+    /// is not known yet.
+    async fn asked(&mut self, credentials: &Credentials<'_>) -> Result<Arc<Principal>, AuthError> {
+        let (pipeline, clock) = (&*self.pipeline, self.record.clock());
+        let mut work = pin!(pipeline.authenticator.authenticate(credentials));
+        let mut since = None;
+        let known = poll_fn(|context| {
+            let polled = work.as_mut().poll(context);
+            if polled.is_pending() && since.is_none() {
+                since = Some(clock.monotonic());
+            }
+            polled
+        });
+        let known = known.await;
+        if let Some(since) = since.filter(|_| self.record.is_traced()) {
+            let (what, issuer) = pipeline.authenticator.proof_of(credentials);
+            let wait = Wait {
+                what,
+                issuer,
+                time: (since, clock.monotonic()),
+                in_vain: matches!(known, Err(AuthError::Unavailable)),
+            };
+            self.record.waited(wait);
+        }
+        known
     }
 }

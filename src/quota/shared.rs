@@ -32,12 +32,16 @@ use super::memory::{Buckets, Charge, Verdicts, admits};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::tool::{BoundLimit, Quota};
+use crate::trace::{Kind, Span, Trace, attribute};
 use connect::{Connection, Connector};
 use counts::Counts;
 use fault::StoreFault;
 use key::{bucket_key, first_probe_key, probe_key};
 use link::{Link, Live, Prover, keep};
 use script::{Counter, Entry, bounded};
+
+/// How the store is asked.
+const SCRIPT_COMMAND: &str = "EVALSHA";
 
 /// What becomes of calls with limits while the store fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -163,6 +167,7 @@ impl SharedStore {
         limits: &[BoundLimit],
         charges: &mut [Charge<BucketKey>],
         mirror: &Buckets<BucketKey>,
+        trace: &Trace,
     ) -> Option<Verdicts> {
         self.keep_connected();
         let keys: SmallVec<[String; 1]> = limits
@@ -184,7 +189,7 @@ impl SharedStore {
                 hint: mirror.settled(&charge.key, &charge.steps, sent),
             })
             .collect();
-        let verdicts = self.ask(&entries, charges).await?;
+        let verdicts = self.ask(&entries, charges, trace).await?;
         self.counts
             .answered_after(self.clock.monotonic().saturating_sub(sent));
         let admitted = admits(charges, &verdicts);
@@ -195,10 +200,17 @@ impl SharedStore {
         Some(verdicts)
     }
 
-    async fn ask(&self, entries: &[Entry<'_>], charges: &[Charge<BucketKey>]) -> Option<Verdicts> {
-        let mut live = None;
+    async fn ask(
+        &self,
+        entries: &[Entry<'_>],
+        charges: &[Charge<BucketKey>],
+        trace: &Trace,
+    ) -> Option<Verdicts> {
+        let (mut live, mut span) = (None, None);
         let asked = async {
             let live = live.insert(self.link.live().await?);
+            // Not before: while the store is known to fail, nobody is asked.
+            span = Some(self.span(trace));
             tokio::select! {
                 answer = self.counter.run(&live.connection, entries) => {
                     Some(answer.and_then(|answer| answer.verdicts(charges)))
@@ -213,8 +225,25 @@ impl SharedStore {
             Ok(Some(Err(fault))) => fault,
             Err(_) => StoreFault::TimedOut,
         };
+        if let Some(span) = &mut span {
+            span.fail(fault.kind());
+        }
         self.fail(live.as_ref(), entries, &fault);
         None
+    }
+
+    /// The time of one question to the store (OpenTelemetry, "Redis client operations").
+    fn span(&self, trace: &Trace) -> Span {
+        let mut span = trace.child(Kind::Client, || SCRIPT_COMMAND);
+        if span.is_recorded() {
+            span.set(attribute::DB_SYSTEM, "redis");
+            span.set(attribute::DB_OPERATION, SCRIPT_COMMAND);
+            span.set(
+                attribute::SERVER_ADDRESS,
+                self.connector.address().to_string(),
+            );
+        }
+        span
     }
 
     fn fail(&self, live: Option<&Arc<Live>>, entries: &[Entry<'_>], fault: &StoreFault) {

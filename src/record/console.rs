@@ -70,8 +70,14 @@ fn line(text: &mut String, span: &SpanData) {
             let _ = write!(text, " ({})", Inert(&policy.as_str()));
         }
     }
+    // Spans below a request have only the standard one.
+    let error = if find(names::ERROR).is_some() {
+        names::ERROR
+    } else {
+        names::ERROR_TYPE
+    };
     for (label, name) in [
-        ("error", names::ERROR_TYPE),
+        ("error", error),
         ("would_deny", names::WOULD_DENY),
         ("tenant", names::TENANT),
         ("subject", names::SUBJECT),

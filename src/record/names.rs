@@ -10,6 +10,10 @@ pub(super) const RESOURCE_URI_TEMPLATE: &str = "tollgate.resource.template";
 pub(super) const REQUEST_ID: &str = "jsonrpc.request.id";
 pub(super) const RESPONSE_CODE: &str = "rpc.response.status_code";
 pub(super) const ERROR_TYPE: &str = "error.type";
+pub(super) const HTTP_STATUS: &str = "http.response.status_code";
+pub(super) const CLIENT_ADDRESS: &str = "client.address";
+pub(super) const NETWORK_PROTOCOL: &str = "network.protocol.name";
+pub(super) const NETWORK_VERSION: &str = "network.protocol.version";
 pub(super) const TRANSPORT: &str = "network.transport";
 pub(super) const TOOL: &str = "gen_ai.tool.name";
 pub(super) const OPERATION: &str = "gen_ai.operation.name";
@@ -18,6 +22,8 @@ pub(super) const CALL_ID: &str = "tollgate.call.id";
 pub(super) const SURFACE: &str = "tollgate.surface";
 pub(super) const TENANT: &str = "tollgate.tenant";
 pub(super) const SUBJECT: &str = "tollgate.subject";
+/// Which error, by the name that problem documents give it.
+pub(super) const ERROR: &str = "tollgate.error";
 pub(super) const CAUSE: &str = "tollgate.cause";
 pub(super) const OUTCOME: &str = "tollgate.outcome";
 /// What in shadow mode would have refused, such as `scopes,rules[0],rateLimit`.

@@ -1,42 +1,75 @@
-//! Closed records become OpenTelemetry spans.
+//! Where spans go, and which ones.
 //!
-//! One SERVER span per request and, where a tool's code ran, one INTERNAL child for the time it
-//! took. Export goes through the SDK: to the console in dev mode, to OTLP over HTTP by the standard
-//! `OTEL_EXPORTER_OTLP_*` variables. Sampling follows `OTEL_TRACES_SAMPLER`.
+//! Export goes through the SDK: to the console in dev mode, to a collector by OTLP. What its standard
+//! variables say and the SDK reads itself (endpoint, headers, batches, sampler) is not repeated here.
 
-use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::HashMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
-use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::trace::{
-    Link, Span as _, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer as _,
-    TracerProvider as _,
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::{
+    ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
 };
-use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::ExporterBuildError;
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider,
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, TracerProviderBuilder,
 };
 
 use super::console::ConsoleExporter;
-use super::{CallRecord, RequestFacts, Surface, names};
-use crate::error::{Outcome, Row};
-use crate::quota::QuotaState;
+use super::export::{Bounded, ExportState, Exports, Watched};
+use super::resource;
+use crate::trace::Tracer;
 
 /// How long a span may wait for others before its line is written.
 const CONSOLE_DELAY: Duration = Duration::from_millis(100);
+/// The specification's default for `OTEL_BSP_MAX_QUEUE_SIZE`.
+const MAX_QUEUE: usize = 2_048;
+/// The specification's default for `OTEL_EXPORTER_OTLP_TIMEOUT`.
+const OTLP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where spans go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exporter {
     /// One readable line a span, on standard error.
     Console,
-    /// OTLP over HTTP with protobuf, as the `OTEL_EXPORTER_OTLP_*` variables say.
+    /// A collector, by OTLP over HTTP with protobuf, as the `OTEL_EXPORTER_OTLP_*` variables say.
     Otlp,
+}
+
+/// Which spans there are, and how they get away. The default is what the SDK makes of its variables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TracingSettings {
+    /// The share of traces that is sampled, from 0 to 1, of those that begin here; one that a caller
+    /// samples always is. `None`: as `OTEL_TRACES_SAMPLER` says.
+    pub sampling: Option<f64>,
+    /// Whether callers' trace context is read, and our own sent on.
+    pub propagates: bool,
+    /// Most spans that wait for the collector; more are dropped. Default 2048.
+    pub max_queue: Option<usize>,
+    /// Most characters of an attribute's text. Default: any.
+    pub max_text: Option<usize>,
+    /// Most attributes of a span, of an event and of a link. Default 128.
+    pub max_attributes: [Option<u32>; 3],
+    /// How long a collector may take for a batch. Default 10 s.
+    pub timeout: Option<Duration>,
+    /// The certificates (PEM) that a collector's must be issued by. Default: the system's.
+    pub certificates: Option<Vec<u8>>,
+    /// Our own certificate and key (PEM).
+    pub identity: Option<Vec<u8>>,
+}
+
+impl Default for TracingSettings {
+    fn default() -> Self {
+        Self {
+            sampling: None,
+            propagates: true,
+            max_queue: None,
+            max_text: None,
+            max_attributes: [None; 3],
+            timeout: None,
+            certificates: None,
+            identity: None,
+        }
+    }
 }
 
 /// Why tracing could not be set up.
@@ -63,21 +96,23 @@ impl From<ExporterBuildError> for TracingError {
 /// Builds and exports spans.
 pub struct Tracing {
     provider: SdkTracerProvider,
-    tracer: SdkTracer,
-    propagator: TraceContextPropagator,
+    pub(super) tracer: Arc<Tracer>,
+    exports: Arc<Exports>,
 }
 
 impl Tracing {
     /// Spans of `service`, to each of `exporters`.
     ///
     /// # Errors
-    /// [`TracingError`] when the OTLP exporter cannot be made from the environment's settings.
-    pub fn new(service: &str, exporters: &[Exporter]) -> Result<Self, TracingError> {
-        let mut builder = SdkTracerProvider::builder().with_resource(
-            Resource::builder()
-                .with_service_name(service.to_owned())
-                .build(),
-        );
+    /// [`TracingError`] when the OTLP exporter cannot be made from the settings and the environment.
+    pub fn new(
+        service: &str,
+        exporters: &[Exporter],
+        settings: &TracingSettings,
+    ) -> Result<Self, TracingError> {
+        let builder = SdkTracerProvider::builder().with_resource(resource::of(service));
+        let mut builder = bounded(builder, settings);
+        let exports = Arc::<Exports>::default();
         for exporter in exporters {
             builder = match exporter {
                 Exporter::Console => {
@@ -89,194 +124,122 @@ impl Tracing {
                     builder.with_span_processor(lines)
                 }
                 Exporter::Otlp => {
-                    let otlp = opentelemetry_otlp::SpanExporter::builder()
-                        .with_http()
-                        .build()?;
-                    builder.with_batch_exporter(otlp)
+                    let watched = Watched {
+                        inner: otlp(settings)?,
+                        exports: Arc::clone(&exports),
+                    };
+                    builder.with_span_processor(batches(watched, settings))
                 }
             };
         }
-        Ok(Self::over(builder.build()))
+        let mut tracing = Self::over(builder.build());
+        tracing.exports = exports;
+        tracing.tracer = tracing.tracer_that(settings.propagates);
+        Ok(tracing)
     }
 
     /// Spans through a provider of the embedding program's own making.
     pub fn over(provider: SdkTracerProvider) -> Self {
         Self {
-            tracer: provider.tracer("tollgate"),
+            tracer: Arc::new(Tracer::new(provider.tracer("tollgate"), true)),
             provider,
-            propagator: TraceContextPropagator::new(),
+            exports: Arc::default(),
         }
+    }
+
+    fn tracer_that(&self, propagates: bool) -> Arc<Tracer> {
+        Arc::new(Tracer::new(self.provider.tracer("tollgate"), propagates))
+    }
+
+    /// How the export to a collector stands. All zero where there is none.
+    pub fn state(&self) -> ExportState {
+        self.exports.state()
     }
 
     /// Exports what is held and stops, within `patience`.
     pub(super) fn shutdown(&self, patience: Duration) {
-        if let Err(error) = self.provider.shutdown_with_timeout(patience) {
-            tracing::warn!(%error, "some spans could not be exported");
+        if self.provider.shutdown_with_timeout(patience).is_err() {
+            tracing::warn!("the last spans could not be exported in time");
         }
-    }
-
-    pub(super) fn write(
-        &self,
-        record: &CallRecord,
-        now: Duration,
-        outcome: Outcome,
-        error: Option<Row>,
-        cause: Option<&str>,
-    ) {
-        let wall = |at: Duration| -> SystemTime {
-            UNIX_EPOCH + record.started_unix + at.saturating_sub(record.started)
-        };
-        let (parent, links) = self.parent(&record.request);
-        // Sampling is decided before anything is written down: most calls of a busy server are not
-        // sampled, and should not pay for texts that nobody reads.
-        let builder = SpanBuilder::from_name("")
-            .with_kind(SpanKind::Server)
-            .with_links(links)
-            .with_start_time(wall(record.started));
-        let mut span = self.tracer.build_with_context(builder, &parent);
-        if !span.is_recording() {
-            return;
-        }
-        span.update_name(record.name());
-        span.set_attributes(attributes(record, outcome, error));
-        if let Some(cause) = cause {
-            span.set_attribute(KeyValue::new(names::CAUSE, cause.to_owned()));
-        }
-        if matches!(outcome, Outcome::Failed | Outcome::TimedOut) {
-            let text = cause.unwrap_or_default().to_owned();
-            span.set_status(Status::Error {
-                description: Cow::Owned(text),
-            });
-        }
-        if let Some(run) = record.run {
-            let until = run.until.unwrap_or(now);
-            let context = parent.with_remote_span_context(span.span_context().clone());
-            let name = record.target.as_ref().map_or("", |target| target.name());
-            let mut child = self.tracer.build_with_context(
-                SpanBuilder::from_name(format!(
-                    "{} {name}",
-                    if record.is_tool() {
-                        "execute_tool"
-                    } else {
-                        "read_resource"
-                    }
-                ))
-                .with_kind(SpanKind::Internal)
-                .with_start_time(wall(run.from)),
-                &context,
-            );
-            child.end_with_timestamp(wall(until));
-        }
-        span.end_with_timestamp(wall(now));
-    }
-
-    /// The caller's span, as the parent of ours.
-    ///
-    /// One that the caller does not sample becomes a link instead: as a parent it would switch our
-    /// sampling off, and a caller must not be able to go unseen.
-    fn parent(&self, request: &RequestFacts) -> (Context, Vec<Link>) {
-        if request.traceparent.is_none() {
-            return (Context::new(), Vec::new());
-        }
-        let mut carrier = HashMap::new();
-        let pairs = [
-            ("traceparent", &request.traceparent),
-            ("tracestate", &request.tracestate),
-        ];
-        for (name, value) in pairs {
-            if let Some(value) = value {
-                carrier.insert(name.to_owned(), value.clone());
-            }
-        }
-        let context = self
-            .propagator
-            .extract_with_context(&Context::new(), &carrier);
-        let caller = context.span().span_context().clone();
-        if caller.is_valid() && !caller.is_sampled() {
-            return (Context::new(), vec![Link::with_context(caller)]);
-        }
-        (context, Vec::new())
     }
 }
 
-fn attributes(record: &CallRecord, outcome: Outcome, error: Option<Row>) -> Vec<KeyValue> {
-    let mut all = Vec::with_capacity(16);
-    all.push(KeyValue::new(names::OUTCOME, outcome.as_str()));
-    if let Some(principal) = &record.principal {
-        all.push(KeyValue::new(names::TENANT, principal.tenant().to_owned()));
-        all.push(KeyValue::new(
-            names::SUBJECT,
-            principal.subject().to_owned(),
-        ));
+fn bounded(
+    mut builder: TracerProviderBuilder,
+    settings: &TracingSettings,
+) -> TracerProviderBuilder {
+    // A caller that samples its trace has ours sampled; one that does not is a link, and no parent.
+    if let Some(share) = settings.sampling {
+        let root = Box::new(Sampler::TraceIdRatioBased(share));
+        builder = builder.with_sampler(Sampler::ParentBased(root));
     }
-    all.push(KeyValue::new(names::METHOD, record.method.to_string()));
-    if let Some(target) = &record.target {
-        if record.is_tool() {
-            all.push(KeyValue::new(names::TOOL, target.name().to_owned()));
-            all.push(KeyValue::new(names::OPERATION, "execute_tool"));
-        } else {
-            all.push(KeyValue::new(
-                names::RESOURCE_URI_TEMPLATE,
-                target.name().to_owned(),
+    let [span, event, link] = settings.max_attributes;
+    if let Some(most) = span {
+        builder = builder.with_max_attributes_per_span(most);
+    }
+    if let Some(most) = event {
+        builder = builder.with_max_attributes_per_event(most);
+    }
+    if let Some(most) = link {
+        builder = builder.with_max_attributes_per_link(most);
+    }
+    builder
+}
+
+fn batches(exporter: Watched<SpanExporter>, settings: &TracingSettings) -> Bounded {
+    let capacity = settings.max_queue.unwrap_or(MAX_QUEUE);
+    let config = BatchConfigBuilder::default().with_max_queue_size(capacity);
+    Bounded {
+        exports: Arc::clone(&exporter.exports),
+        inner: BatchSpanProcessor::builder(exporter)
+            .with_batch_config(config.build())
+            .build(),
+        capacity,
+        max_text: settings.max_text,
+    }
+}
+
+fn otlp(settings: &TracingSettings) -> Result<SpanExporter, TracingError> {
+    let timeout = settings.timeout.unwrap_or(OTLP_TIMEOUT);
+    let mut builder = SpanExporter::builder()
+        .with_http()
+        .with_protocol(Protocol::HttpBinary)
+        .with_timeout(timeout);
+    if settings.certificates.is_some() || settings.identity.is_some() {
+        builder = builder.with_http_client(client(settings, timeout)?);
+    }
+    Ok(builder.build()?)
+}
+
+/// A client with certificates of its own.
+fn client(
+    settings: &TracingSettings,
+    timeout: Duration,
+) -> Result<reqwest::blocking::Client, TracingError> {
+    let unusable = |name| {
+        move |_| {
+            TracingError(format!(
+                "the file that OTEL_EXPORTER_OTLP_{name} names is no PEM"
+            ))
+        }
+    };
+    let mut builder = reqwest::blocking::Client::builder().timeout(timeout);
+    if let Some(pem) = &settings.certificates {
+        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(unusable("CERTIFICATE"))?;
+        if roots.is_empty() {
+            return Err(TracingError(
+                "the file that OTEL_EXPORTER_OTLP_CERTIFICATE names holds no certificate"
+                    .to_owned(),
             ));
         }
+        builder = builder.tls_certs_only(roots);
     }
-    all.extend(quota(record, error).into_iter().flatten());
-    if record.uncounted {
-        all.push(KeyValue::new(names::QUOTA, "uncounted"));
+    if let Some(pem) = &settings.identity {
+        let own = reqwest::Identity::from_pem(pem).map_err(unusable("CLIENT_KEY"))?;
+        builder = builder.identity(own);
     }
-    if !record.would_deny.is_empty() {
-        let reasons: Vec<String> = record.would_deny.iter().map(ToString::to_string).collect();
-        all.push(KeyValue::new(names::WOULD_DENY, reasons.join(",")));
-    }
-    if let Some(row) = error {
-        all.push(KeyValue::new(names::ERROR_TYPE, row.kind));
-        all.push(KeyValue::new(names::RESPONSE_CODE, row.code.to_string()));
-    }
-    let request = &record.request;
-    for (name, value) in [
-        (names::PROTOCOL_VERSION, &request.protocol_version),
-        (names::REQUEST_ID, &request.request_id),
-    ] {
-        if let Some(value) = value {
-            all.push(KeyValue::new(name, value.clone()));
-        }
-    }
-    all.push(KeyValue::new(names::SURFACE, record.surface.name()));
-    all.push(KeyValue::new(names::TRANSPORT, transport(record.surface)));
-    all.push(KeyValue::new(names::CALL_ID, record.call_id.to_string()));
-    all
-}
-
-/// What the quota said: of several limits the tightest one, by name.
-fn quota(record: &CallRecord, error: Option<Row>) -> Option<impl Iterator<Item = KeyValue>> {
-    let state = tightest(&record.quota)?;
-    let exceeded = error.is_some_and(|row| row.kind == "quota-exceeded");
-    let decision = if exceeded { "exceeded" } else { "admitted" };
-    let policy = (record.quota.len() > 1)
-        .then(|| KeyValue::new(names::QUOTA_POLICY, state.limit.policy_name()));
-    let numbers = [
-        KeyValue::new(names::QUOTA, decision),
-        KeyValue::new(
-            names::QUOTA_LIMIT,
-            i64::from(state.limit.quota().burst_size()),
-        ),
-        KeyValue::new(names::QUOTA_REMAINING, i64::from(state.remaining)),
-    ];
-    Some(numbers.into_iter().chain(policy))
-}
-
-/// The transport under a surface.
-fn transport(surface: Surface) -> &'static str {
-    match surface {
-        Surface::Rest | Surface::McpHttp => "tcp",
-        Surface::McpStdio | Surface::Cli => "pipe",
-    }
-}
-
-/// The limit that leaves the caller least, and of those the one that does so longest.
-fn tightest(states: &[QuotaState]) -> Option<&QuotaState> {
-    let calls_left = |state: &QuotaState| state.remaining / state.limit.taken_by_a_call();
-    let strictness = |state: &&QuotaState| (calls_left(state), Reverse(state.reset));
-    states.iter().min_by_key(strictness)
+    // It waits for a runtime of its own, which no thread of another one may do.
+    let built = std::thread::spawn(move || builder.build()).join();
+    let built = built.ok().and_then(Result::ok);
+    built.ok_or_else(|| TracingError("its HTTP client cannot be made".to_owned()))
 }

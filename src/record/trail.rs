@@ -131,7 +131,7 @@ impl Trail {
             stages: self.stages,
             duration_us: None,
             generation: Some(self.generation),
-            trace: None,
+            trace: record.trace_id().map(Cow::Owned),
         }
     }
 
@@ -154,6 +154,7 @@ impl Trail {
 impl CallRecord {
     /// Which address the request came from.
     pub fn from_address(&mut self, address: Option<IpAddr>) {
+        self.origin.address = address;
         if let Some(trail) = &mut self.trail {
             trail.address = address;
         }

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::mcp::Mcp;
 use crate::pipeline::{Lasting, Load, Pipeline, Reloads};
 use crate::quota::{DenialLimit, FailureLimit, Quotas, StoreSettings};
-use crate::record::{Exporter, MetricReader, Recorder, Tracing, TracingError};
+use crate::record::{MetricReader, Recorder, Tracing, TracingError};
 use crate::run::Places;
 use crate::tool::{BoundLimit, Catalog, CatalogFault, Per, Terms};
 use crate::transport::http::DevMint;
@@ -105,7 +105,7 @@ impl ServerBuilder {
         let audit = audit
             .map(|audit| Log::open(audit, self.clock.clone()))
             .transpose()?;
-        let tracing = tracing(self.tracing.take(), &self.service, &self.exporters)?;
+        let tracing = self.make_tracing()?;
         let quotas = match self.quota_store.take() {
             Some(store) => Quotas::shared(store, self.max_quota_keys, self.clock.clone()),
             None => Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
@@ -142,6 +142,15 @@ impl ServerBuilder {
         named.unwrap_or_else(|| usual().into_iter().collect())
     }
 
+    /// What was made by the embedding program, else what the exporters need.
+    fn make_tracing(&mut self) -> Result<Option<Tracing>, TracingError> {
+        match self.tracing.take() {
+            Some(own) => Ok(Some(own)),
+            None if self.exporters.is_empty() => Ok(None),
+            None => Tracing::new(&self.service, &self.exporters, &self.tracing_settings).map(Some),
+        }
+    }
+
     fn load(&self) -> Arc<Load> {
         let per_tenant = self.max_in_flight_per_tenant;
         let per_tenant = per_tenant.unwrap_or_else(|| half_of(self.max_in_flight));
@@ -167,19 +176,6 @@ impl ServerBuilder {
             self.local = principal.ok().map(LocalIdentity::Principal);
         }
         Ok(dev)
-    }
-}
-
-/// What was made by the embedding program, else what the exporters need.
-fn tracing(
-    own: Option<Tracing>,
-    service: &str,
-    exporters: &[Exporter],
-) -> Result<Option<Tracing>, TracingError> {
-    match own {
-        Some(own) => Ok(Some(own)),
-        None if exporters.is_empty() => Ok(None),
-        None => Tracing::new(service, exporters).map(Some),
     }
 }
 

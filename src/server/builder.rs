@@ -19,7 +19,7 @@ use crate::config::Origin;
 use crate::mcp::ServerInfo;
 use crate::pipeline::Pipeline;
 use crate::quota::StoreSettings;
-use crate::record::{ExportTimes, Exporter, MetricReader, TenantLabel, Tracing};
+use crate::record::{ExportTimes, Exporter, MetricReader, TenantLabel, Tracing, TracingSettings};
 use crate::source::resilience::Resilience;
 use crate::tool::{Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
@@ -65,6 +65,7 @@ pub struct ServerBuilder {
     pub(super) metrics: Option<Vec<MetricReader>>,
     pub(super) export_times: ExportTimes,
     pub(super) tenant_label: Option<TenantLabel>,
+    pub(super) tracing_settings: TracingSettings,
     pub(super) info: ServerInfo,
     pub(super) clock: Clock,
     pub(super) dev: bool,
@@ -103,6 +104,7 @@ impl Default for ServerBuilder {
             metrics: None,
             export_times: ExportTimes::default(),
             tenant_label: None,
+            tracing_settings: TracingSettings::default(),
             info: ServerInfo {
                 name: "tollgate".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -248,6 +250,18 @@ impl ServerBuilder {
         if !self.exporters.contains(&exporter) {
             self.exporters.push(exporter);
         }
+        self
+    }
+
+    /// Sends traces to these exporters and to no others.
+    pub fn trace_only(mut self, exporters: Vec<Exporter>) -> Self {
+        self.exporters = exporters;
+        self
+    }
+
+    /// Which spans there are, and how they get to the exporters.
+    pub fn tracing_settings(mut self, settings: TracingSettings) -> Self {
+        self.tracing_settings = settings;
         self
     }
 

@@ -34,6 +34,7 @@ pub(super) struct Fixed {
     exporters: Vec<Exporter>,
     metrics: Option<Vec<MetricReader>>,
     tenant_label: Option<TenantLabel>,
+    sampling: Option<f64>,
 }
 
 impl Fixed {
@@ -56,6 +57,7 @@ impl Fixed {
             exporters: builder.exporters.clone(),
             metrics: builder.metrics.clone(),
             tenant_label: builder.tenant_label.clone(),
+            sampling: builder.tracing_settings.sampling,
         }
     }
 
@@ -128,6 +130,7 @@ impl Fixed {
         let keys = [
             ("telemetry.service", self.service == other.service),
             ("telemetry.traces", self.exporters == other.exporters),
+            ("telemetry.sampling", self.sampling == other.sampling),
             ("telemetry.metrics", self.metrics == other.metrics),
             ("telemetry.tenantLabel", max(self) == max(other)),
         ];

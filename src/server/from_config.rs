@@ -14,6 +14,7 @@ mod limits;
 mod policy;
 mod quota_store;
 mod sources;
+mod telemetry;
 mod unopened;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use super::ServerBuilder;
 use super::admin::AdminAddress;
 use crate::auth::{ClaimNames, LocalIdentity, Principal, ScopeInclusion};
 use crate::config::{self, Config, Faults};
-use crate::record::{Exporter, MetricReader, TenantLabel};
+use crate::record::{MetricReader, TenantLabel};
 use crate::tool::{UriTemplate, argument_names};
 pub(crate) use issuers::jws_algorithm;
 
@@ -63,11 +64,9 @@ impl ServerBuilder {
         api_keys::add(&config.auth, &mut builder, &mut faults);
         builder.local = local_identity(config.stdio.as_ref(), &mut faults);
         for exporter in &config.telemetry.traces {
-            builder = builder.trace(match exporter {
-                config::TraceExporter::Console => Exporter::Console,
-                config::TraceExporter::Otlp => Exporter::Otlp,
-            });
+            builder = builder.trace((*exporter).into());
         }
+        builder.tracing_settings.sampling = config.telemetry.sampling;
         let sources = open_sources(&config.sources, &mut faults);
         let resilience = sources.values().map(|source| &source.resilience);
         builder.sources = resilience.cloned().collect();

@@ -26,6 +26,11 @@ pub enum StartError {
     /// The audit log cannot be opened.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// OTLP over gRPC, which is not built in.
+    #[error(
+        "OTEL_EXPORTER_OTLP_PROTOCOL asks for gRPC, which this build does not speak: set it to http/protobuf, and the endpoint to the collector's HTTP port (4318 by default)"
+    )]
+    NoGrpc,
     /// Dev mode signs its tokens with a random secret.
     #[error("dev mode needs a secret: {0}")]
     DevSecret(#[from] NoRandomness),

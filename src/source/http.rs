@@ -47,6 +47,8 @@ pub struct HttpSource {
     /// The URL that paths are added to, without a slash at its end.
     base: Arc<Url>,
     headers: HeaderMap,
+    /// Whether calls tell whose trace they belong to.
+    propagates: bool,
 }
 
 /// Why there can be no such source. Never quotes the URL or a header.
@@ -101,8 +103,15 @@ impl HttpSource {
         Ok(Self {
             client: client(listed)?,
             base: Arc::new(base),
+            propagates: !map.contains_key("traceparent"),
             headers: map,
         })
+    }
+
+    /// Sends no trace context. Default: with each request, unless `headers` hold one of their own.
+    pub fn without_trace_context(mut self) -> Self {
+        self.propagates = false;
+        self
     }
 }
 

@@ -14,7 +14,9 @@ use super::breaker::Health;
 use super::inputs::{Declared, Input};
 use super::resilience::{Failure, Resilience, Tries};
 use super::sqlite::{CheckError, Query, QueryError, Row, Sqlite, Statement};
+use super::summary::summary;
 use crate::tool::{Arguments, CallContext, Handler, ToolError, ToolOutput};
+use crate::trace::{Kind, Span, Trace, attribute};
 
 /// A statement as it is declared.
 #[derive(Clone, Debug)]
@@ -50,6 +52,8 @@ pub struct SqlTool {
     database: Sqlite,
     resilience: Arc<Resilience>,
     statement: Arc<Statement>,
+    /// Such as `SELECT customers`.
+    summary: String,
     /// Where each of the statement's parameters comes from, in its order.
     inputs: Vec<Input>,
     one: bool,
@@ -82,6 +86,7 @@ impl SqlTool {
             database: database.clone(),
             resilience: Arc::clone(resilience),
             statement,
+            summary: summary(spec.statement),
             one: spec.one,
             max_rows: spec.max_rows,
             max_bytes: spec.max_bytes,
@@ -122,7 +127,7 @@ impl SqlTool {
             // A statement's own cost and not the database: else one caller could shut out all.
             fair_time: None,
         };
-        let attempt = || self.attempt(values.clone(), deadline);
+        let attempt = || self.attempt(values.clone(), deadline, context.trace());
         let mut rows = self.resilience.call(call, attempt).await?;
         if !self.one {
             return Ok(ToolOutput::json(
@@ -135,7 +140,12 @@ impl SqlTool {
         Ok(ToolOutput::json(Value::Object(row)))
     }
 
-    async fn attempt(&self, values: Vec<Value>, deadline: Instant) -> Result<Vec<Row>, Failure> {
+    async fn attempt(
+        &self,
+        values: Vec<Value>,
+        deadline: Instant,
+        trace: &Trace,
+    ) -> Result<Vec<Row>, Failure> {
         let query = Query {
             values,
             statement: Arc::clone(&self.statement),
@@ -143,7 +153,14 @@ impl SqlTool {
             max_rows: if self.one { 1 } else { self.max_rows },
             max_bytes: self.max_bytes,
         };
+        let mut span = self.span(trace);
         let answer = self.database.query(query).await;
+        if let Ok(rows) = &answer {
+            span.set(
+                attribute::DB_ROWS,
+                i64::try_from(rows.len()).unwrap_or(i64::MAX),
+            );
+        }
         answer.map_err(|error| {
             let (health, again) = match &error {
                 // The thread opens the file anew for the next query. What `Engine` tells is the
@@ -154,12 +171,29 @@ impl SqlTool {
                 }
                 _ => (Health::Unknown, None),
             };
+            let error = self.tool_error(error);
+            span.fail(error.kind());
             Failure {
-                error: self.tool_error(error),
+                error,
                 health,
                 again,
             }
         })
+    }
+
+    /// The time of one statement, its wait for a thread included (OpenTelemetry, "Database client
+    /// spans"). Never its values, and not its text either: that is the operator's, and may hold more
+    /// than a trace should.
+    fn span(&self, trace: &Trace) -> Span {
+        let mut span = trace.child(Kind::Client, || self.summary.clone());
+        if span.is_recorded() {
+            let operation = self.summary.split(' ').next().unwrap_or_default();
+            span.set(attribute::DB_SYSTEM, "sqlite");
+            span.set(attribute::DB_OPERATION, operation.to_owned());
+            span.set(attribute::DB_SUMMARY, self.summary.clone());
+            span.set(attribute::SOURCE, self.resilience.name().to_owned());
+        }
+        span
     }
 
     /// What the model can act on goes to the model; the rest goes to the log.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::auth::Principal;
 use crate::clock::instant_now;
+use crate::trace::Trace;
 
 /// The call being served: who asks, under which id, for how long.
 ///
@@ -19,6 +20,7 @@ pub struct CallContext {
     call_id: Uuid,
     deadline: Instant,
     timeout: Duration,
+    trace: Trace,
     /// Set when nobody waits for the answer any more; only where a thread has to be told.
     is_over: Option<Arc<AtomicBool>>,
 }
@@ -35,8 +37,13 @@ impl CallContext {
             call_id,
             deadline,
             timeout,
+            trace: Trace::default(),
             is_over: None,
         }
+    }
+
+    pub(crate) fn traced(self, trace: Trace) -> Self {
+        Self { trace, ..self }
     }
 
     pub(super) fn with_end(self, is_over: Arc<AtomicBool>) -> Self {
@@ -54,6 +61,11 @@ impl CallContext {
     /// The id that the record, the response header and every error carry.
     pub fn call_id(&self) -> Uuid {
         self.call_id
+    }
+
+    /// The call's trace: for spans of what the tool waits for, and for the context to send on.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
     }
 
     /// When the call must be done. The future is dropped then; code that blocks should look.

@@ -57,6 +57,20 @@ impl ToolError {
         Self::Refused(reason.into())
     }
 
+    /// Which error it is, in a word that tells nothing else; the same as in the table of errors.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::NotFound(_) => "not-found",
+            Self::InvalidArguments(_) => "invalid-arguments",
+            Self::Busy => "source-busy",
+            Self::Unavailable { .. } => "source-unavailable",
+            Self::DeadlineExceeded => "deadline-exceeded",
+            Self::Failed(_) => "source-failed",
+            Self::Defect(_) => "internal",
+        }
+    }
+
     /// What was asked for does not exist.
     pub fn not_found(what: impl Into<String>) -> Self {
         Self::NotFound(what.into())

@@ -165,6 +165,7 @@ async fn spans_are_sent_to_the_collector_that_the_environment_names() {
     assert_eq!(
         names,
         [
+            "SELECT customers",
             "execute_tool get_customer",
             "ping",
             "tools/call get_customer",

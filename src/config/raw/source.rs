@@ -26,6 +26,8 @@ pub(in crate::config) struct RawSource {
     /// HTTP: networks that are not public and may be reached all the same, such as `10.0.0.0/8`.
     #[serde(default)]
     pub(in crate::config) allow_private: Vec<String>,
+    /// HTTP: whether requests say which trace they belong to (`traceparent`, `tracestate`). Default: true.
+    pub(in crate::config) propagate_trace: Option<bool>,
     /// Further tries of a call that only reads and failed in a way that may pass.
     #[serde(default = "default_retries")]
     #[schemars(range(min = 0, max = 5))]

@@ -17,6 +17,19 @@ pub(super) enum StoreFault {
     Nonsense,
 }
 
+impl StoreFault {
+    /// In a word, for spans.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::TimedOut => "timeout",
+            Self::Unreachable => "unreachable",
+            Self::Credentials => "credentials",
+            Self::Refused(_) => "refused",
+            Self::Nonsense => "nonsense",
+        }
+    }
+}
+
 /// Longest error code that is repeated; those of Redis have up to 11 letters.
 const MAX_CODE_BYTES: usize = 24;
 

@@ -59,8 +59,13 @@ fn open_kind(kind: &SourceKind) -> Result<OpenKind, String> {
             url,
             headers,
             allow_private,
+            propagate_trace,
         } => {
             let opened = HttpSource::open(url.expose_secret(), headers, allow_private);
+            let opened = opened.map(|source| match propagate_trace {
+                true => source,
+                false => source.without_trace_context(),
+            });
             opened
                 .map(OpenKind::Http)
                 .map_err(|error| error.to_string())

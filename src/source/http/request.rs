@@ -57,6 +57,8 @@ pub enum RequestError {
 
 /// A checked request.
 pub(super) struct Template {
+    /// The path as it is declared.
+    shown: String,
     path: Vec<(Piece, Option<Input>)>,
     query: Vec<(String, Input)>,
     body: Option<Vec<(String, Input)>>,
@@ -107,11 +109,17 @@ impl Template {
             Ok((piece, input))
         };
         Ok(Self {
+            shown: spec.path.to_owned(),
             query: pairs(spec.query)?,
             body: spec.body.map(pairs).transpose()?,
             headers: spec.headers.iter().map(header).collect::<Result<_, _>>()?,
             path: path.into_iter().map(piece).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The path with its names in braces.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
     }
 
     pub(super) fn fill(

@@ -4,9 +4,11 @@
 //! with it the connection, which is how the other side hears of it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
-use ::http::Method;
 use ::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
+use ::http::{Method, StatusCode};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
@@ -17,6 +19,7 @@ use super::request::{Filled, HttpSpec, RequestError, Template};
 use super::status;
 use crate::source::resilience::{Failure, Resilience, Tries};
 use crate::tool::{Arguments, CallContext, Handler, ToolError, ToolOutput};
+use crate::trace::{Kind, Span, Trace, attribute};
 
 /// A checked request, ready to serve calls.
 pub struct HttpTool {
@@ -68,12 +71,57 @@ impl HttpTool {
             repeatable: self.idempotent,
             fair_time: Some(context.timeout() / 2),
         };
-        let attempt = || self.attempt(&filled);
+        let tries = AtomicU32::new(0);
+        let attempt = || self.traced(&filled, context.trace(), tries.fetch_add(1, Relaxed));
         let value = self.resilience.call(call, attempt).await?;
         Ok(ToolOutput::json(value))
     }
 
-    async fn attempt(&self, filled: &Filled) -> Result<Value, Failure> {
+    /// One try, in a span of its own, whose context the other side gets.
+    async fn traced(&self, filled: &Filled, trace: &Trace, before: u32) -> Result<Value, Failure> {
+        let mut span = trace.child(Kind::Client, || {
+            format!("{} {}", self.method, self.template.shown())
+        });
+        if span.is_recorded() {
+            self.describe(&mut span, before);
+        }
+        let mut status = None;
+        let answer = self.attempt(filled, span.trace(), &mut status).await;
+        if let Some(status) = status {
+            span.set(attribute::HTTP_STATUS, i64::from(status.as_u16()));
+        }
+        if let Err(failure) = &answer {
+            match status.filter(|status| status.is_client_error() || status.is_server_error()) {
+                Some(status) => span.fail(status.as_str().to_owned()),
+                None => span.fail(failure.error.kind()),
+            }
+        }
+        answer
+    }
+
+    /// OpenTelemetry, "HTTP client span". Without `url.full`, which holds arguments.
+    fn describe(&self, span: &mut Span, before: u32) {
+        let base = &self.source.base;
+        span.set(attribute::SOURCE, self.resilience.name().to_owned());
+        span.set(attribute::HTTP_METHOD, self.method.to_string());
+        span.set(attribute::URL_TEMPLATE, self.template.shown().to_owned());
+        if let Some(host) = base.host_str() {
+            span.set(attribute::SERVER_ADDRESS, host.to_owned());
+        }
+        if let Some(port) = base.port_or_known_default() {
+            span.set(attribute::SERVER_PORT, i64::from(port));
+        }
+        if before > 0 {
+            span.set(attribute::HTTP_RESEND, i64::from(before));
+        }
+    }
+
+    async fn attempt(
+        &self,
+        filled: &Filled,
+        trace: &Trace,
+        status: &mut Option<StatusCode>,
+    ) -> Result<Value, Failure> {
         let client = &self.source.client;
         let mut request = client
             .request(self.method.clone(), filled.url.clone())
@@ -94,13 +142,26 @@ impl HttpTool {
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string());
         }
+        if self.source.propagates {
+            for (name, value) in context_headers(trace) {
+                request = request.header(name, value);
+            }
+        }
         // Last, since these stand instead of what was there: the operator may want another `Accept`.
         let request = request.headers(self.source.headers.clone());
         let response = request.send().await;
         let response = response.map_err(|error| answer::unanswered(&error))?;
+        *status = Some(response.status());
         status::check(response.status(), response.headers(), &self.method)?;
         answer::read(response, self.reading).await
     }
+}
+
+/// `traceparent` and `tracestate` (W3C Trace Context §3), where there is a trace.
+fn context_headers(trace: &Trace) -> impl Iterator<Item = (&'static str, String)> {
+    let parent = trace.traceparent().map(|parent| ("traceparent", parent));
+    let state = trace.tracestate().map(|state| ("tracestate", state));
+    parent.into_iter().chain(state)
 }
 
 impl Handler for HttpTool {

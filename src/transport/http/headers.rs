@@ -1,9 +1,13 @@
 //! Reading request headers: the credential, the media types, what MCP mirrors.
 
+use http::Version;
 use http::header::{self, HeaderMap, HeaderName};
+use http::request::Parts;
 
 use crate::auth::Credentials;
 use crate::mcp::{Header, McpHeaders};
+use crate::pipeline::Call;
+use crate::trace::Remote;
 
 /// The bearer token (RFC 6750 §2.1), if there is exactly one.
 pub(super) fn credentials(headers: &HeaderMap) -> Credentials<'_> {
@@ -132,8 +136,26 @@ static MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-
 static MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
 static MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
 
+/// Tells the record how the request came: the version of HTTP, and whose trace it belongs to (W3C
+/// Trace Context §3). That is the call's own trace on REST, and in MCP where the message names none.
+pub(super) fn note_origin(call: &mut Call, head: &Parts) {
+    if !call.record.is_traced() {
+        return;
+    }
+    let version = match head.version {
+        Version::HTTP_2 => Some("2"),
+        Version::HTTP_11 => Some("1.1"),
+        Version::HTTP_10 => Some("1.0"),
+        _ => None,
+    };
+    let parent = text(&head.headers, "traceparent");
+    let state = || text(&head.headers, "tracestate");
+    let span = parent.and_then(|parent| Remote::parse(parent, state()));
+    call.record.came_over(version, span);
+}
+
 /// One text header, if it came once.
-pub(super) fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut all = headers.get_all(name).iter();
     match (all.next(), all.next()) {
         (Some(value), None) => value.to_str().ok(),

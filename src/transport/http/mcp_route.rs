@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::cancellable::Cancellable;
 use super::detached::Persistent;
 use super::events::{as_event, of_listening};
-use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers};
+use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers, note_origin};
 use super::outgoing::Outgoing;
 use super::respond::Reply;
 use super::{HttpSurface, body};
@@ -34,6 +34,7 @@ impl HttpSurface {
             return refused_at_edge(&mut call, error).await;
         }
         let (head, incoming) = request.into_parts();
+        note_origin(&mut call, &head);
         let principal = match call.authenticate(&credentials(&head.headers)).await {
             Ok(principal) => principal,
             Err(error) => return self.refused_before_message(&call, &error),
@@ -51,11 +52,8 @@ impl HttpSurface {
         };
         let surface = Arc::clone(self);
         let leaving_cancels = mcp_headers(&head.headers).are_modern();
-        let (call_id, caller, asked) = (
-            call.record.call_id(),
-            Arc::clone(&principal),
-            message.clone(),
-        );
+        let call_id = call.record.call_id();
+        let (caller, asked) = (Arc::clone(&principal), message.clone());
         let answering = async move {
             let headers = mcp_headers(&head.headers);
             let mut answer = surface

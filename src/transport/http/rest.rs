@@ -9,14 +9,14 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 
-use super::headers::{accepted, credentials, is_json, text};
+use super::headers::{accepted, credentials, is_json, note_origin};
 use super::outgoing::Outgoing;
 use super::respond::{self, Reply};
 use super::{HttpSurface, body};
 use crate::error::{CallError, EdgeError};
 use crate::json::StrictObject;
 use crate::pipeline::{Call, CallRequest};
-use crate::record::{RequestFacts, Surface};
+use crate::record::Surface;
 use crate::tool::{Arguments, TargetRef};
 
 impl HttpSurface {
@@ -33,7 +33,7 @@ impl HttpSurface {
             return refused_at_edge(&mut call, error).await;
         }
         let (head, incoming) = request.into_parts();
-        note_trace(&mut call, &head.headers);
+        note_origin(&mut call, &head);
         let principal = match call.authenticate(&credentials(&head.headers)).await {
             Ok(principal) => principal,
             Err(error) => return self.refused(&call, &error),
@@ -108,20 +108,4 @@ async fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Outgoing
     respond::problem(row, row.rest_status, &error.detail(), call.record.call_id())
         .allow(error)
         .build()
-}
-
-/// REST carries its trace context in headers (W3C Trace Context §3).
-fn note_trace(call: &mut Call, headers: &HeaderMap) {
-    if call.record.is_traced() {
-        let short = |name, max| {
-            text(headers, name)
-                .filter(|text| text.len() <= max)
-                .map(str::to_owned)
-        };
-        call.record.request(RequestFacts {
-            traceparent: short("traceparent", 128),
-            tracestate: short("tracestate", 512),
-            ..RequestFacts::default()
-        });
-    }
 }

@@ -1,0 +1,138 @@
+//! What the span of a request tells, in the words of OpenTelemetry's conventions for MCP.
+//!
+//! The convention wants `error.type` to be the JSON-RPC code, or `tool_error` for a result that says
+//! so; which error it was stands in `tollgate.error`, the same on every surface. It also wants
+//! `mcp.resource.uri`: left out, since it holds arguments. Our template of it is there instead.
+
+use std::cmp::Reverse;
+
+use opentelemetry::{KeyValue, Value};
+
+use super::{CallRecord, Surface, names};
+use crate::error::{Outcome, Row};
+use crate::quota::QuotaState;
+
+pub(super) fn attributes(
+    record: &CallRecord,
+    outcome: Outcome,
+    error: Option<Row>,
+    cause: Option<&str>,
+) -> Vec<KeyValue> {
+    let mut all = Attributes(Vec::with_capacity(24));
+    all.add(names::OUTCOME, outcome.as_str());
+    all.caller(record);
+    all.target(record);
+    all.quota(record, error);
+    all.error(record, error, cause);
+    all.request(record);
+    all.0
+}
+
+struct Attributes(Vec<KeyValue>);
+
+impl Attributes {
+    fn add(&mut self, name: &'static str, value: impl Into<Value>) {
+        self.0.push(KeyValue::new(name, value));
+    }
+
+    fn caller(&mut self, record: &CallRecord) {
+        if let Some(principal) = &record.principal {
+            self.add(names::TENANT, principal.tenant().to_owned());
+            self.add(names::SUBJECT, principal.subject().to_owned());
+        }
+        if let Some(address) = record.origin.address {
+            self.add(names::CLIENT_ADDRESS, address.to_string());
+        }
+    }
+
+    fn target(&mut self, record: &CallRecord) {
+        self.add(names::METHOD, record.method.to_string());
+        let Some(target) = &record.target else {
+            return;
+        };
+        let name = target.name().to_owned();
+        if record.is_tool() {
+            self.add(names::TOOL, name);
+            self.add(names::OPERATION, "execute_tool");
+        } else {
+            self.add(names::RESOURCE_URI_TEMPLATE, name);
+        }
+    }
+
+    /// What the quota said: of several limits the tightest one, by name.
+    fn quota(&mut self, record: &CallRecord, error: Option<Row>) {
+        if let Some(state) = tightest(&record.quota) {
+            let exceeded = error.is_some_and(|row| row.kind == "quota-exceeded");
+            self.add(names::QUOTA, if exceeded { "exceeded" } else { "admitted" });
+            let limit = i64::from(state.limit.quota().burst_size());
+            self.add(names::QUOTA_LIMIT, limit);
+            self.add(names::QUOTA_REMAINING, i64::from(state.remaining));
+            if record.quota.len() > 1 {
+                self.add(names::QUOTA_POLICY, state.limit.policy_name());
+            }
+        }
+        if record.uncounted {
+            self.add(names::QUOTA, "uncounted");
+        }
+        if !record.would_deny.is_empty() {
+            let reasons: Vec<String> = record.would_deny.iter().map(ToString::to_string).collect();
+            self.add(names::WOULD_DENY, reasons.join(","));
+        }
+    }
+
+    fn error(&mut self, record: &CallRecord, error: Option<Row>, cause: Option<&str>) {
+        let Some(row) = error else {
+            return;
+        };
+        let is_mcp = matches!(record.surface, Surface::McpHttp | Surface::McpStdio);
+        if !is_mcp {
+            self.add(names::ERROR_TYPE, row.kind);
+        } else if row.tool_result && record.is_tool() {
+            self.add(names::ERROR_TYPE, "tool_error");
+        } else {
+            self.add(names::ERROR_TYPE, row.code.to_string());
+            self.add(names::RESPONSE_CODE, row.code.to_string());
+        }
+        if record.surface == Surface::Rest {
+            self.add(names::HTTP_STATUS, i64::from(row.rest_status));
+        }
+        self.add(names::ERROR, row.kind);
+        if let Some(cause) = cause {
+            self.add(names::CAUSE, cause.to_owned());
+        }
+    }
+
+    fn request(&mut self, record: &CallRecord) {
+        let request = &record.request;
+        for (name, value) in [
+            (names::PROTOCOL_VERSION, &request.protocol_version),
+            (names::REQUEST_ID, &request.request_id),
+        ] {
+            if let Some(value) = value {
+                self.add(name, value.clone());
+            }
+        }
+        self.add(names::SURFACE, record.surface.name());
+        self.add(names::TRANSPORT, transport(record.surface));
+        if let Some(version) = record.origin.http_version {
+            self.add(names::NETWORK_PROTOCOL, "http");
+            self.add(names::NETWORK_VERSION, version);
+        }
+        self.add(names::CALL_ID, record.call_id.to_string());
+    }
+}
+
+/// The transport under a surface.
+fn transport(surface: Surface) -> &'static str {
+    match surface {
+        Surface::Rest | Surface::McpHttp => "tcp",
+        Surface::McpStdio | Surface::Cli => "pipe",
+    }
+}
+
+/// The limit that leaves the caller least, and of those the one that does so longest.
+fn tightest(states: &[QuotaState]) -> Option<&QuotaState> {
+    let calls_left = |state: &QuotaState| state.remaining / state.limit.taken_by_a_call();
+    let strictness = |state: &&QuotaState| (calls_left(state), Reverse(state.reset));
+    states.iter().min_by_key(strictness)
+}
