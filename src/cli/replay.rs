@@ -7,6 +7,7 @@
 mod judge;
 mod log;
 mod order;
+mod progress;
 mod recorded;
 mod report;
 mod tally;
@@ -23,6 +24,7 @@ use crate::config::{Config, audit_file};
 use crate::server::Decider;
 use judge::Judge;
 use order::InOrder;
+use progress::Progress;
 use recorded::Recorded;
 use tally::Tally;
 use window::Moment;
@@ -77,8 +79,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     let before = args.before.as_deref().map(|file| decider(file, false));
     let new = decider(&args.config, args.quotas)?;
     let mut judge = Judge::new(new, before.transpose()?, args.quotas);
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let tally = runtime.block_on(replay(args, &mut judge))?;
+    let tally = replay(args, &mut judge)?;
     match args.format {
         Format::Text => print(report::text(&tally).trim_end())?,
         Format::Json => print(format_args!("{:#}", report::json(&tally)))?,
@@ -89,43 +90,47 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-async fn replay(args: &ReplayArgs, judge: &mut Judge) -> Result<Tally, CliError> {
+fn replay(args: &ReplayArgs, judge: &mut Judge) -> Result<Tally, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let now = Clock::system().unix();
     let since = args.since.map(|since| since.unix(now));
     let until = args.until.map(|until| until.unix(now));
-    let (mut tally, mut order) = (Tally::default(), InOrder::default());
-    let is_told = |call: &Recorded| {
-        args.tenant
-            .as_ref()
-            .is_none_or(|tenant| *tenant == call.tenant)
-            && args
-                .tool
-                .as_deref()
-                .is_none_or(|tool| Some(tool) == call.target.name())
+    let is_within = |call: &Recorded| {
+        since.is_none_or(|since| call.at >= since) && until.is_none_or(|until| call.at < until)
     };
+    let is_told = |call: &Recorded| {
+        let (tenant, tool) = (args.tenant.as_ref(), args.tool.as_deref());
+        tenant.is_none_or(|tenant| *tenant == call.tenant)
+            && tool.is_none_or(|tool| call.target.name() == Some(tool))
+    };
+    let mut decide = |call: &Recorded, tally: &mut Tally| {
+        let change = runtime.block_on(judge.decide(call));
+        if is_told(call) {
+            tally.count(call, change);
+        }
+    };
+    let (mut tally, mut order, mut progress) =
+        (Tally::default(), InOrder::default(), Progress::new());
     for file in files(args)? {
-        let mut calls = log::Calls::open(&file)?;
-        while let Some(call) = calls.next(&mut tally)? {
-            let is_within = since.is_none_or(|since| call.at >= since)
-                && until.is_none_or(|until| call.at < until);
+        let read = log::entries(&file, |entry| {
+            progress.step();
+            let call = match Recorded::of(entry) {
+                Ok(call) => call,
+                Err(skipped) => return tally.skip(skipped),
+            };
             // Those that are not told of take from buckets all the same.
-            if is_within
+            if is_within(&call)
                 && (args.quotas || is_told(&call))
                 && let Some(call) = order.push(call)
             {
-                let change = judge.decide(&call).await;
-                if is_told(&call) {
-                    tally.count(&call, change);
-                }
+                decide(&call, &mut tally);
             }
-        }
+        });
+        let failed = |error| format!("cannot read the audit log {}: {error}", file.display());
+        tally.unreadable += read.map_err(failed)?;
     }
-    for call in order.rest() {
-        let change = judge.decide(&call).await;
-        if is_told(&call) {
-            tally.count(&call, change);
-        }
-    }
+    progress.end();
+    order.rest().for_each(|call| decide(&call, &mut tally));
     Ok(tally)
 }
 

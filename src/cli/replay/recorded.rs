@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::window::unix;
-use crate::audit::Entry;
+use crate::audit::{Entry, Kind};
 use crate::tool::{TargetRef, UriTemplate};
 
 /// The refusals that a policy decides, as the table of errors names them. Others are of the moment.
@@ -62,7 +62,7 @@ pub(super) enum Was {
 
 /// Why a line is not decided again.
 pub(super) enum Skipped {
-    /// It is of a request that calls nothing, such as a list.
+    /// It is of a request that calls nothing, such as a list, or of a call that only began.
     NoCall,
     /// Nobody knew who called.
     Unidentified,
@@ -74,6 +74,10 @@ pub(super) enum Skipped {
 
 impl Recorded {
     pub(super) fn of(entry: &Entry<'_>) -> Result<Self, Skipped> {
+        // A call that has only begun has no decision but the one in its later line.
+        if entry.kind != Kind::Call {
+            return Err(Skipped::NoCall);
+        }
         let is_tool = match &*entry.method {
             "tools/call" => true,
             "resources/read" => false,

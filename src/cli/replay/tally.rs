@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::judge::Change;
-use super::recorded::Recorded;
+use super::recorded::{Recorded, Skipped};
 
 /// Most groups that are told apart.
 const MAX_GROUPS: usize = 1_000;
@@ -68,6 +68,16 @@ impl Tally {
     /// Calls that could be decided.
     pub(super) fn decided(&self) -> u64 {
         self.same + self.flips() + self.reason
+    }
+
+    /// Counts a line that is not decided again.
+    pub(super) fn skip(&mut self, skipped: Skipped) {
+        match skipped {
+            Skipped::NoCall => {}
+            Skipped::Unidentified => self.unidentified += 1,
+            Skipped::Undecided => self.undecided += 1,
+            Skipped::Unreadable => self.unreadable += 1,
+        }
     }
 
     /// Counts what becomes of a call.
