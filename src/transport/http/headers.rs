@@ -16,30 +16,38 @@ pub(super) fn credentials(headers: &HeaderMap) -> Credentials<'_> {
         return Credentials::Malformed;
     }
     let token = value
-        .to_str()
-        .ok()
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim_matches(' '))
-        .filter(|token| {
-            !token.is_empty() && token.bytes().all(|byte| TOKEN_BYTES[usize::from(byte)])
-        });
+        .as_bytes()
+        .split_at_checked(BEARER.len())
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER))
+        .map(|(_, token)| trim_spaces(token))
+        .filter(|token| is_token(token))
+        .and_then(|token| std::str::from_utf8(token).ok());
     token.map_or(Credentials::Malformed, Credentials::Bearer)
 }
 
-/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`, as a table: tokens are
-/// long, and each request brings one.
-static TOKEN_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric()
-            || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-        byte += 1;
+/// The scheme and what ends it.
+const BEARER: &[u8] = b"Bearer ";
+
+fn trim_spaces(mut text: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = text {
+        text = rest;
     }
-    table
-};
+    text
+}
+
+/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`. Tokens are long, and
+/// each request brings one: no early end, so that the compiler takes many bytes at once.
+fn is_token(text: &[u8]) -> bool {
+    let allowed = text.iter().fold(true, |allowed, &byte| {
+        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+        // `/` stands before the digits.
+        let digit = byte.wrapping_sub(b'/') < 11;
+        let other = (byte == b'-') | (byte == b'.') | (byte == b'_');
+        let rare = (byte == b'~') | (byte == b'+') | (byte == b'=');
+        allowed & (letter | digit | other | rare)
+    });
+    allowed && !text.is_empty()
+}
 
 /// Whether the body is declared as JSON, once.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
@@ -74,15 +82,14 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
     for value in headers.get_all(header::ACCEPT) {
         said = true;
         for range in value.to_str().unwrap_or_default().split(',') {
-            if is_refused(range) {
+            let (essence, parameters) = range.split_once(';').unwrap_or((range, ""));
+            if is_refused(parameters) {
                 continue;
             }
-            match essence(range).to_ascii_lowercase().as_str() {
-                "application/json" | "application/*" => json = true,
-                "text/event-stream" | "text/*" => stream = true,
-                "*/*" => (json, stream) = (true, true),
-                _ => {}
-            }
+            let is = |name: &str| essence.trim().eq_ignore_ascii_case(name);
+            let any = is("*/*");
+            json |= any || is("application/json") || is("application/*");
+            stream |= any || is("text/event-stream") || is("text/*");
         }
     }
     match (json || !said, stream || !said) {
@@ -93,9 +100,9 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
     }
 }
 
-/// `;q=0` says "not this".
-fn is_refused(range: &str) -> bool {
-    range.split(';').skip(1).any(|parameter| {
+/// `q=0` says "not this".
+fn is_refused(parameters: &str) -> bool {
+    parameters.split(';').any(|parameter| {
         let parameter = parameter.trim();
         let weight = parameter
             .strip_prefix("q=")
@@ -111,20 +118,30 @@ fn essence(value: &str) -> &str {
 
 /// The headers that mirror an MCP message.
 pub(super) fn mcp_headers(headers: &HeaderMap) -> McpHeaders<'_> {
-    let one = |name: &HeaderName| {
-        let mut all = headers.get_all(name).iter();
-        match (all.next(), all.next()) {
-            (None, _) => Header::Absent,
-            (Some(value), None) => value
-                .to_str()
-                .map_or(Header::Wrong, |text| Header::Is(text.trim())),
-            (Some(_), Some(_)) => Header::Wrong,
-        }
-    };
     McpHeaders {
-        protocol_version: one(&MCP_PROTOCOL_VERSION),
-        method: one(&MCP_METHOD),
-        name: one(&MCP_NAME),
+        protocol_version: one(headers, &MCP_PROTOCOL_VERSION),
+        method: one(headers, &MCP_METHOD),
+        name: one(headers, &MCP_NAME),
+    }
+}
+
+/// Whether the headers say that the message describes itself.
+pub(super) fn is_modern(headers: &HeaderMap) -> bool {
+    McpHeaders {
+        protocol_version: one(headers, &MCP_PROTOCOL_VERSION),
+        ..McpHeaders::default()
+    }
+    .are_modern()
+}
+
+fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Header<'h> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (None, _) => Header::Absent,
+        (Some(value), None) => value
+            .to_str()
+            .map_or(Header::Wrong, |text| Header::Is(text.trim())),
+        (Some(_), Some(_)) => Header::Wrong,
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::cancellable::Cancellable;
 use super::detached::Persistent;
 use super::events::{as_event, of_listening};
-use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers};
+use super::headers::{Accepted, accepted, credentials, is_json, is_modern, mcp_headers};
 use super::outgoing::Outgoing;
 use super::respond::Reply;
 use super::{HttpSurface, body};
@@ -50,7 +50,7 @@ impl HttpSurface {
             Err(error) => return refused_at_edge(&mut call, error),
         };
         let surface = Arc::clone(self);
-        let leaving_cancels = mcp_headers(&head.headers).are_modern();
+        let leaving_cancels = is_modern(&head.headers);
         let (call_id, caller, asked) = (
             call.record.call_id(),
             Arc::clone(&principal),

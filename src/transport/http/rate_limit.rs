@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use http::HeaderValue;
 use smallvec::SmallVec;
 
@@ -17,7 +18,7 @@ use crate::quota::QuotaState;
 use crate::tool::{Catalog, Limit, Terms};
 
 /// The policies of every list of limits that some target has.
-pub(super) struct QuotaPolicies(HashMap<Vec<Limit>, Policies>);
+pub(super) struct QuotaPolicies(HashMap<Vec<Limit>, Policies, RandomState>);
 
 /// The policies of one list of limits.
 struct Policies {
