@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use uuid::Uuid;
@@ -15,10 +16,20 @@ use super::headers::{Accepted, accepted, credentials, is_json, is_modern, mcp_he
 use super::outgoing::Outgoing;
 use super::respond::Reply;
 use super::{HttpSurface, body};
+use crate::auth::Principal;
 use crate::error::{CallError, EdgeError};
 use crate::mcp::{Answer, Listening, error_before_message};
 use crate::pipeline::Call;
 use crate::record::Surface;
+
+/// A message of a known caller, before it is read.
+struct Received {
+    call: Call,
+    principal: Arc<Principal>,
+    headers: HeaderMap,
+    accepted: Accepted,
+    message: Bytes,
+}
 
 impl HttpSurface {
     pub(super) async fn answer_mcp(
@@ -33,13 +44,13 @@ impl HttpSurface {
         if let Some(error) = refusal {
             return refused_at_edge(&mut call, error);
         }
-        let (head, incoming) = request.into_parts();
-        let principal = match call.authenticate(&credentials(&head.headers)).await {
+        let (Parts { headers, .. }, incoming) = request.into_parts();
+        let principal = match call.authenticate(&credentials(&headers)).await {
             Ok(principal) => principal,
             Err(error) => return self.refused_before_message(&call, &error),
         };
-        let accepted = accepted(&head.headers);
-        if !is_json(&head.headers) {
+        let accepted = accepted(&headers);
+        if !is_json(&headers) {
             return refused_at_edge(&mut call, EdgeError::UnsupportedMediaType);
         }
         if accepted == Accepted::Neither {
@@ -49,33 +60,58 @@ impl HttpSurface {
             Ok(message) => message,
             Err(error) => return refused_at_edge(&mut call, error),
         };
-        let surface = Arc::clone(self);
-        let leaving_cancels = is_modern(&head.headers);
-        let (call_id, caller, asked) = (
-            call.record.call_id(),
-            Arc::clone(&principal),
-            message.clone(),
-        );
-        let answering = async move {
-            let headers = mcp_headers(&head.headers);
-            let mut answer = surface
-                .mcp
-                .handle(&mut call, &principal, &message, Some(&headers))
-                .await;
-            if let Some(id) = answer.cancels.as_ref().filter(|_| !leaving_cancels) {
-                surface.pipeline.cancellations.cancel(&principal, id);
-            }
-            match answer.listening.take() {
-                Some(listening) => surface.listen(call, listening, &head.headers, accepted),
-                None => surface.reply(&call, answer, accepted),
-            }
+        let received = Received {
+            call,
+            principal,
+            headers,
+            accepted,
+            message,
         };
-        if leaving_cancels {
-            return answering.await;
+        if is_modern(&received.headers) {
+            return self.answer_message(received, true).await;
         }
-        let work = Cancellable::new(answering, Arc::clone(&self.pipeline), caller, asked);
+        self.answer_persistently(received).await
+    }
+
+    /// For clients whose leaving cancels nothing.
+    async fn answer_persistently(self: &Arc<Self>, received: Received) -> Response<Outgoing> {
+        let (call_id, accepted) = (received.call.record.call_id(), received.accepted);
+        let (caller, asked) = (Arc::clone(&received.principal), received.message.clone());
+        let surface = Arc::clone(self);
+        let work = Cancellable::new(
+            async move { surface.answer_message(received, false).await },
+            Arc::clone(&self.pipeline),
+            caller,
+            asked,
+        );
         let done = Persistent::new(work, &self.detached).await;
         done.unwrap_or_else(|| cancelled(call_id, accepted))
+    }
+
+    async fn answer_message(
+        self: &Arc<Self>,
+        received: Received,
+        leaving_cancels: bool,
+    ) -> Response<Outgoing> {
+        let Received {
+            mut call,
+            principal,
+            headers,
+            accepted,
+            message,
+        } = received;
+        let mirrored = mcp_headers(&headers);
+        let mut answer = self
+            .mcp
+            .handle(&mut call, &principal, &message, Some(&mirrored))
+            .await;
+        if let Some(id) = answer.cancels.as_ref().filter(|_| !leaving_cancels) {
+            self.pipeline.cancellations.cancel(&principal, id);
+        }
+        match answer.listening.take() {
+            Some(listening) => self.listen(call, listening, &headers, accepted),
+            None => self.reply(&call, answer, accepted, headers),
+        }
     }
 
     /// An answer that goes on until the server or the client ends it.
@@ -100,7 +136,14 @@ impl HttpSurface {
         Reply::events(events).call_id(call_id).build()
     }
 
-    fn reply(&self, call: &Call, answer: Answer, accepted: Accepted) -> Response<Outgoing> {
+    /// `headers` are those of the request, done with.
+    fn reply(
+        &self,
+        call: &Call,
+        answer: Answer,
+        accepted: Accepted,
+        headers: HeaderMap,
+    ) -> Response<Outgoing> {
         let Answer {
             status,
             body,
@@ -112,7 +155,7 @@ impl HttpSurface {
         } else if !accepted.reads_json() {
             Reply::events(Bytes::from(as_event(&body)))
         } else {
-            Reply::json(status, Bytes::from(body))
+            Reply::over(headers, status, "application/json", Bytes::from(body))
         };
         let reply = reply
             .call_id(call.record.call_id())

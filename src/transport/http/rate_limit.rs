@@ -7,7 +7,6 @@
 //! knows, and `qu` is left at its default, requests.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -44,11 +43,15 @@ impl QuotaPolicies {
         let limits: SmallVec<[Limit; 1]> = states.iter().map(|state| state.limit).collect();
         let policies = self.0.get(limits.as_slice())?;
         let mut text = String::with_capacity(40 * states.len());
+        // By hand, on each answer: a formatter takes several times as long.
+        let mut number = itoa::Buffer::new();
         for (state, name) in states.iter().zip(&policies.names) {
-            let separator = if text.is_empty() { "" } else { ", " };
-            let (remaining, reset) = (state.remaining, seconds_up(state.reset));
-            // Writing to a `String` cannot fail.
-            let _ = write!(text, "{separator}{name};r={remaining};t={reset}");
+            text.push_str(if text.is_empty() { "" } else { ", " });
+            text.push_str(name);
+            text.push_str(";r=");
+            text.push_str(number.format(state.remaining));
+            text.push_str(";t=");
+            text.push_str(number.format(seconds_up(state.reset)));
         }
         let header = HeaderValue::try_from(text).ok()?;
         Some((policies.header.clone(), header))

@@ -157,6 +157,7 @@ async fn drive<C>(
     });
     let mut over = pin!(async {
         tokio::select! {
+            biased;
             _ = stop.changed() => {}
             () = expired => {}
         }
