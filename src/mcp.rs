@@ -89,7 +89,7 @@ impl Mcp {
         message: &[u8],
         headers: Option<&McpHeaders<'_>>,
     ) -> Answer {
-        let envelope = match envelope::parse(message) {
+        let mut envelope = match envelope::parse(message) {
             Ok(envelope) => envelope,
             Err(error) => {
                 call.record.method("(unreadable)");
@@ -112,7 +112,7 @@ impl Mcp {
         }
         let greets = headers.is_none() && envelope.method.as_str() == Some("initialize");
         match self
-            .dispatch(call, principal, envelope, era, headers.is_some())
+            .dispatch(call, principal, &mut envelope, era, headers.is_some())
             .await
         {
             Ok(mut answer) if greets => {
@@ -129,7 +129,7 @@ impl Mcp {
         &self,
         call: &mut Call,
         principal: &Arc<Principal>,
-        envelope: Envelope<'_>,
+        envelope: &mut Envelope<'_>,
         era: Era,
         over_http: bool,
     ) -> Result<Answer, ProtocolError> {
@@ -149,7 +149,7 @@ impl Mcp {
         let result = match (method, era) {
             ("tools/call", _) => {
                 let name = required(&params.name, "name must be a string")?;
-                let arguments = match params.arguments {
+                let arguments = match std::mem::take(&mut params.arguments) {
                     Object::Is(arguments) => arguments,
                     Object::Absent => Arguments::new(),
                     Object::Wrong => {
@@ -165,7 +165,8 @@ impl Mcp {
                 return Ok(self.read_resource(call, principal, id, uri, era).await);
             }
             ("subscriptions/listen", Era::Modern) => {
-                return self.listen(call, principal, id, params.notifications);
+                let filter = std::mem::take(&mut params.notifications);
+                return self.listen(call, principal, id, filter);
             }
             ("tools/list", _) => list(ListKind::Tools)?,
             ("resources/list", _) => list(ListKind::Resources)?,

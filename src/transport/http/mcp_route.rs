@@ -1,10 +1,11 @@
 //! `POST /mcp`: MCP over Streamable HTTP, stateless (2026-07-28, streamable-http).
 
+use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::request::Parts;
+use futures_util::FutureExt;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use uuid::Uuid;
@@ -22,19 +23,10 @@ use crate::mcp::{Answer, Listening, error_before_message};
 use crate::pipeline::Call;
 use crate::record::Surface;
 
-/// A message of a known caller, before it is read.
-struct Received {
-    call: Call,
-    principal: Arc<Principal>,
-    headers: HeaderMap,
-    accepted: Accepted,
-    message: Bytes,
-}
-
 impl HttpSurface {
     pub(super) async fn answer_mcp(
         self: &Arc<Self>,
-        request: Request<Incoming>,
+        request: &mut Request<Incoming>,
         source: Option<IpAddr>,
         refusal: Option<EdgeError>,
     ) -> Response<Outgoing> {
@@ -44,73 +36,75 @@ impl HttpSurface {
         if let Some(error) = refusal {
             return refused_at_edge(&mut call, error);
         }
-        let (Parts { headers, .. }, incoming) = request.into_parts();
+        let headers = mem::take(request.headers_mut());
         let principal = match call.authenticate(&credentials(&headers)).await {
             Ok(principal) => principal,
             Err(error) => return self.refused_before_message(&call, &error),
         };
-        let accepted = accepted(&headers);
         if !is_json(&headers) {
             return refused_at_edge(&mut call, EdgeError::UnsupportedMediaType);
         }
+        let accepted = accepted(&headers);
         if accepted == Accepted::Neither {
             return refused_at_edge(&mut call, EdgeError::NotAcceptable);
         }
-        let message = match body::read(incoming, self.max_body_bytes, self.body_patience).await {
+        let (body, max_bytes) = (request.body_mut(), self.max_body_bytes);
+        let message = match body::read(body, max_bytes, self.body_patience).await {
             Ok(message) => message,
             Err(error) => return refused_at_edge(&mut call, error),
         };
-        let received = Received {
-            call,
-            principal,
-            headers,
-            accepted,
-            message,
-        };
-        if is_modern(&received.headers) {
-            return self.answer_message(received, true).await;
+        if !is_modern(&headers) {
+            return self
+                .answer_persistently(call, principal, headers, message, accepted)
+                .await;
         }
-        self.answer_persistently(received).await
-    }
-
-    /// For clients whose leaving cancels nothing.
-    async fn answer_persistently(self: &Arc<Self>, received: Received) -> Response<Outgoing> {
-        let (call_id, accepted) = (received.call.record.call_id(), received.accepted);
-        let (caller, asked) = (Arc::clone(&received.principal), received.message.clone());
-        let surface = Arc::clone(self);
-        let work = Cancellable::new(
-            async move { surface.answer_message(received, false).await },
-            Arc::clone(&self.pipeline),
-            caller,
-            asked,
-        );
-        let done = Persistent::new(work, &self.detached).await;
-        done.unwrap_or_else(|| cancelled(call_id, accepted))
-    }
-
-    async fn answer_message(
-        self: &Arc<Self>,
-        received: Received,
-        leaving_cancels: bool,
-    ) -> Response<Outgoing> {
-        let Received {
-            mut call,
-            principal,
-            headers,
-            accepted,
-            message,
-        } = received;
         let mirrored = mcp_headers(&headers);
-        let mut answer = self
+        let answer = self
             .mcp
             .handle(&mut call, &principal, &message, Some(&mirrored))
             .await;
-        if let Some(id) = answer.cancels.as_ref().filter(|_| !leaving_cancels) {
-            self.pipeline.cancellations.cancel(&principal, id);
-        }
+        self.told(call, answer, headers, accepted)
+    }
+
+    /// For clients whose leaving cancels nothing.
+    fn answer_persistently(
+        self: &Arc<Self>,
+        mut call: Call,
+        principal: Arc<Principal>,
+        headers: HeaderMap,
+        message: Bytes,
+        accepted: Accepted,
+    ) -> impl Future<Output = Response<Outgoing>> + use<> {
+        let call_id = call.record.call_id();
+        let (caller, asked) = (Arc::clone(&principal), message.clone());
+        let surface = Arc::clone(self);
+        let answering = async move {
+            let mirrored = mcp_headers(&headers);
+            let answer = surface
+                .mcp
+                .handle(&mut call, &principal, &message, Some(&mirrored))
+                .await;
+            if let Some(id) = &answer.cancels {
+                surface.pipeline.cancellations.cancel(&principal, id);
+            }
+            surface.told(call, answer, headers, accepted)
+        };
+        let work = Cancellable::new(answering, Arc::clone(&self.pipeline), caller, asked);
+        let done = Persistent::new(work, &self.detached);
+        done.map(move |done| done.unwrap_or_else(|| cancelled(call_id, accepted)))
+    }
+
+    /// What the client is told. `headers` are those of its request.
+    fn told(
+        self: &Arc<Self>,
+        call: Call,
+        mut answer: Answer,
+        headers: HeaderMap,
+        accepted: Accepted,
+    ) -> Response<Outgoing> {
         match answer.listening.take() {
             Some(listening) => self.listen(call, listening, &headers, accepted),
-            None => self.reply(&call, answer, accepted, headers),
+            None => self.reply(&call, answer, headers, accepted),
         }
     }
 
@@ -136,13 +130,12 @@ impl HttpSurface {
         Reply::events(events).call_id(call_id).build()
     }
 
-    /// `headers` are those of the request, done with.
     fn reply(
         &self,
         call: &Call,
         answer: Answer,
-        accepted: Accepted,
         headers: HeaderMap,
+        accepted: Accepted,
     ) -> Response<Outgoing> {
         let Answer {
             status,
