@@ -29,7 +29,7 @@ use crate::error::{CallError, LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 use crate::pipeline::{Call, CallRequest, Pipeline};
 use crate::record::RequestFacts;
 use crate::tool::{Arguments, Schema, Target, TargetKind, TargetRef};
-use answer::{Meta, resource_result, tool_result};
+use answer::{Meta, resource_result};
 use envelope::{Envelope, Filter, Object, Text};
 use front::{Era, LEGACY, MODERN, judge};
 use lists::{ListKind, Lists};
@@ -202,7 +202,7 @@ impl Mcp {
             Ok(output) => {
                 let schema = call.record.called().and_then(Target::output);
                 let schema = schema.map(Schema::json);
-                Answer::result(id, &tool_result(&output, schema, era, &self.meta))
+                Answer::of_tool(id, &output, schema, era, &self.meta)
             }
             Err(error) if error.row().tool_result => {
                 Answer::refused_to_model(id, error, era, &self.meta, call.record.call_id())

@@ -210,9 +210,8 @@ impl HttpSurface {
         request: &mut Request<Incoming>,
         source: Option<IpAddr>,
     ) -> Response<Outgoing> {
-        let path = request.uri().path().to_owned();
-        let route =
-            Route::of(&path).filter(|route| *route != Route::MintDemoJwt || self.dev.is_some());
+        let route = Route::of(request.uri().path())
+            .filter(|route| *route != Route::MintDemoJwt || self.dev.is_some());
         let Some(route) = route else {
             return self.edge_problem(EdgeError::NoRoute);
         };
@@ -222,7 +221,10 @@ impl HttpSurface {
         }
         match (route, refusal) {
             (Route::Mcp, _) => self.answer_mcp(request, source, refusal).await,
-            (Route::RestTool(name), _) => self.answer_rest(request, source, name, refusal).await,
+            (Route::RestTool(name), _) => {
+                let name = name.to_owned();
+                self.answer_rest(request, source, &name, refusal).await
+            }
             (_, Some(error)) => self.edge_problem(error),
             (_, None) => self.answer_open(route, request, source).await,
         }

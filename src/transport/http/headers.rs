@@ -86,7 +86,8 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
             if is_refused(parameters) {
                 continue;
             }
-            let is = |name: &str| essence.trim().eq_ignore_ascii_case(name);
+            let essence = essence.trim_ascii();
+            let is = |name: &str| essence.eq_ignore_ascii_case(name);
             let any = is("*/*");
             json |= any || is("application/json") || is("application/*");
             stream |= any || is("text/event-stream") || is("text/*");
@@ -113,7 +114,7 @@ fn is_refused(parameters: &str) -> bool {
 
 /// A media type without its parameters.
 fn essence(value: &str) -> &str {
-    value.split(';').next().unwrap_or_default().trim()
+    value.split(';').next().unwrap_or_default().trim_ascii()
 }
 
 /// The headers that mirror an MCP message.
@@ -140,7 +141,7 @@ fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Header<'h> {
         (None, _) => Header::Absent,
         (Some(value), None) => value
             .to_str()
-            .map_or(Header::Wrong, |text| Header::Is(text.trim())),
+            .map_or(Header::Wrong, |text| Header::Is(text.trim_ascii())),
         (Some(_), Some(_)) => Header::Wrong,
     }
 }
