@@ -30,7 +30,7 @@ use crate::pipeline::{Call, CallRequest, Pipeline};
 use crate::record::RequestFacts;
 use crate::tool::{Arguments, Schema, Target, TargetKind, TargetRef};
 use crate::trace::Remote;
-use answer::{Meta, resource_result, tool_result};
+use answer::{Meta, resource_result};
 use envelope::{Envelope, Filter, Object, Text};
 use front::{Era, LEGACY, MODERN, judge};
 use lists::{ListKind, Lists};
@@ -107,7 +107,7 @@ impl Mcp {
         message: &[u8],
         headers: Option<&McpHeaders<'_>>,
     ) -> Answer {
-        let envelope = match envelope::parse(message) {
+        let mut envelope = match envelope::parse(message) {
             Ok(envelope) => envelope,
             Err(error) => {
                 call.record.method("(unreadable)");
@@ -130,7 +130,7 @@ impl Mcp {
         }
         let greets = headers.is_none() && envelope.method.as_str() == Some("initialize");
         match self
-            .dispatch(call, principal, envelope, era, headers.is_some())
+            .dispatch(call, principal, &mut envelope, era, headers.is_some())
             .await
         {
             Ok(mut answer) if greets => {
@@ -147,7 +147,7 @@ impl Mcp {
         &self,
         call: &mut Call,
         principal: &Arc<Principal>,
-        envelope: Envelope<'_>,
+        envelope: &mut Envelope<'_>,
         era: Era,
         over_http: bool,
     ) -> Result<Answer, ProtocolError> {
@@ -167,7 +167,7 @@ impl Mcp {
         let result = match (method, era) {
             ("tools/call", _) => {
                 let name = required(&params.name, "name must be a string")?;
-                let arguments = match params.arguments {
+                let arguments = match std::mem::take(&mut params.arguments) {
                     Object::Is(arguments) => arguments,
                     Object::Absent => Arguments::new(),
                     Object::Wrong => {
@@ -183,7 +183,8 @@ impl Mcp {
                 return Ok(self.read_resource(call, principal, id, uri, era).await);
             }
             ("subscriptions/listen", Era::Modern) => {
-                return self.listen(call, principal, id, params.notifications);
+                let filter = std::mem::take(&mut params.notifications);
+                return self.listen(call, principal, id, filter);
             }
             ("tools/list", _) => list(ListKind::Tools)?,
             ("resources/list", _) => list(ListKind::Resources)?,
@@ -219,7 +220,7 @@ impl Mcp {
             Ok(output) => {
                 let schema = call.record.called().and_then(Target::output);
                 let schema = schema.map(Schema::json);
-                Answer::result(id, &tool_result(&output, schema, era, &self.meta))
+                Answer::of_tool(id, &output, schema, era, &self.meta)
             }
             Err(error) if error.row().tool_result => {
                 Answer::refused_to_model(id, error, era, &self.meta, call.record.call_id())

@@ -63,6 +63,21 @@ async fn still_works(server: &TestServer) {
 }
 
 #[tokio::test]
+async fn answers_say_nothing_of_their_requests_headers() {
+    let server = shop_server().await;
+    let (host, token) = (own_host(&server), bearer(&server));
+    let version = "mcp-protocol-version: 2025-11-25";
+    let headers = [JSON, "cookie: x=secret", version, &host, &token];
+    let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":{"name":"Ada"}}}"#;
+    let answer = ask(&server, request("POST /mcp", &headers, message)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let said = format!("{answer:?}");
+    for header in ["authorization", "Bearer", "cookie", "secret", "2025-11-25"] {
+        assert!(!said.contains(header), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn media_types_are_asked_for_and_checked() {
     let server = shop_server().await;
     let (host, token) = (own_host(&server), bearer(&server));

@@ -39,9 +39,51 @@ impl Answer {
     /// A result whose text is ready.
     pub(super) fn result(id: &str, result: &[u8]) -> Self {
         let mut body = Vec::with_capacity(result.len() + id.len() + 40);
-        open(&mut body, Some(id));
-        body.extend_from_slice(b",\"result\":");
+        open_result(&mut body, id);
         body.extend_from_slice(result);
+        Self::completed(body)
+    }
+
+    /// The result of `tools/call`: the value as text, for models, and as structured content.
+    /// `schema` is what the tool says it answers with.
+    pub(super) fn of_tool(
+        id: &str,
+        output: &ToolOutput,
+        schema: Option<&Value>,
+        era: Era,
+        meta: &Meta,
+    ) -> Self {
+        let value = output.value();
+        let text = text_of(value);
+        let mut body = Vec::with_capacity(2 * text.len() + id.len() + 300);
+        open_result(&mut body, id);
+        body.push(b'{');
+        if era == Era::Modern {
+            body.extend_from_slice(b"\"resultType\":\"complete\",");
+        }
+        body.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
+        write(&mut body, &text);
+        body.extend_from_slice(b"}],\"structuredContent\":");
+        // Before 2026-07-28 structured content is an object, and the list wraps schemas alike.
+        let wrap = era == Era::Legacy && schema.map_or(!value.is_object(), is_wrapped);
+        if wrap {
+            body.extend_from_slice(b"{\"result\":");
+        }
+        if value.is_string() {
+            write(&mut body, value);
+        } else {
+            body.extend_from_slice(text.as_bytes());
+        }
+        if wrap {
+            body.push(b'}');
+        }
+        body.extend_from_slice(b",\"isError\":false");
+        body.extend_from_slice(meta.end(era).as_bytes());
+        Self::completed(body)
+    }
+
+    /// Closes what [`open_result`] opened.
+    fn completed(mut body: Vec<u8>) -> Self {
         body.push(b'}');
         Self {
             status: 200,
@@ -190,42 +232,6 @@ impl Meta {
     }
 }
 
-/// The result of `tools/call`: the value as text, for models, and as structured content. `schema`
-/// is what the tool says it answers with.
-pub(super) fn tool_result(
-    output: &ToolOutput,
-    schema: Option<&Value>,
-    era: Era,
-    meta: &Meta,
-) -> Vec<u8> {
-    let value = output.value();
-    let text = text_of(value);
-    let mut result = Vec::with_capacity(2 * text.len() + 256);
-    result.extend_from_slice(b"{");
-    if era == Era::Modern {
-        result.extend_from_slice(b"\"resultType\":\"complete\",");
-    }
-    result.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
-    write(&mut result, &text);
-    result.extend_from_slice(b"}],\"structuredContent\":");
-    // Before 2026-07-28 structured content is an object, and the list wraps schemas alike.
-    let wrap = era == Era::Legacy && schema.map_or(!value.is_object(), is_wrapped);
-    if wrap {
-        result.extend_from_slice(b"{\"result\":");
-    }
-    if value.is_string() {
-        write(&mut result, value);
-    } else {
-        result.extend_from_slice(text.as_bytes());
-    }
-    if wrap {
-        result.push(b'}');
-    }
-    result.extend_from_slice(b",\"isError\":false");
-    result.extend_from_slice(meta.end(era).as_bytes());
-    result
-}
-
 /// The result of `resources/read`: one text under the URI that was asked for.
 pub(super) fn resource_result(
     uri: &str,
@@ -269,6 +275,11 @@ fn open(body: &mut Vec<u8>, id: Option<&str>) {
         body.extend_from_slice(b",\"id\":");
         body.extend_from_slice(id.as_bytes());
     }
+}
+
+fn open_result(body: &mut Vec<u8>, id: &str) {
+    open(body, Some(id));
+    body.extend_from_slice(b",\"result\":");
 }
 
 /// Writes JSON; neither the values nor the buffer can fail.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 
 use super::builder::Governed;
@@ -48,8 +49,8 @@ pub struct CatalogFault {
 #[derive(Default)]
 pub struct Catalog {
     targets: Vec<Arc<Target>>,
-    tools: HashMap<Arc<str>, Arc<Target>>,
-    static_resources: HashMap<Arc<str>, Arc<Target>>,
+    tools: HashMap<Arc<str>, Arc<Target>, RandomState>,
+    static_resources: HashMap<Arc<str>, Arc<Target>, RandomState>,
     templates: Vec<Arc<Target>>,
     numbers: Numbers,
 }

@@ -188,13 +188,15 @@ impl HttpSurface {
         &self.allowed_hosts
     }
 
-    /// Answers one request of a connection from `peer`.
+    /// Answers one request of a connection from `peer`. By reference, here and further in: what is
+    /// passed by value has its place in the future of each function on the way, and these are
+    /// copied for each request.
     async fn answer(
         self: &Arc<Self>,
-        request: Request<Incoming>,
+        request: &mut Request<Incoming>,
         peer: SocketAddr,
     ) -> Response<Outgoing> {
-        let origin = edge::origin(&request).map(str::to_owned);
+        let origin = edge::origin(request).map(str::to_owned);
         let source = self.edge.caller_address(peer, request.headers());
         let mut response = self.routed(request, source).await;
         if let Some(origin) = origin.filter(|origin| self.edge.allows_origin(origin)) {
@@ -205,24 +207,26 @@ impl HttpSurface {
 
     async fn routed(
         self: &Arc<Self>,
-        request: Request<Incoming>,
+        request: &mut Request<Incoming>,
         source: Option<IpAddr>,
     ) -> Response<Outgoing> {
-        let path = request.uri().path().to_owned();
-        let route =
-            Route::of(&path).filter(|route| *route != Route::MintDemoJwt || self.dev.is_some());
+        let route = Route::of(request.uri().path())
+            .filter(|route| *route != Route::MintDemoJwt || self.dev.is_some());
         let Some(route) = route else {
             return self.edge_problem(EdgeError::NoRoute);
         };
-        let refusal = self.refusal(route, &request);
-        if matches!(refusal, Some(EdgeError::MethodNotAllowed(_))) && self.is_preflight(&request) {
+        let refusal = self.refusal(route, request);
+        if matches!(refusal, Some(EdgeError::MethodNotAllowed(_))) && self.is_preflight(request) {
             return respond::preflight();
         }
         match (route, refusal) {
             (Route::Mcp, _) => self.answer_mcp(request, source, refusal).await,
-            (Route::RestTool(name), _) => self.answer_rest(request, source, name, refusal).await,
+            (Route::RestTool(name), _) => {
+                let name = name.to_owned();
+                self.answer_rest(request, source, &name, refusal).await
+            }
             (_, Some(error)) => self.edge_problem(error),
-            (_, None) => self.answer_open(route, &request, source).await,
+            (_, None) => self.answer_open(route, request, source).await,
         }
     }
 

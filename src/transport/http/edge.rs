@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 
+use foldhash::fast::RandomState;
 use http::{HeaderMap, Request, Uri, header};
 use ipnet::IpNet;
 
@@ -14,7 +15,7 @@ use super::HttpSettings;
 
 pub(super) struct Edge {
     /// Lower case, `host` or `host:port`.
-    hosts: HashSet<String>,
+    hosts: HashSet<String, RandomState>,
     /// Lower case, as browsers serialise them.
     origins: HashSet<String>,
     /// Who may tell a caller's address; `None` where no proxy stands in front.
@@ -157,7 +158,7 @@ mod tests {
 
     fn caller(proxies: Option<&[&str]>, peer: &str, forwarded: &[&str]) -> Option<String> {
         let edge = Edge {
-            hosts: HashSet::new(),
+            hosts: HashSet::default(),
             origins: HashSet::new(),
             proxies: proxies.map(|proxies| {
                 let parsed = proxies

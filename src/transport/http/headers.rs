@@ -1,8 +1,8 @@
 //! Reading request headers: the credential, the media types, what MCP mirrors.
 
+use http::Request;
 use http::Version;
 use http::header::{self, HeaderMap, HeaderName};
-use http::request::Parts;
 
 use crate::auth::Credentials;
 use crate::mcp::{Header, McpHeaders};
@@ -20,30 +20,38 @@ pub(super) fn credentials(headers: &HeaderMap) -> Credentials<'_> {
         return Credentials::Malformed;
     }
     let token = value
-        .to_str()
-        .ok()
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim_matches(' '))
-        .filter(|token| {
-            !token.is_empty() && token.bytes().all(|byte| TOKEN_BYTES[usize::from(byte)])
-        });
+        .as_bytes()
+        .split_at_checked(BEARER.len())
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(BEARER))
+        .map(|(_, token)| trim_spaces(token))
+        .filter(|token| is_token(token))
+        .and_then(|token| std::str::from_utf8(token).ok());
     token.map_or(Credentials::Malformed, Credentials::Bearer)
 }
 
-/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`, as a table: tokens are
-/// long, and each request brings one.
-static TOKEN_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        let b = byte as u8;
-        table[byte] = b.is_ascii_alphanumeric()
-            || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-        byte += 1;
+/// The scheme and what ends it.
+const BEARER: &[u8] = b"Bearer ";
+
+fn trim_spaces(mut text: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = text {
+        text = rest;
     }
-    table
-};
+    text
+}
+
+/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`. Tokens are long, and
+/// each request brings one: no early end, so that the compiler takes many bytes at once.
+fn is_token(text: &[u8]) -> bool {
+    let allowed = text.iter().fold(true, |allowed, &byte| {
+        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+        // `/` stands before the digits.
+        let digit = byte.wrapping_sub(b'/') < 11;
+        let other = (byte == b'-') | (byte == b'.') | (byte == b'_');
+        let rare = (byte == b'~') | (byte == b'+') | (byte == b'=');
+        allowed & (letter | digit | other | rare)
+    });
+    allowed && !text.is_empty()
+}
 
 /// Whether the body is declared as JSON, once.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
@@ -78,15 +86,15 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
     for value in headers.get_all(header::ACCEPT) {
         said = true;
         for range in value.to_str().unwrap_or_default().split(',') {
-            if is_refused(range) {
+            let (essence, parameters) = range.split_once(';').unwrap_or((range, ""));
+            if is_refused(parameters) {
                 continue;
             }
-            match essence(range).to_ascii_lowercase().as_str() {
-                "application/json" | "application/*" => json = true,
-                "text/event-stream" | "text/*" => stream = true,
-                "*/*" => (json, stream) = (true, true),
-                _ => {}
-            }
+            let essence = essence.trim_ascii();
+            let is = |name: &str| essence.eq_ignore_ascii_case(name);
+            let any = is("*/*");
+            json |= any || is("application/json") || is("application/*");
+            stream |= any || is("text/event-stream") || is("text/*");
         }
     }
     match (json || !said, stream || !said) {
@@ -97,9 +105,9 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
     }
 }
 
-/// `;q=0` says "not this".
-fn is_refused(range: &str) -> bool {
-    range.split(';').skip(1).any(|parameter| {
+/// `q=0` says "not this".
+fn is_refused(parameters: &str) -> bool {
+    parameters.split(';').any(|parameter| {
         let parameter = parameter.trim();
         let weight = parameter
             .strip_prefix("q=")
@@ -110,25 +118,35 @@ fn is_refused(range: &str) -> bool {
 
 /// A media type without its parameters.
 fn essence(value: &str) -> &str {
-    value.split(';').next().unwrap_or_default().trim()
+    value.split(';').next().unwrap_or_default().trim_ascii()
 }
 
 /// The headers that mirror an MCP message.
 pub(super) fn mcp_headers(headers: &HeaderMap) -> McpHeaders<'_> {
-    let one = |name: &HeaderName| {
-        let mut all = headers.get_all(name).iter();
-        match (all.next(), all.next()) {
-            (None, _) => Header::Absent,
-            (Some(value), None) => value
-                .to_str()
-                .map_or(Header::Wrong, |text| Header::Is(text.trim())),
-            (Some(_), Some(_)) => Header::Wrong,
-        }
-    };
     McpHeaders {
-        protocol_version: one(&MCP_PROTOCOL_VERSION),
-        method: one(&MCP_METHOD),
-        name: one(&MCP_NAME),
+        protocol_version: one(headers, &MCP_PROTOCOL_VERSION),
+        method: one(headers, &MCP_METHOD),
+        name: one(headers, &MCP_NAME),
+    }
+}
+
+/// Whether the headers say that the message describes itself.
+pub(super) fn is_modern(headers: &HeaderMap) -> bool {
+    McpHeaders {
+        protocol_version: one(headers, &MCP_PROTOCOL_VERSION),
+        ..McpHeaders::default()
+    }
+    .are_modern()
+}
+
+fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Header<'h> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (None, _) => Header::Absent,
+        (Some(value), None) => value
+            .to_str()
+            .map_or(Header::Wrong, |text| Header::Is(text.trim_ascii())),
+        (Some(_), Some(_)) => Header::Wrong,
     }
 }
 
@@ -138,18 +156,18 @@ static MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// Tells the record how the request came: the version of HTTP, and whose trace it belongs to (W3C
 /// Trace Context §3). That is the call's own trace on REST, and in MCP where the message names none.
-pub(super) fn note_origin(call: &mut Call, head: &Parts) {
+pub(super) fn note_origin<B>(call: &mut Call, request: &Request<B>) {
     if !call.record.is_traced() {
         return;
     }
-    let version = match head.version {
+    let version = match request.version() {
         Version::HTTP_2 => Some("2"),
         Version::HTTP_11 => Some("1.1"),
         Version::HTTP_10 => Some("1.0"),
         _ => None,
     };
-    let parent = text(&head.headers, "traceparent");
-    let state = || text(&head.headers, "tracestate");
+    let parent = text(request.headers(), "traceparent");
+    let state = || text(request.headers(), "tracestate");
     let span = parent.and_then(|parent| Remote::parse(parent, state()));
     call.record.came_over(version, span);
 }

@@ -1,9 +1,11 @@
 //! `POST /mcp`: MCP over Streamable HTTP, stateless (2026-07-28, streamable-http).
 
+use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use uuid::Uuid;
@@ -11,10 +13,13 @@ use uuid::Uuid;
 use super::cancellable::Cancellable;
 use super::detached::Persistent;
 use super::events::{as_event, of_listening};
-use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers, note_origin};
+use super::headers::{
+    Accepted, accepted, credentials, is_json, is_modern, mcp_headers, note_origin,
+};
 use super::outgoing::Outgoing;
 use super::respond::Reply;
 use super::{HttpSurface, body};
+use crate::auth::Principal;
 use crate::error::{CallError, EdgeError};
 use crate::mcp::{Answer, Listening, error_before_message};
 use crate::pipeline::Call;
@@ -23,7 +28,7 @@ use crate::record::Surface;
 impl HttpSurface {
     pub(super) async fn answer_mcp(
         self: &Arc<Self>,
-        request: Request<Incoming>,
+        request: &mut Request<Incoming>,
         source: Option<IpAddr>,
         refusal: Option<EdgeError>,
     ) -> Response<Outgoing> {
@@ -33,51 +38,78 @@ impl HttpSurface {
         if let Some(error) = refusal {
             return refused_at_edge(&mut call, error).await;
         }
-        let (head, incoming) = request.into_parts();
-        note_origin(&mut call, &head);
-        let principal = match call.authenticate(&credentials(&head.headers)).await {
+        note_origin(&mut call, request);
+        let headers = mem::take(request.headers_mut());
+        let principal = match call.authenticate(&credentials(&headers)).await {
             Ok(principal) => principal,
             Err(error) => return self.refused_before_message(&call, &error),
         };
-        let accepted = accepted(&head.headers);
-        if !is_json(&head.headers) {
+        if !is_json(&headers) {
             return refused_at_edge(&mut call, EdgeError::UnsupportedMediaType).await;
         }
+        let accepted = accepted(&headers);
         if accepted == Accepted::Neither {
             return refused_at_edge(&mut call, EdgeError::NotAcceptable).await;
         }
-        let message = match body::read(incoming, self.max_body_bytes, self.body_patience).await {
+        let (body, max_bytes) = (request.body_mut(), self.max_body_bytes);
+        let message = match body::read(body, max_bytes, self.body_patience).await {
             Ok(message) => message,
             Err(error) => return refused_at_edge(&mut call, error).await,
         };
-        let surface = Arc::clone(self);
-        let leaving_cancels = mcp_headers(&head.headers).are_modern();
+        if !is_modern(&headers) {
+            return self
+                .answer_persistently(call, principal, headers, message, accepted)
+                .await;
+        }
+        let mirrored = mcp_headers(&headers);
+        let answer = self
+            .mcp
+            .handle(&mut call, &principal, &message, Some(&mirrored))
+            .await;
+        self.told(call, answer, headers, accepted).await
+    }
+
+    /// For clients whose leaving cancels nothing.
+    fn answer_persistently(
+        self: &Arc<Self>,
+        mut call: Call,
+        principal: Arc<Principal>,
+        headers: HeaderMap,
+        message: Bytes,
+        accepted: Accepted,
+    ) -> impl Future<Output = Response<Outgoing>> + use<> {
         let call_id = call.record.call_id();
         let (caller, asked) = (Arc::clone(&principal), message.clone());
+        let surface = Arc::clone(self);
         let answering = async move {
-            let headers = mcp_headers(&head.headers);
-            let mut answer = surface
+            let mirrored = mcp_headers(&headers);
+            let answer = surface
                 .mcp
-                .handle(&mut call, &principal, &message, Some(&headers))
+                .handle(&mut call, &principal, &message, Some(&mirrored))
                 .await;
-            if let Some(id) = answer.cancels.as_ref().filter(|_| !leaving_cancels) {
+            if let Some(id) = &answer.cancels {
                 surface.pipeline.cancellations.cancel(&principal, id);
             }
-            match answer.listening.take() {
-                Some(listening) => {
-                    surface
-                        .listen(call, listening, &head.headers, accepted)
-                        .await
-                }
-                None => surface.reply(&call, answer, accepted),
-            }
+            surface.told(call, answer, headers, accepted).await
         };
-        if leaving_cancels {
-            return answering.await;
-        }
         let work = Cancellable::new(answering, Arc::clone(&self.pipeline), caller, asked);
-        let done = Persistent::new(work, &self.detached).await;
-        done.unwrap_or_else(|| cancelled(call_id, accepted))
+        let done = Persistent::new(work, &self.detached);
+        done.map(move |done| done.unwrap_or_else(|| cancelled(call_id, accepted)))
+    }
+
+    /// What the client is told. `headers` are those of its request.
+    async fn told(
+        self: &Arc<Self>,
+        call: Call,
+        mut answer: Answer,
+        headers: HeaderMap,
+        accepted: Accepted,
+    ) -> Response<Outgoing> {
+        match answer.listening.take() {
+            // Rare, and of some size.
+            Some(listening) => Box::pin(self.listen(call, listening, &headers, accepted)).await,
+            None => self.reply(&call, answer, headers, accepted),
+        }
     }
 
     /// An answer that goes on until the server or the client ends it.
@@ -102,7 +134,13 @@ impl HttpSurface {
         Reply::events(events).call_id(call_id).build()
     }
 
-    fn reply(&self, call: &Call, answer: Answer, accepted: Accepted) -> Response<Outgoing> {
+    fn reply(
+        &self,
+        call: &Call,
+        answer: Answer,
+        headers: HeaderMap,
+        accepted: Accepted,
+    ) -> Response<Outgoing> {
         let Answer {
             status,
             body,
@@ -114,7 +152,7 @@ impl HttpSurface {
         } else if !accepted.reads_json() {
             Reply::events(Bytes::from(as_event(&body)))
         } else {
-            Reply::json(status, Bytes::from(body))
+            Reply::over(headers, status, "application/json", Bytes::from(body))
         };
         let reply = reply
             .call_id(call.record.call_id())

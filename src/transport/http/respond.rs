@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -29,19 +29,30 @@ pub(super) struct Reply(Response<Outgoing>);
 
 impl Reply {
     pub(super) fn new(status: u16, content_type: &'static str, body: impl Into<Outgoing>) -> Self {
+        Self::over(HeaderMap::with_capacity(8), status, content_type, body)
+    }
+
+    /// Takes the room of headers that nobody needs any more, those of the request: a map is two
+    /// allocations.
+    pub(super) fn over(
+        mut headers: HeaderMap,
+        status: u16,
+        content_type: &'static str,
+        body: impl Into<Outgoing>,
+    ) -> Self {
+        headers.clear();
         let mut response = Response::new(body.into());
         // Every status comes from the table in `error`, whose test holds it to the registry's range.
         if let Ok(status) = StatusCode::from_u16(status) {
             *response.status_mut() = status;
         }
-        let headers = response.headers_mut();
-        headers.reserve(8);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
+        *response.headers_mut() = headers;
         Self(response)
     }
 

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
 
 use super::headers::{accepted, credentials, is_json, note_origin};
@@ -22,7 +22,7 @@ use crate::tool::{Arguments, TargetRef};
 impl HttpSurface {
     pub(super) async fn answer_rest(
         &self,
-        request: Request<Incoming>,
+        request: &mut Request<Incoming>,
         source: Option<IpAddr>,
         name: &str,
         refusal: Option<EdgeError>,
@@ -32,13 +32,12 @@ impl HttpSurface {
         if let Some(error) = refusal {
             return refused_at_edge(&mut call, error).await;
         }
-        let (head, incoming) = request.into_parts();
-        note_origin(&mut call, &head);
-        let principal = match call.authenticate(&credentials(&head.headers)).await {
+        note_origin(&mut call, request);
+        let principal = match call.authenticate(&credentials(request.headers())).await {
             Ok(principal) => principal,
             Err(error) => return self.refused(&call, &error),
         };
-        let arguments = match self.arguments(&head.headers, incoming).await {
+        let arguments = match self.arguments(request).await {
             Ok(arguments) => arguments,
             Err(error) => return refused_at_edge(&mut call, error).await,
         };
@@ -62,11 +61,8 @@ impl HttpSurface {
     }
 
     /// One JSON object; no body at all is a call without arguments.
-    async fn arguments(
-        &self,
-        headers: &HeaderMap,
-        incoming: Incoming,
-    ) -> Result<Arguments, EdgeError> {
+    async fn arguments(&self, request: &mut Request<Incoming>) -> Result<Arguments, EdgeError> {
+        let headers = request.headers();
         let accept = headers.get_all(http::header::ACCEPT);
         let takes_problems = accept.iter().any(|value| {
             value
@@ -77,7 +73,7 @@ impl HttpSurface {
             return Err(EdgeError::NotAcceptable);
         }
         let is_json = is_json(headers);
-        let body = body::read(incoming, self.max_body_bytes, self.body_patience).await?;
+        let body = body::read(request.body_mut(), self.max_body_bytes, self.body_patience).await?;
         if body.is_empty() {
             return Ok(Arguments::new());
         }

@@ -95,10 +95,10 @@ impl Connection {
         let (shared, peer) = (&self.shared, self.peer);
         let stream = TokioIo::new(Guarded::new(Paced::new(stream, shared.limits.reply)));
         let (share, cut) = shared.backlog.share();
-        let service = service_fn(|request| {
+        let service = service_fn(|mut request| {
             let (surface, share) = (shared.surface.load_full(), &share);
             async move {
-                let mut response = surface.answer(request, peer).await;
+                let mut response = surface.answer(&mut request, peer).await;
                 if surface.pipeline.load.is_leaving() {
                     // The client's next connection may lead to a server that stays (RFC 9112 §9.6).
                     let close = HeaderValue::from_static("close");
@@ -157,6 +157,7 @@ async fn drive<C>(
     });
     let mut over = pin!(async {
         tokio::select! {
+            biased;
             _ = stop.changed() => {}
             () = expired => {}
         }

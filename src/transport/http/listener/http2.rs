@@ -89,7 +89,7 @@ pub(super) fn service(
 > + use<> {
     let (surface, activity) = (Arc::clone(surface), Arc::clone(activity));
     let share = Arc::clone(share);
-    service_fn(move |request: Request<Incoming>| {
+    service_fn(move |mut request: Request<Incoming>| {
         let (surface, running) = (surface.load_full(), activity.begin());
         let share = Arc::clone(&share);
         async move {
@@ -97,7 +97,7 @@ pub(super) fn service(
             let response = if request.headers().len() > MAX_HEADERS {
                 surface.edge_problem(EdgeError::TooManyHeaders)
             } else {
-                surface.answer(request, peer).await
+                surface.answer(&mut request, peer).await
             };
             Ok(response.map(|body| Answer::http2(body, &share, running)))
         }
