@@ -1,6 +1,7 @@
 //! Files of the audit log are put aside when they are full, and the chain goes on.
 
 #[path = "support/audit.rs"]
+#[expect(dead_code, reason = "other test files use the rest")]
 mod audit;
 
 use std::fs;

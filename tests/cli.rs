@@ -34,10 +34,13 @@ fn init_writes_a_configuration_a_secret_and_a_database() {
         })
         .collect();
     names.sort();
-    assert_eq!(names, ["shop.db", "tollgate.secret", "tollgate.yaml"]);
+    assert_eq!(
+        names,
+        ["audit.key", "shop.db", "tollgate.secret", "tollgate.yaml"]
+    );
     assert_eq!(
         done.stdout,
-        "wrote new/shop/tollgate.yaml, new/shop/tollgate.secret (keep it out of version control) and new/shop/shop.db\n\
+        "wrote new/shop/tollgate.yaml, new/shop/tollgate.secret, new/shop/audit.key (keep these two out of version control) and new/shop/shop.db\n\
          next: tollgate check --config new/shop/tollgate.yaml\n"
     );
     let secret = fs::read_to_string(shop.join("tollgate.secret")).expect("a secret");
@@ -59,7 +62,7 @@ fn init_writes_a_configuration_a_secret_and_a_database() {
 
 #[test]
 fn init_never_overwrites_and_writes_all_or_nothing() {
-    for name in ["tollgate.yaml", "tollgate.secret", "shop.db"] {
+    for name in ["tollgate.yaml", "tollgate.secret", "audit.key", "shop.db"] {
         let folder = folder();
         fs::write(folder.path().join(name), "mine").expect("a file");
         fails(

@@ -8,6 +8,7 @@
 //! authenticated and not its meaning: then nothing has to be parsed or put in order to check it.
 
 use std::fmt;
+use std::io::Write as _;
 
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use base64::Engine as _;
@@ -108,12 +109,15 @@ impl ChainKey {
     /// object with at least one member and without newlines.
     pub fn seal(&self, before: &Mac, seq: u64, body: &[u8], out: &mut Vec<u8>) -> Mac {
         let start = out.len();
-        out.extend_from_slice(format!("{{\"seq\":{seq},").as_bytes());
+        // Into memory: this does not fail.
+        let _ = write!(out, "{{\"seq\":{seq},");
         let members = body.strip_prefix(b"{").unwrap_or(body);
         out.extend_from_slice(members.strip_suffix(b"}").unwrap_or(members));
         let mac = self.mac_of(before, &out[start..]);
         out.extend_from_slice(MAC_OPENS);
-        out.extend_from_slice(mac.to_string().as_bytes());
+        let mut chars = [0; MAC_CHARS];
+        let _ = URL_SAFE_NO_PAD.encode_slice(mac.0, &mut chars);
+        out.extend_from_slice(&chars);
         out.extend_from_slice(MAC_CLOSES);
         out.push(b'\n');
         mac

@@ -14,7 +14,7 @@ use crate::demo;
 
 const SECRET_FILE: &str = "tollgate.secret";
 
-/// Writes tollgate.yaml, tollgate.secret and shop.db. Never overwrites a file.
+/// Writes tollgate.yaml, tollgate.secret, audit.key and shop.db. Never overwrites a file.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  tollgate init shop && cd shop && tollgate check && tollgate serve"
@@ -31,8 +31,9 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
         .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     let (config, secret) = (folder.join(CONFIG_FILE), folder.join(SECRET_FILE));
     let database = folder.join(demo::DATABASE_FILE);
+    let audit_key = folder.join(demo::AUDIT_KEY_FILE);
     // All of them first, so that nothing is written when something is in the way.
-    for file in [&config, &secret, &database] {
+    for file in [&config, &secret, &audit_key, &database] {
         // A dangling link is in the way as well.
         if file.symlink_metadata().is_ok() {
             return Err(format!("{} is there already; nothing was written", file.display()).into());
@@ -40,7 +41,7 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
     }
     write_new(
         &config,
-        &[demo::SERVER_YAML, demo::SHOP_YAML].concat(),
+        &[demo::SERVER_YAML, demo::SHOP_YAML, demo::AUDIT_YAML].concat(),
         false,
     )?;
     write_new(
@@ -48,11 +49,13 @@ pub(super) fn run(args: &InitArgs) -> Result<ExitCode, CliError> {
         &format!("{}\n", random_secret()?.expose_secret()),
         true,
     )?;
+    demo::make_key(&audit_key)?;
     demo::seed(&database)?;
     print(format_args!(
-        "wrote {}, {} (keep it out of version control) and {}\nnext: tollgate check --config {}",
+        "wrote {}, {}, {} (keep these two out of version control) and {}\nnext: tollgate check --config {}",
         config.display(),
         secret.display(),
+        audit_key.display(),
         database.display(),
         config.display(),
     ))?;

@@ -73,6 +73,14 @@ pub(super) const QUOTA_BUCKETS: &str = "tollgate.quota.buckets";
 pub(super) const QUOTA_BUCKETS_LIMIT: &str = "tollgate.quota.buckets.limit";
 pub(super) const EXPORTS: &str = "tollgate.exporter.exports";
 pub(super) const EXPORTER_UP: &str = "tollgate.exporter.up";
+pub(super) const AUDIT_UP: &str = "tollgate.audit.up";
+pub(super) const AUDIT_QUEUED: &str = "tollgate.audit.queued";
+pub(super) const AUDIT_LAG: &str = "tollgate.audit.lag";
+pub(super) const AUDIT_SEQUENCE: &str = "tollgate.audit.sequence";
+pub(super) const AUDIT_LINES: &str = "tollgate.audit.lines";
+pub(super) const AUDIT_DROPPED: &str = "tollgate.audit.dropped";
+pub(super) const AUDIT_SYNCS: &str = "tollgate.audit.syncs";
+pub(super) const AUDIT_SYNCING: &str = "tollgate.audit.syncing";
 pub(super) const LOG_LINES_LOST: &str = "tollgate.log.lines_lost";
 /// Those of the process have Prometheus' names (client libraries, "Process metrics"), which
 /// dashboards know.

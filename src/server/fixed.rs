@@ -109,16 +109,11 @@ impl Fixed {
                 "quotas.denialLimit",
                 self.denial_limit == other.denial_limit,
             ),
-            ("audit", self.audit.is_some() == other.audit.is_some()),
         ];
         let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
         let changed = changed.map(|(key, _)| key);
-        let audit = self.audit.as_ref().zip(other.audit.as_ref());
-        let audit = audit
-            .into_iter()
-            .flat_map(|(own, other)| own.differences(other));
         changed
-            .chain(audit)
+            .chain(self.audit_differences(other))
             .chain(self.telemetry_differences(other))
             .chain(self.store_differences(other))
             .collect()
@@ -136,6 +131,14 @@ impl Fixed {
         ];
         let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
         changed.map(|(key, _)| key)
+    }
+
+    fn audit_differences(&self, other: &Self) -> Vec<&'static str> {
+        match (&self.audit, &other.audit) {
+            (Some(own), Some(other)) => own.differences(other).collect(),
+            (None, None) => Vec::new(),
+            _ => vec!["audit"],
+        }
     }
 
     fn store_differences(&self, other: &Self) -> Vec<&'static str> {

@@ -87,6 +87,7 @@ fn state(pipeline: &Pipeline, sources: &Sources) -> State {
         in_flight_limit: count(pipeline.load.cap()),
         caches: caches(pipeline),
         exporters: pipeline.recorder.exporters(),
+        audit: pipeline.recorder.audit_state(),
         in_flight: count(pipeline.load.running()),
         tenants: count(pipeline.load.tenants()),
         targets: targets.collect(),

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tollgate::Clock;
 use tollgate::audit::{AuditSettings, ChainKey, Durability, Head, Log, Mac, Redaction, Rotation};
 
-pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
-pub(crate) const OTHER_KEY: &str = "fedcba9876543210fedcba9876543210";
+pub(crate) const KEY: &str = "the-audit-key-of-more-than-32-bytes";
+pub(crate) const OTHER_KEY: &str = "another-audit-key-of-over-32-bytes";
 
 /// How long anything that must happen may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -136,13 +136,13 @@ pub(crate) fn check(file: &Path, keys: &[&str]) -> Result<Held, String> {
             if seq.is_some_and(|seq| sealed.seq != seq + 1) {
                 return Err(format!("{seq:?} is followed by {}", sealed.seq));
             }
-            if let Some(bytes) = fragment.take() {
-                if value["kind"] != "torn"
-                    || value["count"] != bytes.len()
-                    || value["fragment"] != key.digest(&bytes)
-                {
-                    return Err(format!("{}: a bad line before {value}", path.display()));
-                }
+            let is_named = |bytes: Vec<u8>| {
+                value["kind"] == "torn"
+                    && value["count"] == bytes.len()
+                    && value["fragment"] == key.digest(&bytes)
+            };
+            if !fragment.take().is_none_or(is_named) {
+                return Err(format!("{}: a bad line before {value}", path.display()));
             }
             if value["kind"] == "rekeyed" {
                 key = keys.next().expect("another key");

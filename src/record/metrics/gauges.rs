@@ -6,11 +6,13 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use super::super::names;
+use super::audit;
 use super::caches::{self, CacheState};
 use super::exporters;
 use super::exports::ExporterState;
 use super::sources;
 pub use super::sources::SourceState;
+use crate::audit::AuditState;
 use crate::auth::KeyState;
 use crate::quota::StoreState;
 
@@ -50,6 +52,8 @@ pub struct State {
     pub caches: Vec<CacheState>,
     /// How it goes with sending to a collector, for each signal.
     pub exporters: Vec<ExporterState>,
+    /// How it stands with the audit log, if there is one.
+    pub audit: Option<AuditState>,
     /// Which configuration is served.
     pub config: ConfigState,
 }
@@ -125,6 +129,7 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
     sources::register(meter, &observe);
     caches::register(meter, &observe);
     exporters::register(meter, &observe);
+    audit::register(meter, &observe);
 }
 
 fn register_floods(meter: &Meter, observe: &Observe) {
