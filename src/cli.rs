@@ -4,6 +4,7 @@
 //! prints it. 0: done. 1: refused or failed. 2: wrong usage (clap).
 
 mod apikey;
+mod audit;
 mod call;
 mod caller;
 mod check;
@@ -68,6 +69,8 @@ enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Make one call, here through the same pipeline, or to a running server.
     Call(call::CallArgs),
+    /// Read the audit log: verify it, query it.
+    Audit(audit::AuditArgs),
     /// Print the JSON Schema of the configuration file.
     Schema(schema::SchemaArgs),
     /// Decide written calls by the policies, for CI.
@@ -117,6 +120,7 @@ impl Cli {
             Command::Schema(args) => schema::run(&args),
             Command::Test(args) => test::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Audit(args) => audit::run(&args),
         }
     }
 }
