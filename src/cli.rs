@@ -8,6 +8,7 @@ mod audit;
 mod call;
 mod caller;
 mod check;
+mod explain;
 mod healthcheck;
 mod init;
 mod log_format;
@@ -69,6 +70,8 @@ enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Make one call, here through the same pipeline, or to a running server.
     Call(call::CallArgs),
+    /// Tell what became of one call, and why.
+    Explain(explain::ExplainArgs),
     /// Read the audit log: verify it, query it.
     Audit(audit::AuditArgs),
     /// Print the JSON Schema of the configuration file.
@@ -120,6 +123,7 @@ impl Cli {
             Command::Schema(args) => schema::run(&args),
             Command::Test(args) => test::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Explain(args) => explain::run(&args),
             Command::Audit(args) => audit::run(&args),
         }
     }

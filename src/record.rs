@@ -6,6 +6,8 @@
 //! for two readings of the clock and nothing else.
 
 mod console;
+mod explain;
+mod inert;
 mod metrics;
 mod names;
 mod otel;
@@ -19,6 +21,8 @@ use std::time::Duration;
 use crossbeam_channel::{after, select};
 use uuid::{NoContext, Timestamp, Uuid};
 
+pub use explain::Explanation;
+pub use inert::Inert;
 pub use metrics::{
     CacheState, ConfigState, ExportTimes, ExporterState, Measured, MetricReader, MetricReaders,
     Metrics, SourceState, State, TargetState, TenantLabel,
@@ -84,6 +88,11 @@ impl Recorder {
             audit: audit.map(Arc::new),
             unidentified: Mutex::default(),
         }
+    }
+
+    /// The audit log, if there is one.
+    pub fn audit_log(&self) -> Option<&Arc<Log>> {
+        self.audit.as_ref()
     }
 
     /// How the audit log stands, if there is one.

@@ -42,6 +42,12 @@ pub struct FoundCall {
     pub was_stopped: bool,
 }
 
+/// The id of a call, as answers and logs show it: a UUIDv7 with its hyphens.
+pub fn parse_call_id(text: &str) -> Option<Uuid> {
+    let id = Uuid::parse_str(text).ok()?;
+    (text.len() == uuid::fmt::Hyphenated::LENGTH && call_time(id).is_some()).then_some(id)
+}
+
 /// When the call of an id arrived, since the Unix epoch; `None` if it is none of our ids.
 pub fn call_time(id: Uuid) -> Option<Duration> {
     let (seconds, nanos) = id.get_timestamp()?.to_unix();

@@ -12,10 +12,8 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::Sealed;
+use super::{Sealed, places};
 
-/// Most processes that write beside each other.
-pub const MAX_LANES: usize = 64;
 /// Longest line that is looked at.
 pub(super) const MAX_LINE_BYTES: usize = 1 << 20;
 
@@ -27,7 +25,7 @@ pub struct Lane {
 }
 
 /// A file of a lane that was full, by the number in its name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// Sequence number of its first line.
     pub first: u64,
@@ -40,11 +38,15 @@ pub struct Segment {
 /// # Errors
 /// Those of the system, and [`ErrorKind::NotFound`] where there is no log.
 pub fn lanes(file: &Path) -> io::Result<Vec<Lane>> {
-    let names = names_beside(file)?;
-    let lanes = (1..=MAX_LANES).map(|number| Lane {
-        file: lane_path(file, number),
-    });
-    let found: Vec<Lane> = lanes.filter(|lane| lane.is_among(&names)).collect();
+    let mut found = Vec::new();
+    for number in 1..=places::MAX_LANES {
+        let lane = Lane {
+            file: places::lane(file, number),
+        };
+        if lane.file.exists() || lane.head().exists() || !lane.segments()?.is_empty() {
+            found.push(lane);
+        }
+    }
     if found.is_empty() {
         return Err(ErrorKind::NotFound.into());
     }
@@ -54,7 +56,7 @@ pub fn lanes(file: &Path) -> io::Result<Vec<Lane>> {
 impl Lane {
     /// The small file that tells where the chain ends.
     pub fn head(&self) -> PathBuf {
-        with_suffix(&self.file, ".head")
+        places::head(&self.file)
     }
 
     /// The segments that are full, by their numbers.
@@ -62,50 +64,13 @@ impl Lane {
     /// # Errors
     /// Those of the system.
     pub fn segments(&self) -> io::Result<Vec<Segment>> {
-        let names = names_beside(&self.file)?;
-        let mut segments: Vec<Segment> =
-            names.iter().filter_map(|name| self.segment(name)).collect();
-        segments.sort_unstable();
-        Ok(segments)
-    }
-
-    fn segment(&self, name: &str) -> Option<Segment> {
-        let own = self.file.file_name()?.to_str()?;
-        let digits = name.strip_prefix(own)?.strip_prefix('.')?;
-        let first = digits.parse().ok()?;
-        (digits == format!("{first:012}")).then(|| Segment {
-            first,
-            path: self.file.with_file_name(name),
-        })
-    }
-
-    fn is_among(&self, names: &[String]) -> bool {
-        let Some(own) = self.file.file_name().and_then(|name| name.to_str()) else {
-            return false;
+        let paths = places::all_full(&self.file)?.into_iter();
+        let segment = |path: PathBuf| {
+            let first = path.extension()?.to_str()?.parse().ok()?;
+            Some(Segment { first, path })
         };
-        let head = format!("{own}.head");
-        let is_ours = |name: &String| name == own || *name == head || self.segment(name).is_some();
-        names.iter().any(is_ours)
+        Ok(paths.filter_map(segment).collect())
     }
-}
-
-/// The file of a lane: `audit.jsonl`, `audit-2.jsonl`, `audit-3.jsonl`, …
-pub(super) fn lane_path(file: &Path, number: usize) -> PathBuf {
-    if number <= 1 {
-        return file.to_owned();
-    }
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    let name = match file.extension() {
-        Some(extension) => format!("{stem}-{number}.{}", extension.to_string_lossy()),
-        None => format!("{stem}-{number}"),
-    };
-    file.with_file_name(name)
-}
-
-pub(super) fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(suffix);
-    file.with_file_name(name)
 }
 
 /// Opens a file of a log. What is no file, such as a pipe, would be waited for without end.
@@ -123,19 +88,6 @@ pub(super) fn first_line(path: &Path) -> io::Result<Option<(Sealed, Vec<u8>)>> {
     BufReader::new(open(path)?.take(limit)).read_until(b'\n', &mut line)?;
     let line = line.strip_suffix(b"\n").unwrap_or(&line);
     Ok(Sealed::claimed(line).map(|sealed| (sealed, line.to_vec())))
-}
-
-fn names_beside(file: &Path) -> io::Result<Vec<String>> {
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        // A name that is no text is none of ours.
-        names.extend(entry?.file_name().into_string());
-    }
-    Ok(names)
 }
 
 #[cfg(test)]
@@ -179,9 +131,13 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_lies_beside_a_log_is_read_as_its_own_name_or_not_at_all(name in "audit(-[0-9]{1,3})?(\\.[a-z0-9.]{0,16})?") {
-            let lane = Lane { file: "audit.jsonl".into() };
-            if let Some(segment) = lane.segment(&name) {
-                prop_assert_eq!(format!("audit.jsonl.{:012}", segment.first), name);
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(&name), "junk\n").unwrap();
+            for lane in lanes(&folder.path().join("audit.jsonl")).unwrap_or_default() {
+                for segment in lane.segments().unwrap() {
+                    let own = lane.file.file_name().unwrap().to_str().unwrap();
+                    prop_assert_eq!(format!("{own}.{:012}", segment.first), name.clone());
+                }
             }
         }
     }

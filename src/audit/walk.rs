@@ -71,6 +71,10 @@ impl Walk {
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 file => file?,
             };
+            if file.metadata()?.len() == 0 {
+                // It was just made, and the one before may still get its last line.
+                return Ok(None);
+            }
             let first = first_line(&path)?.map(|(first, _)| first.seq);
             // It may have been rotated since it was opened, and others before it.
             if self.has_moved(first)? {

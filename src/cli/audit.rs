@@ -3,7 +3,6 @@
 //! A reader would ask why a query does not verify: it reads a part of the log, and a chain can only be
 //! verified as a whole. Both are one line in a shell: `tollgate audit verify && tollgate audit query`.
 
-mod inert;
 mod query;
 mod table;
 mod time;
@@ -14,8 +13,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretSlice};
-
-pub(super) use inert::Inert;
 
 use super::{CliError, ConfigArgs, say};
 use crate::audit::ChainKey;
@@ -59,36 +56,48 @@ pub(super) struct LogArgs {
     /// The log, instead of the one that the configuration names
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// With --file: a file with the key, as the configuration had it; repeat for keys that were in
-    /// force before
-    #[arg(long = "key-file", value_name = "FILE", requires = "file")]
+}
+
+/// What the log is sealed with.
+#[derive(Debug, Args)]
+pub(super) struct KeyArgs {
+    /// A file with a key of the log: for --file, and for keys that were in force before that of the
+    /// configuration; repeat for more
+    #[arg(long = "key-file", value_name = "FILE")]
     key_files: Vec<PathBuf>,
 }
 
 /// A log, and the keys it is sealed with.
 pub(super) struct LogPlace {
     pub(super) file: PathBuf,
+    /// Those that were given; the one in force first.
     pub(super) keys: Vec<ChainKey>,
+    /// Whether the writer deletes the oldest files.
+    pub(super) keeps_few: bool,
 }
 
 impl LogArgs {
     /// Where the log is; the keys as far as they were given.
-    pub(super) fn place(&self) -> Result<LogPlace, CliError> {
+    pub(super) fn place(&self, keys: Option<&KeyArgs>) -> Result<LogPlace, CliError> {
+        let keys = keys.iter().flat_map(|keys| &keys.key_files);
+        let keys = keys.map(|path| read_key(path));
+        let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
         if let Some(file) = &self.file {
-            let keys = self.key_files.iter().map(|path| read_key(path));
             return Ok(LogPlace {
                 file: file.clone(),
-                keys: keys.collect::<Result<_, _>>()?,
+                keys,
+                keeps_few: false,
             });
         }
         let audit = self.config.load()?.audit;
         let audit = audit.ok_or(
             "the configuration keeps no audit log: give it an `audit` section, or name a log with --file",
         )?;
-        let key = ChainKey::new(audit.key.expose_secret().as_bytes());
+        keys.insert(0, ChainKey::new(audit.key.expose_secret().as_bytes()));
         Ok(LogPlace {
             file: audit.file,
-            keys: vec![key],
+            keys,
+            keeps_few: audit.rotate.keep > 0,
         })
     }
 }

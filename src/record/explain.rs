@@ -13,7 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::audit::{Bucket, Entry, FoundCall, FoundLine, RuleTrail};
-pub use stages::{Stage, StageState};
+use stages::{Stage, StageState};
 
 /// What became of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -17,8 +17,7 @@ pub(super) struct Checker<'a> {
     since: u64,
     keeps_few: bool,
     named: Option<Head>,
-    /// Which key seals the lines now.
-    key: Option<usize>,
+    key: Sealing,
     /// What the next line continues, and its number; none before the first line.
     next: Option<(Mac, u64)>,
     /// Whether the line before was found wanting, so that its number may be a lie.
@@ -28,6 +27,16 @@ pub(super) struct Checker<'a> {
     place: (PathBuf, u64),
     pub(super) end: End,
     verdict: Verdict,
+}
+
+/// Which key seals the lines now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sealing {
+    /// The mark that names it is gone: whichever fits.
+    Any,
+    With(usize),
+    /// None that was given: nothing can be checked until another one is named.
+    Foreign,
 }
 
 /// What is kept for the comparison with the head.
@@ -49,7 +58,7 @@ impl<'a> Checker<'a> {
             since: check.since,
             keeps_few: check.keeps_few,
             named,
-            key: None,
+            key: Sealing::Any,
             next: None,
             is_lost: false,
             fragment: None,
@@ -98,6 +107,9 @@ impl<'a> Checker<'a> {
         let Some((before, expected)) = self.next else {
             return;
         };
+        if self.key == Sealing::Foreign && !self.is_named_again(line.text) {
+            return;
+        }
         match self.checked(&before, line.text) {
             Some(sealed) => self.good(sealed, expected, line.text),
             None => self.bad(&before, expected, line.text),
@@ -106,17 +118,37 @@ impl<'a> Checker<'a> {
 
     fn checked(&mut self, before: &Mac, text: &[u8]) -> Option<Sealed> {
         match self.key {
-            Some(key) => self.keys[key].check(before, text).ok(),
-            // The mark that names it is gone: whichever fits.
-            None => {
+            Sealing::With(key) => self.keys[key].check(before, text).ok(),
+            Sealing::Foreign => None,
+            Sealing::Any => {
                 let mut fitting = self.keys.iter().enumerate();
                 fitting.find_map(|(at, key)| {
                     let sealed = key.check(before, text).ok()?;
-                    self.key = Some(at);
+                    self.key = Sealing::With(at);
                     Some(sealed)
                 })
             }
         }
+    }
+
+    /// Passes over lines that a foreign key sealed, until a file begins with one that was given.
+    fn is_named_again(&mut self, text: &[u8]) -> bool {
+        let Some(claimed) = Sealed::claimed(text) else {
+            return false;
+        };
+        let known = match mark(text) {
+            Some(mark) if mark.kind == Kind::Opened => self.known(mark.key.as_deref()),
+            _ => None,
+        };
+        match known {
+            Some(key) => self.key = Sealing::With(key),
+            None => self.resume(claimed),
+        }
+        known.is_some()
+    }
+
+    fn known(&self, id: Option<&str>) -> Option<usize> {
+        self.keys.iter().position(|key| Some(key.id()) == id)
     }
 
     /// The first line says itself what it continues, and which key sealed it. Whether it does.
@@ -134,7 +166,7 @@ impl<'a> Checker<'a> {
         }
         let mark = mark(text).filter(|mark| mark.kind == Kind::Opened);
         let id = mark.as_ref().and_then(|mark| mark.key.as_deref());
-        self.key = id.and_then(|id| self.keys.iter().position(|key| key.id() == id));
+        self.key = self.known(id).map_or(Sealing::Any, Sealing::With);
         let prev = mark.as_ref().and_then(|mark| mark.prev.as_deref());
         let prev = prev.and_then(|prev| Mac::parse(prev.as_bytes()));
         self.next = prev.map(|prev| (prev, first));
@@ -148,7 +180,11 @@ impl<'a> Checker<'a> {
     fn good(&mut self, sealed: Sealed, expected: u64, text: &[u8]) {
         let mark = mark(text);
         self.settle_torn(mark.as_ref());
-        if sealed.seq != expected && !self.is_lost {
+        let lost_to = mark.as_ref().and_then(|mark| mark.lost_to);
+        if let Some(to) = lost_to {
+            let from = expected.min(to);
+            self.flaw(sealed.seq, Flaw::WasCut { from, to });
+        } else if sealed.seq != expected && !self.is_lost {
             self.flaw(sealed.seq, Flaw::Misplaced { expected });
         }
         self.is_lost = false;
@@ -170,8 +206,11 @@ impl<'a> Checker<'a> {
             return self.flaw(claimed.seq, if twice { Flaw::Twice } else { Flaw::Changed });
         }
         if let Some(id) = self.other_key(text) {
+            self.key = match id {
+                Flaw::ForeignKey { .. } => Sealing::Foreign,
+                _ => Sealing::Any,
+            };
             self.flaw(claimed.seq, id);
-            self.key = None;
         } else if claimed.seq < expected {
             self.is_lost = true;
             return self.flaw(claimed.seq, Flaw::Misplaced { expected });
@@ -188,10 +227,9 @@ impl<'a> Checker<'a> {
     fn other_key(&self, text: &[u8]) -> Option<Flaw> {
         let mark = mark(text).filter(|mark| mark.kind == Kind::Opened)?;
         let id = mark.key?.into_owned();
-        let known = self.keys.iter().position(|key| key.id() == id);
-        match known {
+        match self.known(Some(&id)) {
             None => Some(Flaw::ForeignKey { id }),
-            Some(_) if known != self.key => Some(Flaw::Unannounced { id }),
+            Some(key) if self.key != Sealing::With(key) => Some(Flaw::Unannounced { id }),
             Some(_) => None,
         }
     }
@@ -221,6 +259,23 @@ impl<'a> Checker<'a> {
             }
             (Kind::Opened, _) if because == Some("started") => {
                 self.end.started_after |= self.named.is_some_and(|head| head.seq < seq);
+                if let Some(head) = &mark.head {
+                    let head = head.to_string();
+                    self.flaw(seq, Flaw::HeadWasGone { head });
+                }
+            }
+            (Kind::Rekeyed, _) => {
+                let id = mark.key.as_deref().unwrap_or_default().to_owned();
+                match self.known(Some(&id)) {
+                    Some(key) => {
+                        self.key = Sealing::With(key);
+                        self.note(seq, Note::NewKey { id });
+                    }
+                    None => {
+                        self.key = Sealing::Foreign;
+                        self.flaw(seq, Flaw::ForeignKey { id });
+                    }
+                }
             }
             (Kind::Closed, _) => self.end.is_closed = because == Some("stopped"),
             _ => {}
@@ -246,22 +301,25 @@ impl<'a> Checker<'a> {
             return;
         };
         let bytes = text.len() as u64;
-        let is_explained =
-            mark.is_some_and(|mark| mark.kind == Kind::Torn && mark.count == Some(bytes));
-        if is_explained {
-            let what = Note::Torn { bytes };
-            let Finding {
-                file, line, seq, ..
-            } = place;
-            self.verdict.notes.push(Finding {
-                file,
-                line,
-                seq,
-                what,
-            });
-        } else {
+        let digest = match self.key {
+            Sealing::With(key) => Some(self.keys[key].digest(&text)),
+            _ => None,
+        };
+        let explains = |mark: &&Mark<'_>| {
+            mark.kind == Kind::Torn
+                && mark.count == Some(bytes)
+                && mark.fragment.as_deref() == digest.as_deref()
+        };
+        if mark.filter(explains).is_none() {
             self.verdict.flaws.push(place);
+            return;
         }
+        self.verdict.notes.push(Finding {
+            what: Note::Torn { bytes },
+            file: place.file,
+            line: place.line,
+            seq: place.seq,
+        });
     }
 
     /// What the whole lane came to.

@@ -5,6 +5,7 @@
 //! that it was updated since: after an orderly stop, and when a server was started after it.
 
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use super::chain::End;
 use super::{Flaw, HeadRead, Note, Verdict};
@@ -14,20 +15,34 @@ use crate::files::read_bounded;
 
 /// A head has some 110 bytes.
 const MAX_HEAD_BYTES: usize = 4096;
+/// How often a head is read that is none, and the pause between.
+const TRIES: usize = 20;
+const PAUSE: Duration = Duration::from_millis(1);
 
-/// Reads the head of a lane.
+/// Reads the head of a lane. One that is just being written looks like none: it is read again.
 pub(super) fn read_head(lane: &Lane, keys: &[ChainKey]) -> io::Result<HeadRead> {
     let path = lane.head();
     let file = path.display().to_string();
-    let text = match read_bounded(&path, MAX_HEAD_BYTES) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Err(Flaw::NoHead { file })),
-        Err(error) if error.kind() == ErrorKind::FileTooLarge => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    let text = String::from_utf8_lossy(&text);
-    let head = keys.iter().find_map(|key| key.open_head(&text));
-    Ok(head.ok_or(Flaw::ForeignHead { file }))
+    let mut is_empty = true;
+    for _ in 0..TRIES {
+        let text = match read_bounded(&path, MAX_HEAD_BYTES) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => break,
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => vec![b'?'],
+            Err(error) => return Err(error),
+        };
+        is_empty = text.is_empty();
+        let text = String::from_utf8_lossy(&text);
+        if let Some(head) = keys.iter().find_map(|key| key.open_head(&text)) {
+            return Ok(Ok(head));
+        }
+        std::thread::park_timeout(PAUSE);
+    }
+    Ok(Err(if is_empty {
+        Flaw::NoHead { file }
+    } else {
+        Flaw::ForeignHead { file }
+    }))
 }
 
 /// Compares where a lane ends with what its head says.

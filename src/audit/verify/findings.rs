@@ -38,6 +38,22 @@ pub enum Flaw {
         /// What tells the key apart.
         id: String,
     },
+    /// A start that found lines gone.
+    #[error("when the server started here, {} gone that the head named: cut off, or taken away", span(*.from, *.to))]
+    WasCut {
+        /// The first one.
+        from: u64,
+        /// The last one.
+        to: u64,
+    },
+    /// A start that found no head.
+    #[error(
+        "when the server started here, the head was {head}: whether lines before were cut off cannot be told"
+    )]
+    HeadWasGone {
+        /// `missing` or `unreadable`.
+        head: String,
+    },
     /// Sealed with a key that was given, and that no mark had announced.
     #[error(
         "from here on the log is sealed with the key {id} without the mark that announces another key"

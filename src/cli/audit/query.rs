@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::super::{CliError, say};
 use super::time::parse_moment;
-use super::{LogArgs, LogPlace, misused, table, unreadable};
+use super::{KeyArgs, LogArgs, LogPlace, misused, table, unreadable};
 use crate::audit::{Captured, Entry, Kind, Redaction, Window, entries};
 
 /// Most calls that are held until the newest ones are known.
@@ -27,6 +27,8 @@ const MOST: usize = 1_000_000;
 pub(super) struct QueryArgs {
     #[command(flatten)]
     log: LogArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// Of this tenant
     #[arg(long)]
     tenant: Option<String>,
@@ -69,7 +71,7 @@ enum Format {
 }
 
 pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CliError> {
-    let place = args.log.place()?;
+    let place = args.log.place(Some(&args.keys))?;
     let digests = match &args.arguments {
         None => None,
         Some(_) if place.keys.is_empty() => {

@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use super::Inert;
 use crate::audit::{Entry, Kind};
+use crate::record::Inert;
 
 /// The columns' widths, in characters; the last one has what is left.
 const TIME: usize = 14;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::super::{CliError, print};
-use super::{LogArgs, LogPlace, misused, unreadable};
+use super::{KeyArgs, LogArgs, LogPlace, misused, unreadable};
 use crate::audit::{Check, Finding, Verdict, lanes, verify};
 use crate::clock::instant_now;
 
@@ -24,6 +24,8 @@ const TELL_PERIOD: Duration = Duration::from_millis(200);
 pub(super) struct VerifyArgs {
     #[command(flatten)]
     log: LogArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// Pass over files that end before this sequence number
     #[arg(long, value_name = "N", default_value_t = 1)]
     since_seq: u64,
@@ -33,7 +35,11 @@ pub(super) struct VerifyArgs {
 }
 
 pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
-    let LogPlace { file, keys } = args.log.place()?;
+    let LogPlace {
+        file,
+        keys,
+        keeps_few,
+    } = args.log.place(Some(&args.keys))?;
     if keys.is_empty() {
         return Ok(misused(
             "a log cannot be checked without its key: give --key-file, or --config instead of --file",
@@ -42,7 +48,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
     let check = Check {
         keys: &keys,
         since: args.since_seq,
-        keeps_few: false,
+        keeps_few,
     };
     let mut progress = Progress::new(&file, args.quiet);
     let verdicts = verify(&file, &check, &mut |read| progress.tell(read));

@@ -3,19 +3,25 @@
 //! Names, tenants, subjects and arguments come from outside and are shown without any power over the
 //! terminal. A reader would ask why this is no template: what is not known is left out, line by line.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
 
 use super::{BucketState, Explanation, Stage, StageState};
 use crate::audit::{Entry, Kind};
+use crate::record::Inert;
 
 /// What happened, in one sentence.
 pub(super) fn summary(entry: &Entry<'_>, stages: &[Stage]) -> String {
-    let stopped = stages.iter().find(|stage| stage.state == StageState::Stopped);
+    let stopped = stages
+        .iter()
+        .find(|stage| stage.state == StageState::Stopped);
     let at = stopped.map_or_else(String::new, |stage| format!(" at {}", stage.name));
     let why = entry.error.as_ref();
     let why = why.map_or_else(String::new, |error| format!(": {error}"));
     match (entry.kind, entry.outcome.as_deref()) {
-        (Kind::Begun, _) => "The call passed every check and its tool was started; its end is not on record".to_owned(),
+        (Kind::Begun, _) => {
+            "The call passed every check and its tool was started; its end is not on record"
+                .to_owned()
+        }
         (_, Some("ok")) => "The call was served".to_owned(),
         (_, Some("denied")) => format!("The call was refused{at}{why}"),
         (_, Some("invalid")) => format!("The request was not valid{at}{why}"),
@@ -23,18 +29,6 @@ pub(super) fn summary(entry: &Entry<'_>, stages: &[Stage]) -> String {
         (_, Some("failed")) => format!("The call failed{at}{why}"),
         (_, Some("cancelled")) => format!("The call was cancelled{at}"),
         _ => "The call ended in a way that this version does not know".to_owned(),
-    }
-}
-
-/// A text from outside: whatever is not plainly visible is shown escaped.
-struct Inert<'a>(&'a str);
-
-impl Display for Inert<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|char| match char {
-            '"' | '\'' => f.write_char(char),
-            char => write!(f, "{}", char.escape_debug()),
-        })
     }
 }
 
@@ -73,7 +67,13 @@ impl Display for Explanation {
             }
         }
         let place = &self.line;
-        write!(f, "\n{} line {}, sequence {}", Inert(&place.file), place.line, place.seq)
+        write!(
+            f,
+            "\n{} line {}, sequence {}",
+            Inert(&place.file),
+            place.line,
+            place.seq
+        )
     }
 }
 
@@ -83,7 +83,11 @@ impl Explanation {
             (Some(tenant), Some(subject)) => {
                 line(f, "caller", &format!("{subject} of tenant {tenant}"))?;
                 let held = self.caller.scopes.join(", ");
-                let held = if held.is_empty() { "(no scopes)" } else { &held };
+                let held = if held.is_empty() {
+                    "(no scopes)"
+                } else {
+                    &held
+                };
                 line(f, "holds", held)?;
             }
             _ => line(f, "caller", "(not known: it was not authenticated)")?,
@@ -93,7 +97,11 @@ impl Explanation {
 
     fn what(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let request = &self.request;
-        line(f, "request", &format!("{} over {}", request.method, request.surface))?;
+        line(
+            f,
+            "request",
+            &format!("{} over {}", request.method, request.surface),
+        )?;
         optional(f, "target", request.target.as_deref())?;
         if request.target.is_none() {
             optional(f, "asked for", request.asked.as_deref())?;
@@ -105,13 +113,18 @@ impl Explanation {
         }
         list(f, "left out", &request.redacted)?;
         if let Some(generation) = self.generation {
-            line(f, "decided by", &format!("configuration {generation} since the server's start"))?;
+            line(
+                f,
+                "decided by",
+                &format!("configuration {generation} since the server's start"),
+            )?;
         }
         optional(f, "trace", self.trace.as_deref())
     }
 
     fn why(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has_reason = self.error.is_some() || !self.quota.is_empty() || !self.would_deny.is_empty();
+        let has_reason =
+            self.error.is_some() || !self.quota.is_empty() || !self.would_deny.is_empty();
         if !has_reason {
             return Ok(());
         }
@@ -145,7 +158,8 @@ impl Display for Stage {
         };
         let took = self.took_us.map(|took| Micros(took).to_string());
         let (name, took) = (&self.name, took.unwrap_or_default());
-        writeln!(f, "  {name:<12} {state:<8} {took:>9}  {}", self.decides)
+        let (name, decides) = (Inert(name).to_string(), Inert(&self.decides));
+        writeln!(f, "  {name:<12} {state:<8} {took:>9}  {decides}")
     }
 }
 
@@ -161,7 +175,10 @@ impl Display for BucketState {
 struct Micros(u64);
 
 impl Display for Micros {
-    #[expect(clippy::cast_precision_loss, reason = "for reading, with one digit of a fraction")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "for reading, with one digit of a fraction"
+    )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             micros @ ..1000 => write!(f, "{micros} us"),

@@ -7,7 +7,7 @@
 use std::fmt::{self, Write as _};
 
 /// A text from outside.
-pub(in crate::cli) struct Inert<'a>(pub(in crate::cli) &'a str);
+pub struct Inert<'a>(pub &'a str);
 
 impl fmt::Display for Inert<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
