@@ -7,7 +7,6 @@
 
 mod console;
 mod explain;
-mod inert;
 mod metrics;
 mod names;
 mod otel;
@@ -22,7 +21,6 @@ use crossbeam_channel::{after, select};
 use uuid::{NoContext, Timestamp, Uuid};
 
 pub use explain::Explanation;
-pub use inert::Inert;
 pub use metrics::{
     CacheState, ConfigState, ExportTimes, ExporterState, Measured, MetricReader, MetricReaders,
     Metrics, SourceState, State, TargetState, TenantLabel,

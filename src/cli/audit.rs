@@ -5,7 +5,6 @@
 
 mod query;
 mod table;
-mod time;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -16,10 +15,14 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use super::{CliError, ConfigArgs, say};
 use crate::audit::ChainKey;
+use crate::config::{self, audit_file};
 use crate::files::read_bounded;
 
 /// A key is a line of text; a longer file is something else.
 const MAX_KEY_BYTES: usize = 64 * 1024;
+/// What a configuration without a log comes to.
+const NO_LOG: &str =
+    "the configuration keeps no audit log: give it an `audit` section, or name a log with --file";
 /// As in the configuration.
 const LEAST_KEY_BYTES: usize = 32;
 
@@ -77,10 +80,18 @@ pub(super) struct LogPlace {
 }
 
 impl LogArgs {
-    /// Where the log is; the keys as far as they were given.
-    pub(super) fn place(&self, keys: Option<&KeyArgs>) -> Result<LogPlace, CliError> {
-        let keys = keys.iter().flat_map(|keys| &keys.key_files);
-        let keys = keys.map(|path| read_key(path));
+    /// Where the log is. Nothing else of the configuration is read, and no secret.
+    pub(super) fn file(&self) -> Result<PathBuf, CliError> {
+        match (&self.file, self.config.file()) {
+            (Some(file), _) => Ok(file.clone()),
+            (None, Some(config)) => audit_file(&config)?.ok_or_else(|| NO_LOG.into()),
+            (None, None) => self.audit().map(|audit| audit.file),
+        }
+    }
+
+    /// Where the log is, with the keys that were given.
+    pub(super) fn place(&self, keys: &KeyArgs) -> Result<LogPlace, CliError> {
+        let keys = keys.key_files.iter().map(|path| read_key(path));
         let mut keys = keys.collect::<Result<Vec<_>, _>>()?;
         if let Some(file) = &self.file {
             return Ok(LogPlace {
@@ -89,16 +100,17 @@ impl LogArgs {
                 keeps_few: false,
             });
         }
-        let audit = self.config.load()?.audit;
-        let audit = audit.ok_or(
-            "the configuration keeps no audit log: give it an `audit` section, or name a log with --file",
-        )?;
+        let audit = self.audit()?;
         keys.insert(0, ChainKey::new(audit.key.expose_secret().as_bytes()));
         Ok(LogPlace {
             file: audit.file,
             keys,
             keeps_few: audit.rotate.keep > 0,
         })
+    }
+
+    fn audit(&self) -> Result<config::Audit, CliError> {
+        self.config.load()?.audit.ok_or_else(|| NO_LOG.into())
     }
 }
 

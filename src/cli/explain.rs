@@ -13,7 +13,8 @@ use super::audit::{LogArgs, misused, unreadable};
 use super::{CliError, print, say};
 use crate::audit::{call_time, find, lanes, parse_call_id};
 use crate::clock::rfc3339;
-use crate::record::{Explanation, Inert};
+use crate::log::Inert;
+use crate::record::Explanation;
 
 /// How long a server may take to answer: longer than it searches.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -63,7 +64,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, CliError> {
 }
 
 fn looked_up(log: &LogArgs, id: Uuid) -> Result<Option<Explanation>, CliError> {
-    let file = log.place(None)?.file;
+    let file = log.file()?;
     let found = find(&file, id, || true).map_err(|error| unreadable(&file, &error))?;
     let explanation = Explanation::of(&found);
     if explanation.is_none() {

@@ -25,7 +25,7 @@ use judge::Judge;
 use order::InOrder;
 use recorded::Recorded;
 use tally::Tally;
-use window::Moment;
+pub(super) use window::Moment;
 
 /// Decides the calls of an audit log again by the policies of a configuration and tells which of them
 /// would go otherwise, and why. Runs no tool and opens no source. Exit 0: none flips; 1: some do, or

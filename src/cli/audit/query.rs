@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::super::replay::Moment;
 use super::super::{CliError, say};
-use super::time::parse_moment;
-use super::{KeyArgs, LogArgs, LogPlace, misused, table, unreadable};
-use crate::audit::{Captured, Entry, Kind, Redaction, Window, entries};
+use super::{KeyArgs, LogArgs, misused, table, unreadable};
+use crate::audit::{Captured, ChainKey, Entry, Kind, Redaction, Window, entries};
+use crate::clock::Clock;
 
 /// Most calls that are held until the newest ones are known.
 const MOST: usize = 1_000_000;
@@ -45,11 +45,11 @@ pub(super) struct QueryArgs {
     #[arg(long, value_name = "KIND")]
     error: Option<String>,
     /// Not earlier: so long ago (90s, 2h, 7d), or a time (2026-01-31T12:00:00Z)
-    #[arg(long, value_name = "WHEN", value_parser = parse_moment)]
-    since: Option<Duration>,
+    #[arg(long, value_name = "WHEN")]
+    since: Option<Moment>,
     /// Not later
-    #[arg(long, value_name = "WHEN", value_parser = parse_moment)]
-    until: Option<Duration>,
+    #[arg(long, value_name = "WHEN")]
+    until: Option<Moment>,
     /// With this id
     #[arg(long, value_name = "ID")]
     call_id: Option<Uuid>,
@@ -71,29 +71,33 @@ enum Format {
 }
 
 pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CliError> {
-    let place = args.log.place(Some(&args.keys))?;
-    let digests = match &args.arguments {
-        None => None,
-        Some(_) if place.keys.is_empty() => {
-            return Ok(misused(
-                "--arguments needs the key: give --key-file, or --config instead of --file",
-            ));
-        }
-        Some(text) => match serde_json::from_str(text) {
-            Ok(arguments) => Some(digests(&place, &arguments)),
-            Err(error) => {
-                return Ok(misused(&format!("--arguments is no JSON object: {error}")));
+    let (file, digests) = match &args.arguments {
+        None => (args.log.file()?, None),
+        Some(text) => {
+            let place = args.log.place(&args.keys)?;
+            if place.keys.is_empty() {
+                return Ok(misused(
+                    "--arguments needs the key: give --key-file, or --config instead of --file",
+                ));
             }
-        },
+            let digests = match serde_json::from_str(text) {
+                Ok(arguments) => digests(&place.keys, &arguments),
+                Err(error) => {
+                    return Ok(misused(&format!("--arguments is no JSON object: {error}")));
+                }
+            };
+            (place.file, Some(digests))
+        }
     };
+    let now = Clock::system().unix();
     let window = Window {
-        since: args.since,
-        until: args.until,
+        since: args.since.map(|since| since.unix(now)),
+        until: args.until.map(|until| until.unix(now)),
     };
     let mut out = Out::new(args);
     let mut written = out.begin();
     let fits = |entry: &Entry<'_>| args.fits(entry, digests.as_deref());
-    let unreadable_lines = entries(&place.file, window, |line, entry| {
+    let unreadable_lines = entries(&file, window, |line, entry| {
         if !fits(&entry) {
             return ControlFlow::Continue(());
         }
@@ -103,7 +107,7 @@ pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CliError> {
             Err(_) => ControlFlow::Break(()),
         }
     });
-    let unreadable_lines = unreadable_lines.map_err(|error| unreadable(&place.file, &error))?;
+    let unreadable_lines = unreadable_lines.map_err(|error| unreadable(&file, &error))?;
     written.and_then(|()| out.end()).or_else(unless_left)?;
     if unreadable_lines > 0 {
         say(format_args!(
@@ -122,13 +126,13 @@ fn unless_left(error: io::Error) -> Result<(), CliError> {
 }
 
 /// The digest of arguments under each key that the log may have had.
-fn digests(place: &LogPlace, arguments: &Map<String, Value>) -> Vec<String> {
+fn digests(keys: &[ChainKey], arguments: &Map<String, Value>) -> Vec<String> {
     let nothing = Redaction::default();
     let digest = |key| {
         let captured = Captured::of(key, &nothing, arguments);
         captured.entry().digest.into_owned()
     };
-    place.keys.iter().map(digest).collect()
+    keys.iter().map(digest).collect()
 }
 
 impl QueryArgs {

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::audit::{Entry, Kind};
-use crate::record::Inert;
+use crate::log::Inert;
 
 /// The columns' widths, in characters; the last one has what is left.
 const TIME: usize = 14;

@@ -39,7 +39,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
         file,
         keys,
         keeps_few,
-    } = args.log.place(Some(&args.keys))?;
+    } = args.log.place(&args.keys)?;
     if keys.is_empty() {
         return Ok(misused(
             "a log cannot be checked without its key: give --key-file, or --config instead of --file",

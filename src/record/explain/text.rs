@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 
 use super::{BucketState, Explanation, Stage, StageState};
 use crate::audit::{Entry, Kind};
-use crate::record::Inert;
+use crate::log::Inert;
 
 /// What happened, in one sentence.
 pub(super) fn summary(entry: &Entry<'_>, stages: &[Stage]) -> String {
