@@ -4,9 +4,11 @@
 //! prints it. 0: done. 1: refused or failed. 2: wrong usage (clap).
 
 mod apikey;
+mod audit;
 mod call;
 mod caller;
 mod check;
+mod explain;
 mod healthcheck;
 mod init;
 mod log_format;
@@ -65,6 +67,10 @@ enum Command {
     Healthcheck(healthcheck::HealthcheckArgs),
     /// Make one call, here through the same pipeline, or to a running server.
     Call(call::CallArgs),
+    /// Tell what became of one call, and why.
+    Explain(explain::ExplainArgs),
+    /// Read the audit log: verify it, query it.
+    Audit(audit::AuditArgs),
     /// Print the JSON Schema of the configuration file.
     Schema(schema::SchemaArgs),
     /// Decide written calls by the policies, for CI.
@@ -114,6 +120,8 @@ impl Cli {
             Command::Schema(args) => schema::run(&args),
             Command::Test(args) => test::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Explain(args) => explain::run(&args),
+            Command::Audit(args) => audit::run(&args),
         }
     }
 }

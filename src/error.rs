@@ -1,10 +1,11 @@
 //! Every way a request can end badly, and the one table of what each means on each surface.
 //!
-//! Three enums, one per place where things go wrong: [`CallError`] on the governed path,
-//! [`EdgeError`] at the HTTP edge, [`ProtocolError`] in MCP's envelope. Status codes and JSON-RPC
+//! An enum per place where things go wrong: [`CallError`] on the governed path, [`EdgeError`] at the
+//! HTTP edge, [`ProtocolError`] in MCP's envelope, [`AdminError`] on the admin listener. Status codes and JSON-RPC
 //! codes stand here and nowhere else. What a caller reads ([`CallError::detail`]) and what the log
 //! gets ([`CallError::cause`]) are kept apart.
 
+mod admin;
 mod edge;
 mod protocol;
 mod wait;
@@ -12,6 +13,7 @@ mod wait;
 use std::borrow::Cow;
 use std::time::Duration;
 
+pub use admin::AdminError;
 pub use edge::EdgeError;
 pub use protocol::{LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 

@@ -7,6 +7,7 @@
 
 mod attributes;
 mod console;
+mod explain;
 mod export;
 mod metrics;
 mod names;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use crossbeam_channel::{after, select};
 use uuid::{NoContext, Timestamp, Uuid};
 
+pub use explain::Explanation;
 pub use export::ExportState;
 pub use metrics::{
     CacheState, ConfigState, ExportTimes, ExporterState, Measured, MetricReader, MetricReaders,
@@ -91,6 +93,11 @@ impl Recorder {
             audit: audit.map(Arc::new),
             unidentified: Mutex::default(),
         }
+    }
+
+    /// The audit log, if there is one.
+    pub fn audit_log(&self) -> Option<&Arc<Log>> {
+        self.audit.as_ref()
     }
 
     /// How the audit log stands, if there is one.

@@ -5,6 +5,7 @@
 //! line is tried once the log has failed: its line would wait for the disk, and the caller with it.
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -28,6 +29,7 @@ const MAX_KEPT_BYTES: usize = 64 * 1024;
 
 /// The log.
 pub struct Log {
+    file: PathBuf,
     queue: Arc<Queue>,
     key: ArcSwap<ChainKey>,
     redaction: ArcSwap<Redaction>,
@@ -57,6 +59,7 @@ impl Log {
             fault: format!("gets no thread to be written by: {error}"),
         })?;
         Ok(Self {
+            file: settings.file,
             queue,
             key: ArcSwap::new(key),
             redaction: ArcSwap::from_pointee(settings.redaction),
@@ -76,6 +79,18 @@ impl Log {
             self.key.store(Arc::clone(&key));
             self.queue.rekey(key);
         }
+    }
+
+    /// Where it is: the file of its first lane.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Waits until every line that was appended so far is in the file, or none can be written.
+    pub async fn caught_up(&self) {
+        let last = self.queue.pending().last;
+        // Whoever reads finds what is there.
+        let _ = self.queue.until_written(Ticket(last)).await;
     }
 
     /// Whether calls wait for their lines.

@@ -5,7 +5,6 @@
 //! of time, so what limits would have said is an estimate, and what scopes and rules say is not.
 
 mod judge;
-mod log;
 mod order;
 mod progress;
 mod recorded;
@@ -13,12 +12,14 @@ mod report;
 mod tally;
 mod window;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
 use super::{CONFIG_FILE, CliError, print};
+use crate::audit::{Window, entries};
 use crate::clock::Clock;
 use crate::config::{Config, audit_file};
 use crate::server::Decider;
@@ -27,7 +28,7 @@ use order::InOrder;
 use progress::Progress;
 use recorded::Recorded;
 use tally::Tally;
-use window::Moment;
+pub(super) use window::Moment;
 
 /// Decides the calls of an audit log again by the policies of a configuration and tells which of them
 /// would go otherwise, and why. Runs no tool and opens no source. Exit 0: none flips; 1: some do, or
@@ -40,7 +41,7 @@ pub(super) struct ReplayArgs {
     /// The configuration to decide by
     #[arg(long, short, value_name = "FILE", default_value = CONFIG_FILE)]
     config: PathBuf,
-    /// The audit log; repeat for several files, oldest first. Default: `audit.file` of the configuration
+    /// The audit log, with the files that were full before it; repeat for those of several replicas. Default: `audit.file` of the configuration
     #[arg(long, value_name = "FILE")]
     audit: Vec<PathBuf>,
     /// The configuration that was in force. Where arguments were not recorded, calls of tools whose
@@ -112,19 +113,20 @@ fn replay(args: &ReplayArgs, judge: &mut Judge) -> Result<Tally, CliError> {
     let (mut tally, mut order, mut progress) =
         (Tally::default(), InOrder::default(), Progress::new());
     for file in files(args)? {
-        let read = log::entries(&file, |entry| {
+        let window = Window { since, until: None };
+        let read = entries(&file, window, |_, entry| {
             progress.step();
-            let call = match Recorded::of(entry) {
-                Ok(call) => call,
-                Err(skipped) => return tally.skip(skipped),
-            };
-            // Those that are not told of take from buckets all the same.
-            if is_within(&call)
-                && (args.quotas || is_told(&call))
-                && let Some(call) = order.push(call)
-            {
-                decide(&call, &mut tally);
+            match Recorded::of(&entry) {
+                Err(skipped) => tally.skip(skipped),
+                // Those that are not told of take from buckets all the same.
+                Ok(call) if is_within(&call) && (args.quotas || is_told(&call)) => {
+                    if let Some(call) = order.push(call) {
+                        decide(&call, &mut tally);
+                    }
+                }
+                Ok(_) => {}
             }
+            ControlFlow::Continue(())
         });
         let failed = |error| format!("cannot read the audit log {}: {error}", file.display());
         tally.unreadable += read.map_err(failed)?;

@@ -63,7 +63,6 @@ impl Fixed {
 
     /// The keys of the configuration whose values `other` has otherwise.
     pub(super) fn differences(&self, other: &Self) -> Vec<&'static str> {
-        let (limits, others) = (&self.limits, &other.limits);
         let same_tls = match (&self.tls, &other.tls) {
             (Some(own), Some(other)) => own.has_files_of(other),
             (None, None) => true,
@@ -73,14 +72,6 @@ impl Fixed {
             ("server.listen", self.listen == other.listen),
             ("server.adminListen", self.admin == other.admin),
             ("server.tls", same_tls),
-            (
-                "server.maxConnections",
-                limits.max_connections == others.max_connections,
-            ),
-            (
-                "server.maxConnectionsPerAddress",
-                limits.max_connections_per_address == others.max_connections_per_address,
-            ),
             (
                 "server.maxInFlight",
                 self.max_in_flight == other.max_in_flight,
@@ -114,9 +105,26 @@ impl Fixed {
         let changed = changed.map(|(key, _)| key);
         changed
             .chain(self.audit_differences(other))
+            .chain(self.limit_differences(other))
             .chain(self.telemetry_differences(other))
             .chain(self.store_differences(other))
             .collect()
+    }
+
+    fn limit_differences(&self, other: &Self) -> impl Iterator<Item = &'static str> {
+        let (limits, others) = (&self.limits, &other.limits);
+        let keys = [
+            (
+                "server.maxConnections",
+                limits.max_connections == others.max_connections,
+            ),
+            (
+                "server.maxConnectionsPerAddress",
+                limits.max_connections_per_address == others.max_connections_per_address,
+            ),
+        ];
+        let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
+        changed.map(|(key, _)| key)
     }
 
     fn telemetry_differences(&self, other: &Self) -> impl Iterator<Item = &'static str> {

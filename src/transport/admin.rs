@@ -1,10 +1,12 @@
-//! The admin listener: metrics and health for operators, apart from the calls.
+//! The admin listener: metrics, health and what became of calls, for operators, apart from the calls.
 //!
-//! Nothing here is secret and nothing changes anything, so it asks for no token and speaks plain
-//! HTTP/1.1; by default it listens on loopback alone. `Host` is checked where numbers are told: a
-//! web page whose name was pointed here (DNS rebinding) must not read them. A reader would ask why
+//! No credential and no argument is told here and nothing changes anything, so it asks for no token and
+//! speaks plain HTTP/1.1; by default it listens on loopback alone. `Host` is checked where more than
+//! health is told: a web page whose name was pointed here (DNS rebinding) must not read it. A reader would ask why
 //! any IP address passes as `Host`: rebinding needs a name, and monitoring scrapes by address. A
 //! reader would also ask for keep-alive: one answer a connection is what bounds slow readers here.
+
+mod calls;
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -16,6 +18,7 @@ use bytes::Bytes;
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,8 +27,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::readiness::readiness;
-use crate::error::{CallError, EdgeError, Row};
+use crate::error::{AdminError, CallError, EdgeError, Row};
 use crate::transport::http::HttpSurface;
+use calls::Calls;
 
 /// Connections at once; further ones are closed.
 const MAX_CONNECTIONS: usize = 64;
@@ -35,6 +39,7 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const MAX_HEAD_BYTES: usize = 8 * 1024;
 const JSON: &str = "application/json";
+const PROBLEM: &str = "application/problem+json";
 const TEXT: &str = "text/plain; charset=utf-8";
 /// Prometheus' exposition format.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -42,13 +47,17 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What operators ask.
 pub struct Admin {
     surface: Arc<ArcSwap<HttpSurface>>,
+    calls: Calls,
 }
 
 impl Admin {
     /// Answers about the surface that is the current one, under `localhost`, any IP address and the
     /// surface's names, each with or without a port.
     pub fn new(surface: Arc<ArcSwap<HttpSurface>>) -> Self {
-        Self { surface }
+        Self {
+            surface,
+            calls: Calls::new(),
+        }
     }
 
     /// Serves until it is dropped.
@@ -79,18 +88,19 @@ impl Admin {
     }
 
     async fn answer_one(self: Arc<Self>, server: http1::Builder, stream: TcpStream) {
-        let service = service_fn(move |request: Request<_>| {
-            let response = self.answer(&request);
-            async move { Ok::<_, Infallible>(response) }
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (admin, request) = (Arc::clone(&self), request.map(drop));
+            async move { Ok::<_, Infallible>(admin.answer(&request).await) }
         });
         let connection = server.serve_connection(TokioIo::new(stream), service);
         // A client that is slow or gone is its own loss.
         let _ = timeout(CONNECTION_TIMEOUT, connection).await;
     }
 
-    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: &Request<()>) -> Response<Full<Bytes>> {
         let path = request.uri().path();
-        if !["/metrics", "/healthz", "/readyz"].contains(&path) {
+        let call = path.strip_prefix(calls::PATH);
+        if call.is_none() && !["/metrics", "/healthz", "/readyz"].contains(&path) {
             return refusal(EdgeError::NoRoute);
         }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
@@ -103,7 +113,19 @@ impl Admin {
                 reply(status, JSON, body)
             }
             _ if !self.allows_host(request) => refusal(EdgeError::ForbiddenHost),
-            _ => self.metrics(),
+            _ => match call {
+                Some(_) if !is_of_no_page(request) => refusal(EdgeError::ForbiddenOrigin),
+                Some(id) => self.explain(id).await,
+                None => self.metrics(),
+            },
+        }
+    }
+
+    async fn explain(&self, id: &str) -> Response<Full<Bytes>> {
+        let recorder = Arc::clone(&self.surface.load().pipeline().recorder);
+        match self.calls.explain(&recorder, id).await {
+            Ok(body) => reply(200, JSON, Bytes::from(body)),
+            Err(error) => problem_document(error),
         }
     }
 
@@ -125,7 +147,7 @@ impl Admin {
     }
 
     /// Exactly one `Host`, and no other name in the request's target (RFC 9112 §3.2).
-    fn allows_host<B>(&self, request: &Request<B>) -> bool {
+    fn allows_host(&self, request: &Request<()>) -> bool {
         let mut hosts = request.headers().get_all(header::HOST).iter();
         let host = hosts.next().and_then(|host| host.to_str().ok());
         let target = request.uri().authority().map(Authority::as_str);
@@ -149,6 +171,23 @@ impl Admin {
         let mut names = named.filter_map(|name| name.parse::<Authority>().ok());
         names.any(|name| name.host().eq_ignore_ascii_case(host))
     }
+}
+
+/// Whether no web page asks. None is served here, so that every page is a stranger's.
+fn is_of_no_page(request: &Request<()>) -> bool {
+    !request.headers().contains_key(header::ORIGIN)
+}
+
+/// RFC 9457.
+fn problem_document(error: AdminError) -> Response<Full<Bytes>> {
+    let row = error.row();
+    let document = serde_json::json!({
+        "type": format!("urn:tollgate:error:{}", row.kind),
+        "title": row.title,
+        "status": row.rest_status,
+        "detail": error.detail(),
+    });
+    reply(row.rest_status, PROBLEM, Bytes::from(document.to_string()))
 }
 
 fn refusal(error: EdgeError) -> Response<Full<Bytes>> {

@@ -7,7 +7,7 @@ use crate::config::parse_duration;
 
 /// A moment as it is named on the command line.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Moment {
+pub(in crate::cli) enum Moment {
     /// Since the Unix epoch.
     At(Duration),
     /// Before now.
@@ -16,7 +16,7 @@ pub(super) enum Moment {
 
 impl Moment {
     /// Since the Unix epoch.
-    pub(super) fn unix(self, now: Duration) -> Duration {
+    pub(in crate::cli) fn unix(self, now: Duration) -> Duration {
         match self {
             Self::At(unix) => unix,
             Self::Ago(span) => now.saturating_sub(span),

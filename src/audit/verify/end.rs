@@ -1,0 +1,64 @@
+//! Does a lane end where its head says?
+//!
+//! A reader would ask why a head that is behind is not a fault: it is written after the lines, so it is
+//! behind while the server writes, and stays so after a kill. It is a fault where the log itself shows
+//! that it was updated since: after an orderly stop, and when a server was started after it.
+
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use super::chain::End;
+use super::{Flaw, HeadRead, Note, Verdict};
+use crate::audit::ChainKey;
+use crate::audit::segments::Lane;
+use crate::files::read_bounded;
+
+/// A head has some 110 bytes.
+const MAX_HEAD_BYTES: usize = 4096;
+/// How often a head is read that is none, and the pause between.
+const TRIES: usize = 20;
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Reads the head of a lane. One that is just being written looks like none: it is read again.
+pub(super) fn read_head(lane: &Lane, keys: &[ChainKey]) -> io::Result<HeadRead> {
+    let path = lane.head();
+    let file = path.display().to_string();
+    let mut is_empty = true;
+    for _ in 0..TRIES {
+        let text = match read_bounded(&path, MAX_HEAD_BYTES) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => break,
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => vec![b'?'],
+            Err(error) => return Err(error),
+        };
+        is_empty = text.is_empty();
+        let text = String::from_utf8_lossy(&text);
+        if let Some(head) = keys.iter().find_map(|key| key.open_head(&text)) {
+            return Ok(Ok(head));
+        }
+        std::thread::park_timeout(PAUSE);
+    }
+    Ok(Err(if is_empty {
+        Flaw::NoHead { file }
+    } else {
+        Flaw::ForeignHead { file }
+    }))
+}
+
+/// Compares where a lane ends with what its head says.
+pub(super) fn compare(end: &End, verdict: &Verdict, head: HeadRead) -> Result<Option<Note>, Flaw> {
+    let (head, last) = (head?, verdict.last);
+    let seq = head.seq;
+    if seq > last {
+        return Err(Flaw::CutOff { last, head: seq });
+    }
+    if end.at_head.is_some_and(|mac| mac != head.mac) {
+        return Err(Flaw::HeadElsewhere { seq });
+    }
+    // Nothing between the head and what was checked: it is older than all of that.
+    let is_before = verdict.first.is_some_and(|first| seq < first);
+    if seq < last && (end.is_closed || end.outlived || is_before) {
+        return Err(Flaw::OldHead { head: seq, last });
+    }
+    Ok((seq < last).then_some(Note::HeadBehind { head: seq, last }))
+}
