@@ -63,6 +63,7 @@ impl Fixed {
 
     /// The keys of the configuration whose values `other` has otherwise.
     pub(super) fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let (limits, others) = (&self.limits, &other.limits);
         let same_tls = match (&self.tls, &other.tls) {
             (Some(own), Some(other)) => own.has_files_of(other),
             (None, None) => true,
@@ -72,6 +73,14 @@ impl Fixed {
             ("server.listen", self.listen == other.listen),
             ("server.adminListen", self.admin == other.admin),
             ("server.tls", same_tls),
+            (
+                "server.maxConnections",
+                limits.max_connections == others.max_connections,
+            ),
+            (
+                "server.maxConnectionsPerAddress",
+                limits.max_connections_per_address == others.max_connections_per_address,
+            ),
             (
                 "server.maxInFlight",
                 self.max_in_flight == other.max_in_flight,
@@ -88,6 +97,19 @@ impl Fixed {
                 "server.shutdownGrace",
                 self.shutdown_grace == other.shutdown_grace,
             ),
+        ];
+        let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
+        let changed = changed.map(|(key, _)| key);
+        changed
+            .chain(self.counting_differences(other))
+            .chain(self.audit_differences(other))
+            .chain(self.telemetry_differences(other))
+            .chain(self.store_differences(other))
+            .collect()
+    }
+
+    fn counting_differences(&self, other: &Self) -> impl Iterator<Item = &'static str> {
+        let keys = [
             (
                 "quotas.maxKeys",
                 self.max_quota_keys == other.max_quota_keys,
@@ -99,28 +121,6 @@ impl Fixed {
             (
                 "quotas.denialLimit",
                 self.denial_limit == other.denial_limit,
-            ),
-        ];
-        let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
-        let changed = changed.map(|(key, _)| key);
-        changed
-            .chain(self.audit_differences(other))
-            .chain(self.limit_differences(other))
-            .chain(self.telemetry_differences(other))
-            .chain(self.store_differences(other))
-            .collect()
-    }
-
-    fn limit_differences(&self, other: &Self) -> impl Iterator<Item = &'static str> {
-        let (limits, others) = (&self.limits, &other.limits);
-        let keys = [
-            (
-                "server.maxConnections",
-                limits.max_connections == others.max_connections,
-            ),
-            (
-                "server.maxConnectionsPerAddress",
-                limits.max_connections_per_address == others.max_connections_per_address,
             ),
         ];
         let changed = keys.into_iter().filter(|(_, is_same)| !is_same);

@@ -4,6 +4,152 @@
 
 use crate::audit::{Entry, Kind};
 
+/// What can be done, by the kinds of errors.
+const BY_KIND: &[(&[&str], &str)] = &[
+    (
+        &["unauthenticated"],
+        "the caller needs a valid token or API key; the cause above says what is wrong with this one",
+    ),
+    (
+        &["too-many-failures"],
+        "this address sent many bad credentials: find the client that does, or wait",
+    ),
+    (
+        &["keys-unavailable"],
+        "the issuer's public keys cannot be fetched: see the log and the metrics of its keys",
+    ),
+    (
+        &["insufficient-scope"],
+        "grant the missing scopes at the identity provider, or ask for fewer in the `scopes` of the tool's policy",
+    ),
+    (
+        &["refused-by-rule"],
+        "see the condition above: other arguments, a caller that it lets through, or another rule in the tool's policy",
+    ),
+    (
+        &["unknown-tool"],
+        "there is no tool of this name for this tenant: see `tollgate check` for names, `enabled` and tenants",
+    ),
+    (
+        &["unknown-resource"],
+        "no resource answers for this URI for this tenant: see `tollgate check`",
+    ),
+    (
+        &["too-many-denials"],
+        "this caller was refused very often, and is now refused at once: mend what it was refused for, which the cause above names",
+    ),
+    (
+        &["quota-exceeded"],
+        "wait as told above, spread the calls, or raise `rateLimit` in the tool's policy",
+    ),
+    (
+        &["too-many-at-once"],
+        "all places of the tool are taken: see how long its calls run, or raise `concurrency`",
+    ),
+    (
+        &["too-many-of-tenant"],
+        "the tenant's share of places is taken: see what else it runs, or raise its share",
+    ),
+    (
+        &["too-many-listeners"],
+        "the caller has to end a subscription before it opens another",
+    ),
+    (
+        &["quota-unavailable"],
+        "calls cannot be counted: see the quota store's health, or quotaStore.onFailure",
+    ),
+    (
+        &["audit-unavailable"],
+        "the audit log could not be written, and in strict mode nothing runs then: see its disk and the server's log",
+    ),
+    (
+        &["overloaded"],
+        "the process ran as many calls as it may: add replicas, or raise server.maxInFlight",
+    ),
+    (
+        &["draining"],
+        "the server was about to stop: the client should go to another replica",
+    ),
+    (
+        &["invalid-arguments"],
+        "the arguments break the tool's input schema: the client should read it again (tools/list)",
+    ),
+    (
+        &["deadline-exceeded"],
+        "the tool took too long: see its source, or raise its timeout",
+    ),
+    (
+        &["refused"],
+        "the tool itself said no; its answer told the model why",
+    ),
+    (
+        &["not-found"],
+        "what was asked for does not exist behind the tool",
+    ),
+    (
+        &["source-busy"],
+        "what the tool depends on has too much to do: see its pool and its load",
+    ),
+    (
+        &["source-unavailable"],
+        "what the tool depends on failed before, and is left alone for a while: see its health",
+    ),
+    (
+        &["source-failed"],
+        "what the tool depends on failed: the cause above says how",
+    ),
+    (
+        &["internal"],
+        "a defect: the cause above and the server's log say where",
+    ),
+    (
+        &["forbidden-host"],
+        "the request named another host: see server.publicUrl and server.allowedHosts",
+    ),
+    (
+        &["forbidden-origin"],
+        "a web page of another origin sent it: see server.allowedOrigins",
+    ),
+    (
+        &["no-route"],
+        "there is nothing at this path: see the client's URL",
+    ),
+    (
+        &["method-not-allowed"],
+        "the path takes another method: see the client",
+    ),
+    (
+        &["not-acceptable", "unsupported-media-type"],
+        "the client has to send and take application/json (MCP: text/event-stream too)",
+    ),
+    (
+        &["too-many-headers", "body-too-large"],
+        "the request is larger than allowed: see server.maxBodyBytes",
+    ),
+    (
+        &["body-timeout", "body-cut-short", "body-broken"],
+        "the body did not come whole: see the client, its network and proxies between",
+    ),
+    (
+        &["body-not-object", "bad-query"],
+        "the client sends something else than documented: see docs/rest.md",
+    ),
+    (
+        &[
+            "parse-error",
+            "invalid-request",
+            "invalid-meta",
+            "invalid-params",
+            "header-mismatch",
+        ],
+        "the client does not speak MCP as this server does: see docs/mcp.md",
+    ),
+    (
+        &["unsupported-version", "method-not-found"],
+        "the client asks for what this server does not speak: see docs/mcp.md",
+    ),
+];
+
 /// What can be done, most likely first.
 pub(super) fn of(entry: &Entry<'_>) -> Vec<String> {
     let mut advice = Vec::new();
@@ -27,88 +173,8 @@ pub(super) fn of(entry: &Entry<'_>) -> Vec<String> {
 
 /// What can be done about an error of this kind.
 pub(super) fn of_kind(kind: &str) -> Option<&'static str> {
-    Some(match kind {
-        "unauthenticated" => {
-            "the caller needs a valid token or API key; the cause above says what is wrong with this one"
-        }
-        "too-many-failures" => {
-            "this address sent many bad credentials: find the client that does, or wait"
-        }
-        "keys-unavailable" => {
-            "the issuer's public keys cannot be fetched: see the log and the metrics of its keys"
-        }
-        "insufficient-scope" => {
-            "grant the missing scopes at the identity provider, or ask for fewer in the `scopes` of the tool's policy"
-        }
-        "refused-by-rule" => {
-            "see the condition above: other arguments, a caller that it lets through, or another rule in the tool's policy"
-        }
-        "unknown-tool" => {
-            "there is no tool of this name for this tenant: see `tollgate check` for names, `enabled` and tenants"
-        }
-        "unknown-resource" => {
-            "no resource answers for this URI for this tenant: see `tollgate check`"
-        }
-        "too-many-denials" => {
-            "this caller was refused very often, and is now refused at once: mend what it was refused for, which the cause above names"
-        }
-        "quota-exceeded" => {
-            "wait as told above, spread the calls, or raise `rateLimit` in the tool's policy"
-        }
-        "too-many-at-once" => {
-            "all places of the tool are taken: see how long its calls run, or raise `concurrency`"
-        }
-        "too-many-of-tenant" => {
-            "the tenant's share of places is taken: see what else it runs, or raise its share"
-        }
-        "too-many-listeners" => "the caller has to end a subscription before it opens another",
-        "quota-unavailable" => {
-            "calls cannot be counted: see the quota store's health, or quotaStore.onFailure"
-        }
-        "audit-unavailable" => {
-            "the audit log could not be written, and in strict mode nothing runs then: see its disk and the server's log"
-        }
-        "overloaded" => {
-            "the process ran as many calls as it may: add replicas, or raise server.maxInFlight"
-        }
-        "draining" => "the server was about to stop: the client should go to another replica",
-        "invalid-arguments" => {
-            "the arguments break the tool's input schema: the client should read it again (tools/list)"
-        }
-        "deadline-exceeded" => "the tool took too long: see its source, or raise its timeout",
-        "refused" => "the tool itself said no; its answer told the model why",
-        "not-found" => "what was asked for does not exist behind the tool",
-        "source-busy" => "what the tool depends on has too much to do: see its pool and its load",
-        "source-unavailable" => {
-            "what the tool depends on failed before, and is left alone for a while: see its health"
-        }
-        "source-failed" => "what the tool depends on failed: the cause above says how",
-        "internal" => "a defect: the cause above and the server's log say where",
-        "forbidden-host" => {
-            "the request named another host: see server.publicUrl and server.allowedHosts"
-        }
-        "forbidden-origin" => "a web page of another origin sent it: see server.allowedOrigins",
-        "no-route" => "there is nothing at this path: see the client's URL",
-        "method-not-allowed" => "the path takes another method: see the client",
-        "not-acceptable" | "unsupported-media-type" => {
-            "the client has to send and take application/json (MCP: text/event-stream too)"
-        }
-        "too-many-headers" | "body-too-large" => {
-            "the request is larger than allowed: see server.maxBodyBytes"
-        }
-        "body-timeout" | "body-cut-short" | "body-broken" => {
-            "the body did not come whole: see the client, its network and proxies between"
-        }
-        "body-not-object" | "bad-query" => {
-            "the client sends something else than documented: see docs/rest.md"
-        }
-        "parse-error" | "invalid-request" | "invalid-meta" | "invalid-params"
-        | "header-mismatch" => "the client does not speak MCP as this server does: see docs/mcp.md",
-        "unsupported-version" | "method-not-found" => {
-            "the client asks for what this server does not speak: see docs/mcp.md"
-        }
-        _ => return None,
-    })
+    let row = BY_KIND.iter().find(|(kinds, _)| kinds.contains(&kind));
+    row.map(|(_, advice)| *advice)
 }
 
 #[cfg(test)]
