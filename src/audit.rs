@@ -26,6 +26,7 @@ mod segments;
 mod settings;
 mod tail;
 mod verify;
+mod waiters;
 mod walk;
 mod writer;
 

@@ -18,6 +18,7 @@ const MAX_BYTES: u64 = 1024;
 pub(super) struct HeadFile {
     file: File,
     is_failing: bool,
+    has_its_length: bool,
 }
 
 /// What a head's file says.
@@ -44,6 +45,7 @@ impl HeadFile {
         Ok(Some(Self {
             file,
             is_failing: false,
+            has_its_length: false,
         }))
     }
 
@@ -81,10 +83,11 @@ impl HeadFile {
     fn put(&mut self, text: &[u8]) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(text)?;
-        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        if self.file.metadata()?.len() == length {
-            return Ok(());
+        // Of whatever was there before; records have one length.
+        if !std::mem::replace(&mut self.has_its_length, true) {
+            let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            self.file.set_len(length)?;
         }
-        self.file.set_len(length)
+        Ok(())
     }
 }

@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
-
+use super::waiters::Waiters;
 use super::{ChainKey, Ticket, Unwritable};
 
 /// Lines that wait for the writer, in bytes. A line has some 700.
@@ -21,9 +20,9 @@ pub(super) struct Queue {
     /// Told when there is something to write.
     waiting: Condvar,
     /// Up to which lines are in the file: safe from the end of this process.
-    written: watch::Sender<Progress>,
+    written: Waiters,
     /// Up to which lines are on disk: safe from the end of the machine.
-    synced: watch::Sender<Progress>,
+    synced: Waiters,
     pub(super) counts: Counts,
 }
 
@@ -59,22 +58,13 @@ pub(super) struct Pending {
     pub(super) is_closing: bool,
 }
 
-/// How far the writer came.
-#[derive(Clone, Copy, Debug, Default)]
-struct Progress {
-    /// The ticket of the last line that came so far.
-    up_to: u64,
-    /// Whether the last try failed.
-    is_failing: bool,
-}
-
 impl Queue {
     pub(super) fn new() -> Self {
         Self {
             pending: Mutex::default(),
             waiting: Condvar::new(),
-            written: watch::Sender::default(),
-            synced: watch::Sender::default(),
+            written: Waiters::default(),
+            synced: Waiters::default(),
             counts: Counts::default(),
         }
     }
@@ -143,7 +133,7 @@ impl Queue {
     /// Lines up to this one are in the file.
     pub(super) fn is_written(&self, up_to: u64) {
         self.pending().in_hand_since = None;
-        tell(&self.written, up_to);
+        self.written.tell(up_to);
     }
 
     /// Lines up to this one are on disk.
@@ -151,40 +141,38 @@ impl Queue {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.counts.syncs.fetch_add(1, Ordering::Relaxed);
         self.counts.sync_micros.fetch_add(micros, Ordering::Relaxed);
-        tell(&self.synced, up_to);
+        self.synced.tell(up_to);
     }
 
     /// Nothing can be written: nobody waits for it.
     pub(super) fn has_failed(&self) {
-        for progress in [&self.written, &self.synced] {
-            progress.send_modify(|progress| progress.is_failing = true);
-        }
+        self.written.is_failing_now(true);
+        self.synced.is_failing_now(true);
     }
 
     /// All is well again.
     pub(super) fn has_recovered(&self) {
-        for progress in [&self.written, &self.synced] {
-            progress.send_modify(|progress| progress.is_failing = false);
-        }
+        self.written.is_failing_now(false);
+        self.synced.is_failing_now(false);
     }
 
     pub(super) fn is_failing(&self) -> bool {
-        self.written.borrow().is_failing
+        self.written.is_failing()
     }
 
     /// How many lines are in the file.
     pub(super) fn written(&self) -> u64 {
-        self.written.borrow().up_to
+        self.written.up_to()
     }
 
     /// Waits until the line is in the file, or nothing can be written.
     pub(super) async fn until_written(&self, ticket: Ticket) -> Result<(), Unwritable> {
-        reached(&self.written, ticket).await
+        self.written.reached(ticket).await
     }
 
     /// Waits until the line is on disk, or nothing can be written.
     pub(super) async fn until_synced(&self, ticket: Ticket) -> Result<(), Unwritable> {
-        reached(&self.synced, ticket).await
+        self.synced.reached(ticket).await
     }
 }
 
@@ -197,24 +185,5 @@ impl Pending {
     pub(super) fn untold(&mut self) -> u64 {
         let told = std::mem::replace(&mut self.dropped_told, self.dropped);
         self.dropped - told
-    }
-}
-
-fn tell(progress: &watch::Sender<Progress>, up_to: u64) {
-    progress.send_if_modified(|progress| {
-        let has_changed = progress.up_to != up_to;
-        progress.up_to = up_to;
-        has_changed
-    });
-}
-
-async fn reached(
-    progress: &watch::Sender<Progress>,
-    Ticket(line): Ticket,
-) -> Result<(), Unwritable> {
-    let decided = |progress: &Progress| progress.up_to >= line || progress.is_failing;
-    match progress.subscribe().wait_for(decided).await {
-        Ok(progress) if progress.up_to >= line => Ok(()),
-        _ => Err(Unwritable),
     }
 }

@@ -18,6 +18,9 @@ use crate::clock::instant_now;
 
 /// How long lines gather where nobody waits for them.
 const GATHERING: Duration = Duration::from_millis(10);
+/// And where calls wait: a part of what a sync takes, so that the calls of a busy server share one write
+/// and one sync instead of each waking the writer.
+const GATHERING_STRICT: Duration = Duration::from_micros(100);
 /// How long lines may be written and not synced where nobody waits for it.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// How long after a failure it is tried again.
@@ -95,8 +98,12 @@ impl Writer {
             SYNC_INTERVAL.saturating_sub(passed)
         });
         let mut pending = self.queue.wait(left);
-        if self.durability == Durability::BestEffort && !pending.text.is_empty() {
-            pending = self.queue.gather(pending, GATHERING);
+        if !pending.text.is_empty() {
+            let pause = match self.durability {
+                Durability::BestEffort => GATHERING,
+                Durability::Strict => GATHERING_STRICT,
+            };
+            pending = self.queue.gather(pending, pause);
         }
         self.batch.take(&mut pending);
     }

@@ -90,10 +90,12 @@ impl Trail {
         }
     }
 
-    /// The line of the call as far as it came.
+    /// The line of the call as far as it came. That it begins is told in few words: all that was decided
+    /// stands in the line of its end.
     fn entry<'a>(&'a self, record: &'a CallRecord, kind: Kind) -> Entry<'a> {
         let principal = record.principal.as_deref();
         let target = record.target.as_deref();
+        let is_end = kind == Kind::Call;
         let texts = |texts: &'a [String]| texts.iter().map(|text| Cow::Borrowed(&**text)).collect();
         Entry {
             kind,
@@ -102,16 +104,22 @@ impl Trail {
             surface: record.surface.name().into(),
             method: Cow::Borrowed(&*record.method),
             target: target.map(|target| target.name().into()),
-            asked: self.asked.as_deref().map(Cow::Borrowed),
+            asked: self
+                .asked
+                .as_deref()
+                .filter(|_| target.is_none())
+                .map(Cow::Borrowed),
             tenant: principal.map(|principal| principal.tenant().into()),
             subject: principal.map(|principal| principal.subject().into()),
-            scopes: principal.map_or_else(Vec::new, |principal| {
-                principal
-                    .scopes()
-                    .iter()
-                    .map(|scope| Cow::Borrowed(&**scope))
-                    .collect()
-            }),
+            scopes: principal
+                .filter(|_| is_end)
+                .map_or_else(Vec::new, |principal| {
+                    principal
+                        .scopes()
+                        .iter()
+                        .map(|scope| Cow::Borrowed(&**scope))
+                        .collect()
+                }),
             address: self.address.map(|address| address.to_string().into()),
             arguments: self.arguments.as_ref().map(Captured::entry),
             outcome: None,
@@ -120,7 +128,7 @@ impl Trail {
             missing: texts(&self.refusal.missing),
             missing_any_of: texts(&self.refusal.missing_any_of),
             rule: self.rule(record),
-            quota: buckets(record),
+            quota: if is_end { buckets(record) } else { Vec::new() },
             retry_after_ms: self.refusal.retry_after.map(millis_up),
             uncounted: record.uncounted,
             would_deny: record
@@ -128,7 +136,11 @@ impl Trail {
                 .iter()
                 .map(|what| what.to_string().into())
                 .collect(),
-            stages: self.stages,
+            stages: if is_end {
+                self.stages
+            } else {
+                Stages::default()
+            },
             duration_us: None,
             generation: Some(self.generation),
             trace: record.trace_id().map(Cow::Owned),
@@ -231,9 +243,6 @@ impl CallRecord {
         };
         if self.principal.is_some() || self.recorder.takes_unidentified() {
             let mut entry = trail.entry(self, Kind::Call);
-            if self.target.is_some() {
-                entry.asked = None;
-            }
             entry.outcome = Some(outcome.as_str().into());
             entry.error = error.map(|row| row.kind.into());
             let cause = cause.map(|cause| cause.chars().take(MAX_CAUSE_CHARS).collect::<String>());
