@@ -30,7 +30,7 @@ mod waiters;
 mod walk;
 mod writer;
 
-pub use arguments::{Captured, Redaction};
+pub use arguments::{Captured, Redaction, RedactionChange};
 pub use chain::{ChainKey, Head, LineFault, Mac, Sealed};
 pub use entry::{Arguments, Bucket, Entry, Kind, Mark, RuleTrail, Stages};
 pub use find::{FoundCall, FoundLine, call_time, find, parse_call_id};

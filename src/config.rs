@@ -75,7 +75,7 @@ pub use admin::AdminListen;
 pub use api_key::ApiKey;
 pub(crate) use api_key::{BAD_ID as BAD_API_KEY_ID, is_id as is_api_key_id, parse_expiry};
 pub(crate) use api_keys_file::{load_api_keys, parse_api_keys};
-pub use audit::{Audit, AuditRotation};
+pub use audit::{Audit, AuditOverride, AuditRotation};
 pub use auth::{Auth, Claims};
 pub use backend::Backend;
 pub use breaker::Breaker;

@@ -126,6 +126,7 @@ impl Call {
         let unknown = || self.denied(principal, CallError::unknown(&request.target));
         let found = found.ok_or_else(unknown)?;
         self.record.target(&found.target);
+        self.record.called_with(&request.target, &request.arguments);
         let permit = authorize(principal, found.target);
         let permit = permit.map_err(|error| self.denied(principal, error))?;
         self.record.permitted(&permit);

@@ -207,6 +207,57 @@ async fn what_takes_a_restart_is_named_key_by_key() {
     assert_eq!(held.mark("call")["arguments"]["values"], json!({"a": 1}));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_may_have_more_or_less_of_its_arguments_kept_than_others() {
+    for (all, own, kept) in [
+        ("recorded", "{}", json!({"a": 1, "token": "[redacted]"})),
+        ("recorded", "{arguments: digest}", Value::Null),
+        (
+            "digest",
+            "{arguments: recorded, redact: [A]}",
+            json!({"a": "[redacted]", "token": "t"}),
+        ),
+    ] {
+        let folder = folder(&format!(
+            "{{file: audit.jsonl, key: '${{file:audit.key}}', arguments: {all}}}"
+        ));
+        let file = folder.path().join("tollgate.yaml");
+        let text = fs::read_to_string(&file).expect("a config");
+        let text = text.replace(
+            "scopes: [read]\n",
+            &format!("scopes: [read]\n    audit: {own}\n"),
+        );
+        fs::write(&file, text).expect("a config");
+        let server = Server::start(folder.path(), &[]);
+        let token = token();
+        for tool in ["hello", "none"] {
+            let arguments = json!({"a": 1, "token": "t"});
+            server
+                .post(&format!("/mcp/tool/{tool}"), Some(&token), &arguments)
+                .await;
+        }
+        server.process.terminate();
+        let mut process = server.process;
+        assert_eq!(process.exit_code(), Some(0));
+        let held = audit::held(&folder.path().join("audit.jsonl"));
+        let calls: Vec<&Value> = held
+            .lines
+            .iter()
+            .filter(|line| line["kind"] == "call")
+            .collect();
+        assert_eq!(calls[0]["arguments"]["values"], kept, "{all} {own}");
+        assert_eq!(
+            calls[1]["arguments"]["values"],
+            Value::Null,
+            "of a tool that is not there"
+        );
+        assert_eq!(
+            calls[0]["arguments"]["digest"],
+            calls[1]["arguments"]["digest"]
+        );
+    }
+}
+
 #[test]
 fn a_log_that_cannot_be_written_keeps_the_server_from_starting_with_one_line() {
     let told = |folder: &Path, what: &str| {

@@ -26,32 +26,55 @@ pub struct Redaction {
     pub left_out: BTreeSet<String>,
 }
 
+/// What one tool or resource has otherwise than the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedactionChange {
+    /// Whether more than the digest is kept.
+    pub keeps_values: Option<bool>,
+    /// Names of members whose values are left out, in lower case, in place of the log's.
+    pub left_out: Option<BTreeSet<String>>,
+}
+
 /// What is kept of one call's arguments.
 #[derive(Debug)]
 pub struct Captured {
     digest: String,
+    /// Of the canonical form, in bytes.
+    length: usize,
     values: Option<Box<RawValue>>,
     redacted: Vec<String>,
 }
 
 impl Captured {
-    /// What a redaction keeps of `arguments`.
-    pub fn of(key: &ChainKey, redaction: &Redaction, arguments: &Map<String, Value>) -> Self {
+    /// The digest of `arguments`. No more is known to be wanted before it is known what they are for.
+    pub fn digest(key: &ChainKey, arguments: &Map<String, Value>) -> Self {
         let mut text = Vec::with_capacity(128);
         canonical_object(arguments, &mut text);
-        let digest = key.digest(&text);
-        let (mut values, mut redacted) = (None, Vec::new());
-        if redaction.keeps_values && text.len() > MAX_KEPT_BYTES {
-            redacted.push("*".to_owned());
-        } else if redaction.keeps_values {
-            let kept = redaction.object(arguments, "", &mut redacted);
-            values = to_raw_value(&kept).ok();
-        }
         Self {
-            digest,
-            values,
-            redacted,
+            digest: key.digest(&text),
+            length: text.len(),
+            values: None,
+            redacted: Vec::new(),
         }
+    }
+
+    /// Keeps of the same arguments what the redaction lets through, as one target has it.
+    pub fn keep(
+        &mut self,
+        redaction: &Redaction,
+        change: &RedactionChange,
+        arguments: &Map<String, Value>,
+    ) {
+        if !change.keeps_values.unwrap_or(redaction.keeps_values) {
+            return;
+        }
+        if self.length > MAX_KEPT_BYTES {
+            self.redacted.push("*".to_owned());
+            return;
+        }
+        let left_out = change.left_out.as_ref().unwrap_or(&redaction.left_out);
+        let kept = without_object(left_out, arguments, "", &mut self.redacted);
+        self.values = to_raw_value(&kept).ok();
     }
 
     /// As it stands in a line.
@@ -68,37 +91,41 @@ impl Captured {
     }
 }
 
-impl Redaction {
-    fn object(
-        &self,
-        from: &Map<String, Value>,
-        path: &str,
-        redacted: &mut Vec<String>,
-    ) -> Map<String, Value> {
-        let kept = from.iter().map(|(name, value)| {
-            let path = format!("{path}/{name}");
-            let value = if self.left_out.contains(&name.to_lowercase()) {
-                redacted.push(path);
-                Value::from(LEFT_OUT)
-            } else {
-                self.value(value, &path, redacted)
-            };
-            (name.clone(), value)
-        });
-        kept.collect()
-    }
+/// The members, without the values of those that are named.
+fn without_object(
+    left_out: &BTreeSet<String>,
+    from: &Map<String, Value>,
+    path: &str,
+    redacted: &mut Vec<String>,
+) -> Map<String, Value> {
+    let kept = from.iter().map(|(name, value)| {
+        let path = format!("{path}/{name}");
+        let value = if left_out.contains(&name.to_lowercase()) {
+            redacted.push(path);
+            Value::from(LEFT_OUT)
+        } else {
+            without(left_out, value, &path, redacted)
+        };
+        (name.clone(), value)
+    });
+    kept.collect()
+}
 
-    fn value(&self, from: &Value, path: &str, redacted: &mut Vec<String>) -> Value {
-        match from {
-            Value::Object(members) => Value::Object(self.object(members, path, redacted)),
-            Value::Array(entries) => {
-                let entries = entries.iter().enumerate();
-                let kept =
-                    entries.map(|(at, value)| self.value(value, &format!("{path}/{at}"), redacted));
-                Value::Array(kept.collect())
-            }
-            other => other.clone(),
+fn without(
+    left_out: &BTreeSet<String>,
+    from: &Value,
+    path: &str,
+    redacted: &mut Vec<String>,
+) -> Value {
+    match from {
+        Value::Object(members) => Value::Object(without_object(left_out, members, path, redacted)),
+        Value::Array(entries) => {
+            let entries = entries.iter().enumerate();
+            let kept = entries
+                .map(|(at, value)| without(left_out, value, &format!("{path}/{at}"), redacted));
+            Value::Array(kept.collect())
         }
+        other => other.clone(),
     }
 }
 
@@ -146,7 +173,9 @@ mod tests {
         let Value::Object(arguments) = arguments else {
             panic!("no object")
         };
-        serde_json::to_string(&Captured::of(&key, redaction, &arguments).entry()).unwrap()
+        let mut captured = Captured::digest(&key, &arguments);
+        captured.keep(redaction, &RedactionChange::default(), &arguments);
+        serde_json::to_string(&captured.entry()).unwrap()
     }
 
     #[test]

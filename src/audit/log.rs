@@ -14,13 +14,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::chained::Chained;
 use super::queue::Queue;
 use super::writer::Writer;
 use super::{
-    AuditError, AuditSettings, AuditState, Captured, ChainKey, Durability, Redaction, Ticket,
-    Unwritable,
+    AuditError, AuditSettings, AuditState, Captured, ChainKey, Durability, Redaction,
+    RedactionChange, Ticket, Unwritable,
 };
 use crate::clock::Clock;
 
@@ -98,9 +99,19 @@ impl Log {
         self.durability == Durability::Strict
     }
 
-    /// What is kept of arguments.
-    pub fn capture(&self, arguments: &serde_json::Map<String, serde_json::Value>) -> Captured {
-        Captured::of(&self.key.load(), &self.redaction.load(), arguments)
+    /// What is kept of any arguments: a digest.
+    pub fn capture(&self, arguments: &Map<String, Value>) -> Captured {
+        Captured::digest(&self.key.load(), arguments)
+    }
+
+    /// Keeps of these arguments what is to be kept of them at a target that has this otherwise.
+    pub fn keep(
+        &self,
+        captured: &mut Captured,
+        change: &RedactionChange,
+        arguments: &Map<String, Value>,
+    ) {
+        captured.keep(&self.redaction.load(), change, arguments);
     }
 
     /// Appends a line. None when there is no room: it is dropped, and counted.

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use super::document::At;
 use super::faults::Faults;
-use super::raw::{RawAudit, RawAuditArguments, RawAuditMode};
+use super::raw::{RawAudit, RawAuditArguments, RawAuditMode, RawAuditOverride};
 use super::secret;
 
 /// The checked `audit` section. `Debug` does not show the key.
@@ -41,6 +41,27 @@ pub struct AuditRotation {
     pub keep: usize,
 }
 
+/// What the log keeps of the arguments of one tool or resource, where that is otherwise than for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditOverride {
+    /// Whether arguments are recorded, and not only their digest.
+    pub records_arguments: Option<bool>,
+    /// Names of members whose values are left out, in lower case.
+    pub redact: Option<BTreeSet<String>>,
+}
+
+pub(super) fn check_override(raw: RawAuditOverride) -> AuditOverride {
+    let is_recorded = |kept| matches!(kept, RawAuditArguments::Recorded);
+    AuditOverride {
+        records_arguments: raw.arguments.map(is_recorded),
+        redact: raw.redact.as_ref().map(lower_case),
+    }
+}
+
+fn lower_case(names: &BTreeSet<String>) -> BTreeSet<String> {
+    names.iter().map(|name| name.to_lowercase()).collect()
+}
+
 pub(super) fn check(raw: RawAudit, file: &Path, at: &At<'_>, faults: &mut Faults) -> Audit {
     secret::check(&raw.key, 32, &at.key("key"), faults);
     let folder = file.parent().unwrap_or(Path::new(""));
@@ -49,7 +70,7 @@ pub(super) fn check(raw: RawAudit, file: &Path, at: &At<'_>, faults: &mut Faults
         key: raw.key.into(),
         is_strict: matches!(raw.mode, RawAuditMode::Strict),
         records_arguments: matches!(raw.arguments, RawAuditArguments::Recorded),
-        redact: raw.redact.iter().map(|name| name.to_lowercase()).collect(),
+        redact: lower_case(&raw.redact),
         rotate: AuditRotation {
             max_bytes: raw.rotate.max_bytes,
             daily: raw.rotate.daily,

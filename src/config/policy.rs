@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
+use super::audit::{self, AuditOverride};
 use super::concurrency::{self, Concurrency};
 use super::document::At;
 use super::duration;
 use super::faults::Faults;
 use super::rate_limit::{self, Limit};
-use super::raw::{RawConcurrency, RawMode, RawRateLimit, RawRule, RawScopes};
+use super::raw::{RawAuditOverride, RawConcurrency, RawMode, RawRateLimit, RawRule, RawScopes};
 use super::rule::{self, Rule};
 use super::scope_set::{self, ScopeSet};
 
@@ -31,6 +32,8 @@ pub struct Policy {
     pub timeout: Duration,
     /// Calls that may run at once.
     pub concurrency: Concurrency,
+    /// What the audit log keeps of arguments.
+    pub audit: AuditOverride,
 }
 
 /// Who may call a tool or read a resource.
@@ -69,6 +72,7 @@ pub(super) struct RawPolicy {
     pub(super) rate_limit: Option<RawRateLimit>,
     pub(super) timeout: String,
     pub(super) max_concurrent: Option<RawConcurrency>,
+    pub(super) audit: RawAuditOverride,
 }
 
 pub(super) fn check(raw: RawPolicy, at: &At<'_>, faults: &mut Faults) -> Policy {
@@ -84,6 +88,7 @@ pub(super) fn check(raw: RawPolicy, at: &At<'_>, faults: &mut Faults) -> Policy 
         shadow_scopes,
         rules: rule::check(raw.rules, &at.key("rules"), faults),
         enabled: raw.enabled,
+        audit: audit::check_override(raw.audit),
         limits: limits(raw.rate_limit, at, faults),
         timeout,
         concurrency: concurrency::check(

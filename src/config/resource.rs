@@ -66,24 +66,15 @@ pub(super) fn check(
             }
         }
     }
-    let RawResource {
-        scopes,
-        any_authenticated,
-        rules,
-        enabled,
-        rate_limit,
-        timeout,
-        max_concurrent,
-        ..
-    } = raw;
     let policy = RawPolicy {
-        scopes,
-        any_authenticated,
-        rules,
-        enabled,
-        rate_limit,
-        timeout,
-        max_concurrent,
+        scopes: raw.scopes,
+        any_authenticated: raw.any_authenticated,
+        rules: raw.rules,
+        enabled: raw.enabled,
+        rate_limit: raw.rate_limit,
+        timeout: raw.timeout,
+        max_concurrent: raw.max_concurrent,
+        audit: raw.audit,
     };
     let (parameters, bind) = inputs::check(raw.parameters, raw.bind, at, faults);
     Resource {

@@ -69,6 +69,7 @@ pub(super) fn check(
         rate_limit,
         timeout,
         max_concurrent,
+        audit,
         ..
     } = raw;
     let policy = RawPolicy {
@@ -79,6 +80,7 @@ pub(super) fn check(
         rate_limit,
         timeout,
         max_concurrent,
+        audit,
     };
     let (parameters, bind) = inputs::check(raw.parameters, raw.bind, at, faults);
     Tool {

@@ -183,9 +183,23 @@ impl CallRecord {
             }
             // All that is asked of a resource is in its URI.
             TargetRef::Resource(uri) => {
-                let uri = Arguments::from_iter([("uri".to_owned(), (*uri).into())]);
-                trail.arguments = Some(trail.log.capture(&uri));
+                trail.arguments = Some(trail.log.capture(&uri_of(uri)));
             }
+        }
+    }
+
+    /// What was found is called with these: now it is known what is to be kept of them.
+    pub fn called_with(&mut self, asked: &TargetRef<'_>, arguments: &Arguments) {
+        let (Some(trail), Some(target)) = (&mut self.trail, &self.target) else {
+            return;
+        };
+        let Some(captured) = &mut trail.arguments else {
+            return;
+        };
+        let change = &target.policy().recording;
+        match asked {
+            TargetRef::Tool(_) => trail.log.keep(captured, change, arguments),
+            TargetRef::Resource(uri) => trail.log.keep(captured, change, &uri_of(uri)),
         }
     }
 
@@ -253,6 +267,11 @@ impl CallRecord {
         }
         self.trail = Some(trail);
     }
+}
+
+/// What a resource is asked for with.
+fn uri_of(uri: &str) -> Arguments {
+    Arguments::from_iter([("uri".to_owned(), uri.into())])
 }
 
 fn buckets(record: &CallRecord) -> Vec<Bucket<'static>> {

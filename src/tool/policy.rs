@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::{Limit, Rule, ScopeSet};
+use crate::audit::RedactionChange;
 
 /// What governs one tool or resource.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Policy {
     pub timeout: Duration,
     /// How many calls may run at once.
     pub concurrency: Concurrency,
+    /// What the audit log keeps of arguments, where that is otherwise than for all.
+    pub recording: RedactionChange,
 }
 
 impl Default for Policy {
@@ -34,6 +37,7 @@ impl Default for Policy {
             limits: Vec::new(),
             timeout: Duration::from_secs(30),
             concurrency: Concurrency::default(),
+            recording: RedactionChange::default(),
         }
     }
 }

@@ -30,6 +30,17 @@ pub(in crate::config) struct RawAudit {
     pub(in crate::config) rotate: RawAuditRotation,
 }
 
+/// What the audit log keeps of one tool's or resource's arguments.
+#[derive(Deserialize, Serialize, JsonSchema, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "AuditOverride")]
+pub(in crate::config) struct RawAuditOverride {
+    /// What is kept. Default: as `audit.arguments` says.
+    pub(in crate::config) arguments: Option<RawAuditArguments>,
+    /// Names of members whose values are left out, in place of those of `audit.redact`.
+    pub(in crate::config) redact: Option<BTreeSet<String>>,
+}
+
 /// When a file of the audit log is full, and how many are kept. The chain goes on from file to file.
 #[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

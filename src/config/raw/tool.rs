@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::audit::RawAuditOverride;
 use super::{RawConcurrency, RawHttp, RawRateLimit, RawRule, RawScopes};
 
 /// One tool: who may call it, how often, with which arguments, and what it runs.
@@ -36,6 +37,9 @@ pub(in crate::config) struct RawTool {
     pub(in crate::config) timeout: String,
     /// Calls of this tool that may run at once: a number, or `calls`, `wait` and `perTenant`. Default: half of `server.maxInFlight`.
     pub(in crate::config) max_concurrent: Option<RawConcurrency>,
+    /// What the audit log keeps of the arguments, where that is otherwise than `audit` says.
+    #[serde(default)]
+    pub(in crate::config) audit: RawAuditOverride,
     /// The arguments, by name: a JSON Schema (2020-12) each. An argument is required unless it has
     /// a `default` or `required: false`.
     #[serde(default)]
@@ -142,6 +146,9 @@ pub(in crate::config) struct RawResource {
     pub(in crate::config) timeout: String,
     /// Reads of this resource that may run at once: a number, or `calls`, `wait` and `perTenant`. Default: half of `server.maxInFlight`.
     pub(in crate::config) max_concurrent: Option<RawConcurrency>,
+    /// What the audit log keeps of the arguments, where that is otherwise than `audit` says.
+    #[serde(default)]
+    pub(in crate::config) audit: RawAuditOverride,
     /// The variables of the URI template, by name: a JSON Schema (2020-12) each. Those not listed are any text.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Map<String, Value>>")]

@@ -3,6 +3,7 @@
 //! Rules are compiled here as well as by the catalogue, because only here is known where each one is
 //! written.
 
+use crate::audit::RedactionChange;
 use crate::config::{self, Faults};
 use crate::tool::{Access, Concurrency, Governed, Limit, Policy, Rule, ScopeSet, TenantPolicy};
 
@@ -33,6 +34,10 @@ pub(super) fn govern<'c, Face>(
             calls: common.concurrency.calls,
             wait: common.concurrency.wait,
             per_tenant: common.concurrency.per_tenant,
+        },
+        recording: RedactionChange {
+            keeps_values: common.audit.records_arguments,
+            left_out: common.audit.redact.clone(),
         },
     };
     let built = built.map(|built| built.policy(policy));
