@@ -27,6 +27,7 @@ mod settings;
 mod tail;
 mod verify;
 mod walk;
+mod watch;
 mod writer;
 
 pub use arguments::{Captured, Redaction};

@@ -45,7 +45,12 @@ impl Captured {
             redacted.push("*".to_owned());
         } else if redaction.keeps_values {
             let kept = redaction.object(arguments, "", &mut redacted);
-            values = to_raw_value(&kept).ok();
+            // One long name above many that are left out would stand in every path.
+            if redacted.iter().map(String::len).sum::<usize>() > MAX_KEPT_BYTES {
+                redacted = vec!["*".to_owned()];
+            } else {
+                values = to_raw_value(&kept).ok();
+            }
         }
         Self {
             digest,

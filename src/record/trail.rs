@@ -189,12 +189,16 @@ impl CallRecord {
     /// # Errors
     /// [`CallError::AuditUnavailable`] when it cannot be: then it must not start.
     pub async fn begin(&mut self) -> Result<(), CallError> {
-        let Some(mut trail) = self.trail.take_if(|trail| trail.log.is_strict()) else {
+        let Some(trail) = self.trail.as_deref().filter(|trail| trail.log.is_strict()) else {
             return Ok(());
         };
-        let written = trail.log.intend(&trail.entry(self, Kind::Begun)).await;
-        trail.passed(|stages| &mut stages.record, self.recorder.clock.monotonic());
-        self.trail = Some(trail);
+        let log = Arc::clone(&trail.log);
+        // The trail stays where it is: a call that is cancelled in this wait is on record as such.
+        let written = match log.intend(&trail.entry(self, Kind::Begun)) {
+            Ok(ticket) => log.written(ticket).await,
+            Err(unwritable) => Err(unwritable),
+        };
+        self.passed(|stages| &mut stages.record);
         written.map_err(|Unwritable| CallError::AuditUnavailable)
     }
 

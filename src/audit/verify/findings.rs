@@ -8,6 +8,12 @@ pub enum Flaw {
     /// The text is no line of a log, and no mark says that it is a torn one.
     #[error("this is no line of an audit log: it was put in or overwritten")]
     NoLine,
+    /// A mark that names a torn line, and no such line before it.
+    #[error("this line names a torn line of {bytes} bytes before it, and that is gone")]
+    NoFragment {
+        /// How long it was.
+        bytes: u64,
+    },
     /// The line, or its seal, is not what was written.
     #[error("the line was changed after it was written")]
     Changed,
