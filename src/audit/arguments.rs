@@ -183,4 +183,19 @@ mod tests {
             "{kept}"
         );
     }
+
+    #[test]
+    fn a_line_does_not_grow_with_the_paths_of_what_is_left_out() {
+        let redaction = Redaction {
+            keeps_values: true,
+            left_out: BTreeSet::from(["token".to_owned()]),
+        };
+        let many = vec![json!({"token": 1}); 500];
+        let kept = captured(&redaction, json!({"k".repeat(8_000): many}));
+        assert!(
+            kept.ends_with(r#""redacted":["*"]}"#),
+            "{} bytes",
+            kept.len()
+        );
+    }
 }

@@ -12,6 +12,7 @@ use std::path::Path;
 use super::chained::Chained;
 use super::head::{Found, HeadFile};
 use super::logfile::LogFile;
+use super::places;
 use super::tail::Tail;
 
 /// What somebody else did to a file.
@@ -39,7 +40,7 @@ impl Chained {
     /// # Errors
     /// Those of a file that cannot be opened again, or that another process writes.
     pub(super) fn stand(&mut self) -> io::Result<()> {
-        if !is_at(&self.path, &self.head_file.file)? {
+        if !is_at(&places::head(&self.path), &self.head_file.file)? {
             self.hold_head()?;
         }
         if self.left_at.is_none() {

@@ -45,7 +45,7 @@ pub enum Flaw {
         id: String,
     },
     /// A start that found lines gone.
-    #[error("when the server started here, {} gone that the head named: cut off, or taken away", span(*.from, *.to))]
+    #[error("when the server opened the log here, {} gone that the head named: cut off, or taken away", span(*.from, *.to))]
     WasCut {
         /// The first one.
         from: u64,
@@ -54,7 +54,7 @@ pub enum Flaw {
     },
     /// A start that found no head.
     #[error(
-        "when the server started here, the head was {head}: whether lines before were cut off cannot be told"
+        "when the server opened the log here, the head was {head}: whether lines before were cut off cannot be told"
     )]
     HeadWasGone {
         /// `missing` or `unreadable`.
