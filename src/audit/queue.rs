@@ -9,11 +9,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::{ChainKey, Ticket, Unwritable};
 
 /// Lines that wait for the writer, in bytes. A line has some 700.
 const MAX_QUEUED_BYTES: usize = 8 * 1024 * 1024;
+/// How long anybody waits for a line.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Lines on their way, and what became of them.
 pub(super) struct Queue {
@@ -169,7 +172,7 @@ impl Queue {
     }
 
     pub(super) fn is_failing(&self) -> bool {
-        self.written.borrow().is_failing
+        self.written.borrow().is_failing || self.synced.borrow().is_failing
     }
 
     /// How many lines are in the file.
@@ -213,8 +216,23 @@ async fn reached(
     Ticket(line): Ticket,
 ) -> Result<(), Unwritable> {
     let decided = |progress: &Progress| progress.up_to >= line || progress.is_failing;
-    match progress.subscribe().wait_for(decided).await {
-        Ok(progress) if progress.up_to >= line => Ok(()),
-        _ => Err(Unwritable),
+    let mut told = progress.subscribe();
+    match timeout(PATIENCE, told.wait_for(decided)).await {
+        Ok(Ok(progress)) if progress.up_to >= line => Ok(()),
+        Ok(_) => Err(Unwritable),
+        Err(_) => stalled(progress, line),
     }
+}
+
+/// The disk does not answer: that is a failure like any other, and nobody else waits for it.
+fn stalled(progress: &watch::Sender<Progress>, line: u64) -> Result<(), Unwritable> {
+    let mut is_late = false;
+    let is_first = progress.send_if_modified(|progress| {
+        is_late = progress.up_to < line;
+        is_late && !std::mem::replace(&mut progress.is_failing, true)
+    });
+    if is_first {
+        tracing::error!("the audit log cannot be written: its disk does not answer");
+    }
+    if is_late { Err(Unwritable) } else { Ok(()) }
 }

@@ -155,7 +155,9 @@ impl Writer {
     }
 
     fn recovered(&mut self) {
-        if std::mem::replace(&mut self.is_failing, false) {
+        self.is_failing = false;
+        // A write that took too long was taken for one that failed.
+        if self.queue.is_failing() {
             tracing::info!("the audit log can be written again");
             self.queue.has_recovered();
         }
