@@ -28,6 +28,7 @@ mod tail;
 mod verify;
 mod waiters;
 mod walk;
+mod watch;
 mod writer;
 
 pub use arguments::{Captured, Redaction, RedactionChange};

@@ -18,6 +18,7 @@ mod trail;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{after, select};
@@ -227,14 +228,18 @@ impl Recorder {
 
     /// Sends out what is still held. Blocks for at most `patience`.
     pub fn flush(&self, patience: Duration) {
-        if let Some(audit) = &self.audit {
-            audit.close(patience);
-        }
         let end = after(patience);
         let last_metrics = self.metrics().map(Metrics::finish);
-        if let Some(tracing) = &self.tracing {
-            tracing.shutdown(patience);
-        }
+        // Beside each other: a disk and a collector that both hang must not take twice as long.
+        thread::scope(|scope| {
+            if let Some(tracing) = &self.tracing {
+                // Without a thread the last spans are lost, and no more.
+                let _ = thread::Builder::new().spawn_scoped(scope, || tracing.shutdown(patience));
+            }
+            if let Some(audit) = &self.audit {
+                audit.close(patience);
+            }
+        });
         if let Some(last_metrics) = last_metrics {
             select! {
                 recv(last_metrics) -> _ => {}

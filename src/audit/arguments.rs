@@ -74,7 +74,12 @@ impl Captured {
         }
         let left_out = change.left_out.as_ref().unwrap_or(&redaction.left_out);
         let kept = without_object(left_out, arguments, "", &mut self.redacted);
-        self.values = to_raw_value(&kept).ok();
+        // One long name above many that are left out would stand in every path.
+        if self.redacted.iter().map(String::len).sum::<usize>() > MAX_KEPT_BYTES {
+            self.redacted = vec!["*".to_owned()];
+        } else {
+            self.values = to_raw_value(&kept).ok();
+        }
     }
 
     /// As it stands in a line.
@@ -205,6 +210,21 @@ mod tests {
         assert!(
             kept.contains(r#"{"user":"u","list":[{"Password":"[redacted]"}]}"#),
             "{kept}"
+        );
+    }
+
+    #[test]
+    fn a_line_does_not_grow_with_the_paths_of_what_is_left_out() {
+        let redaction = Redaction {
+            keeps_values: true,
+            left_out: BTreeSet::from(["token".to_owned()]),
+        };
+        let many = vec![json!({"token": 1}); 500];
+        let kept = captured(&redaction, json!({"k".repeat(8_000): many}));
+        assert!(
+            kept.ends_with(r#""redacted":["*"]}"#),
+            "{} bytes",
+            kept.len()
         );
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Chained {
     pub(super) head: Head,
     pub(super) clock: Clock,
     pub(super) rotating: Rotating,
+    /// The last line, from when the file was found to be another one until it is gone on with.
+    pub(super) left_at: Option<Head>,
     /// Sealed lines on their way; kept for its memory.
     pub(super) sealed: Vec<u8>,
 }

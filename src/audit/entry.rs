@@ -224,7 +224,8 @@ pub struct Mark<'a> {
     /// [`Kind::Opened`]: what wrote it, with its version.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub by: Option<Cow<'a, str>>,
-    /// [`Kind::Opened`] and [`Kind::Closed`]: `started`, `stopped` or `rotated`.
+    /// [`Kind::Opened`] and [`Kind::Closed`]: `started`, `stopped`, `rotated`, or `reopened` where somebody
+    /// moved, cut or wrote the file while it was written.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub because: Option<Cow<'a, str>>,
     /// [`Kind::Gap`]: how many lines were dropped. [`Kind::Torn`]: how many bytes the torn line has.

@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 1024;
 
 /// The head's file, locked for this process.
 pub(super) struct HeadFile {
-    file: File,
+    pub(super) file: File,
     is_failing: bool,
     has_its_length: bool,
 }

@@ -119,15 +119,22 @@ impl Log {
         self.push(line, true)
     }
 
-    /// Puts a line in the file before something starts: then it survives the end of this process.
+    /// Appends a line before something starts, which has to wait until it is [written](Self::written).
     ///
     /// # Errors
     /// [`Unwritable`], at once while nothing can be written: then there is no such line.
-    pub async fn intend(&self, line: &impl Serialize) -> Result<(), Unwritable> {
+    pub fn intend(&self, line: &impl Serialize) -> Result<Ticket, Unwritable> {
         if self.queue.is_failing() {
             return Err(Unwritable);
         }
-        let ticket = self.push(line, false).ok_or(Unwritable)?;
+        self.push(line, false).ok_or(Unwritable)
+    }
+
+    /// Waits until the line is in the file: safe from the end of this process.
+    ///
+    /// # Errors
+    /// [`Unwritable`].
+    pub async fn written(&self, ticket: Ticket) -> Result<(), Unwritable> {
         self.queue.until_written(ticket).await
     }
 

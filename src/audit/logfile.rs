@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::rotation::day_of;
+use super::watch::{Change, is_at};
 use super::{Mark, Sealed, places};
 
 /// How much of a file is read to find its first line.
@@ -130,6 +131,25 @@ impl LogFile {
         // One burst must not hold its memory for ever.
         self.unsynced.shrink_to(MAX_UNSYNCED_BYTES);
         Ok(())
+    }
+
+    /// What somebody else did to the file of that name since it was last written.
+    pub(super) fn change(&self, path: &Path) -> io::Result<Option<Change>> {
+        if !is_at(path, &self.file)? {
+            return Ok(Some(Change::Gone));
+        }
+        let length = self.file.metadata()?.len();
+        let least = match self.doubt {
+            Doubt::Unsynced => self.synced,
+            _ => self.written,
+        };
+        Ok(if length < least {
+            Some(Change::Cut)
+        } else if length > self.written && self.doubt == Doubt::None {
+            Some(Change::Longer)
+        } else {
+            None
+        })
     }
 
     fn mend(&mut self) -> io::Result<()> {

@@ -88,13 +88,20 @@ impl Chained {
                 is_unopened: false,
                 not_before: None,
             },
+            left_at: None,
             sealed: Vec::new(),
         };
-        log.recover(head, tail)?;
+        log.recover(head, tail, "started")?;
         Ok(Some(log))
     }
 
-    fn recover(&mut self, head: Found, tail: Tail) -> Result<(), String> {
+    /// Goes on after what was found, and says `because` of what.
+    pub(super) fn recover(
+        &mut self,
+        head: Found,
+        tail: Tail,
+        because: &'static str,
+    ) -> Result<(), String> {
         let last = match tail.last {
             Some(last) => Some(last),
             None => self.end_of_full()?,
@@ -107,7 +114,8 @@ impl Chained {
             head,
             fragment: tail.fragment,
         };
-        self.go_on(&left).map_err(|error| unusable(&error))?;
+        self.go_on(&left, because)
+            .map_err(|error| unusable(&error))?;
         if self.rotating.first == 0 {
             self.rotating.first = left.next();
         }
@@ -141,7 +149,7 @@ impl Chained {
     }
 
     /// Says what was found, and begins.
-    fn go_on(&mut self, left: &Left) -> io::Result<()> {
+    fn go_on(&mut self, left: &Left, because: &'static str) -> io::Result<()> {
         self.head = Head {
             seq: left.next() - 1,
             mac: left.mac(),
@@ -164,7 +172,7 @@ impl Chained {
             );
         }
         self.begin(Mark {
-            because: Some("started".into()),
+            because: Some(because.into()),
             lost_to,
             head: head.map(Into::into),
             ..self.new_mark(Kind::Opened)

@@ -157,7 +157,7 @@ impl Queue {
     }
 
     pub(super) fn is_failing(&self) -> bool {
-        self.written.is_failing()
+        self.written.is_failing() || self.synced.is_failing()
     }
 
     /// How many lines are in the file.

@@ -7,8 +7,14 @@
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::{Ticket, Unwritable};
+
+/// How long anybody waits for a line.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How far the writer came, and who waits for more.
 #[derive(Default)]
@@ -54,7 +60,7 @@ impl Waiters {
 
     /// Waits until the line came so far, or nothing can be written.
     pub(super) async fn reached(&self, Ticket(line): Ticket) -> Result<(), Unwritable> {
-        poll_fn(|context| {
+        let told = poll_fn(|context| {
             let mut state = self.state();
             if state.up_to >= line {
                 return Poll::Ready(Ok(()));
@@ -65,8 +71,26 @@ impl Waiters {
             // One that was woken for another reason stands there twice, until the line is safe.
             state.waiting.push((line, context.waker().clone()));
             Poll::Pending
-        })
-        .await
+        });
+        match timeout(PATIENCE, told).await {
+            Ok(told) => told,
+            Err(_) => self.stalled(line),
+        }
+    }
+
+    /// The disk does not answer: that is a failure like any other, and nobody else waits for it.
+    fn stalled(&self, line: u64) -> Result<(), Unwritable> {
+        let state = self.state();
+        if state.up_to >= line {
+            return Ok(());
+        }
+        let is_first = !state.is_failing;
+        drop(state);
+        if is_first {
+            self.is_failing_now(true);
+            tracing::error!("the audit log cannot be written: its disk does not answer");
+        }
+        Err(Unwritable)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

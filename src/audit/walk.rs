@@ -72,6 +72,10 @@ impl Walk {
                 file => file?,
             };
             if file.metadata()?.len() == 0 {
+                // The one that we looked for may be full already.
+                if self.has_moved(None)? {
+                    continue;
+                }
                 // It was just made, and the one before may still get its last line.
                 return Ok(None);
             }

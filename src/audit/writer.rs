@@ -111,6 +111,9 @@ impl Writer {
     /// Does what is left to do of the batch.
     fn commit(&mut self) -> io::Result<()> {
         self.batch.add_gap(&self.log);
+        if self.batch.has_lines() {
+            self.log.stand()?;
+        }
         if !self.batch.text.is_empty() {
             self.log.rotate_if_full(self.batch.text.len())?;
             self.log.append(&self.batch.text)?;
@@ -159,7 +162,9 @@ impl Writer {
     }
 
     fn recovered(&mut self) {
-        if std::mem::replace(&mut self.is_failing, false) {
+        self.is_failing = false;
+        // A write that took too long was taken for one that failed.
+        if self.queue.is_failing() {
             tracing::info!("the audit log can be written again");
             self.queue.has_recovered();
         }
@@ -175,6 +180,11 @@ impl Batch {
         self.dropped = pending.untold();
         self.next_key = pending.next_key.take();
         self.is_closing = pending.is_closing;
+    }
+
+    /// Whether anything is to be appended.
+    fn has_lines(&self) -> bool {
+        !self.text.is_empty() || self.next_key.is_some() || self.is_closing
     }
 
     /// The log tells how many lines are missing, after the last one before them.

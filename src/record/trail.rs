@@ -215,12 +215,16 @@ impl CallRecord {
     /// # Errors
     /// [`CallError::AuditUnavailable`] when it cannot be: then it must not start.
     pub async fn begin(&mut self) -> Result<(), CallError> {
-        let Some(mut trail) = self.trail.take_if(|trail| trail.log.is_strict()) else {
+        let Some(trail) = self.trail.as_deref().filter(|trail| trail.log.is_strict()) else {
             return Ok(());
         };
-        let written = trail.log.intend(&trail.entry(self, Kind::Begun)).await;
-        trail.passed(|stages| &mut stages.record, self.recorder.clock.monotonic());
-        self.trail = Some(trail);
+        let log = Arc::clone(&trail.log);
+        // The trail stays where it is: a call that is cancelled in this wait is on record as such.
+        let written = match log.intend(&trail.entry(self, Kind::Begun)) {
+            Ok(ticket) => log.written(ticket).await,
+            Err(unwritable) => Err(unwritable),
+        };
+        self.passed(|stages| &mut stages.record);
         written.map_err(|Unwritable| CallError::AuditUnavailable)
     }
 
@@ -285,4 +289,42 @@ fn buckets(record: &CallRecord) -> Vec<Bucket<'static>> {
 
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::audit::{AuditSettings, Durability, Redaction, Rotation, Window, entries};
+    use crate::clock::Clock;
+    use crate::record::{Recorder, Surface};
+
+    #[test]
+    fn a_call_that_is_cancelled_before_its_start_is_on_record_has_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audit.jsonl");
+        let settings = AuditSettings {
+            file: file.clone(),
+            key: "the-audit-key-of-more-than-32-bytes".to_owned().into(),
+            durability: Durability::Strict,
+            redaction: Redaction::default(),
+            rotation: Rotation::default(),
+        };
+        let log = Log::open(settings, Clock::system()).unwrap();
+        let recorder = Arc::new(Recorder::new(Clock::system(), None, Some(log)));
+        let mut record = recorder.open(Surface::Rest, 1);
+        let mut start = Box::pin(record.begin());
+        let _ = start.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        drop(start);
+        drop(record);
+        recorder.flush(Duration::from_secs(30));
+        let mut ends = Vec::new();
+        entries(&file, Window::default(), |_, entry| {
+            ends.push(entry.outcome.map(Cow::into_owned));
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(ends, [None, Some("cancelled".to_owned())]);
+    }
 }

@@ -77,9 +77,25 @@ fn what_a_later_start_found_missing_stays_on_record() {
     let log = Sample::of(5);
     log.change(|lines| lines.truncate(4));
     log.write(1, u64::MAX);
-    log.is_found(&["when the server started here, sequences 5 to 7 are gone that the head named"]);
+    log.is_found(&[
+        "when the server opened the log here, sequences 5 to 7 are gone that the head named",
+    ]);
     let log = Sample::of(5);
     fs::remove_file(log.head()).expect("it was there");
     log.write(1, u64::MAX);
-    log.is_found(&["when the server started here, the head was missing"]);
+    log.is_found(&["when the server opened the log here, the head was missing"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_head_holds_nothing_up() {
+    let log = Sample::of(1);
+    fs::remove_file(log.head()).expect("a head");
+    let made = std::process::Command::new("mkfifo")
+        .arg(log.head())
+        .status();
+    assert!(made.expect("mkfifo runs").success());
+    let found = log.verify(&[]);
+    assert_eq!(found.code, Some(1), "{found:?}");
+    assert!(found.stderr.contains("it is no file"), "{found:?}");
 }

@@ -60,6 +60,10 @@ fn a_line_that_a_crash_tore_is_noted_and_no_fault() {
     // The fragment itself is under seal.
     log.change(|lines| lines[5] = lines[5].replace("ca", "xx"));
     log.is_found(&["line 6, sequence 6: this is no line of an audit log"]);
+    log.change(|lines| drop(lines.remove(5)));
+    log.is_found(&[
+        "sequence 6: this line names a torn line of 19 bytes before it, and that is gone",
+    ]);
 }
 
 #[test]

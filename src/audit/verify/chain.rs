@@ -298,6 +298,11 @@ impl<'a> Checker<'a> {
     /// A good line after a fragment: the mark that explains it, or none.
     fn settle_torn(&mut self, mark: Option<&Mark<'_>>) {
         let Some((place, text)) = self.fragment.take() else {
+            if let Some(mark) = mark.filter(|mark| mark.kind == Kind::Torn) {
+                let bytes = mark.count.unwrap_or_default();
+                let seq = self.next.map_or(1, |(_, expected)| expected);
+                self.flaw(seq, Flaw::NoFragment { bytes });
+            }
             return;
         };
         let bytes = text.len() as u64;

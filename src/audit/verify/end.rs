@@ -4,17 +4,16 @@
 //! behind while the server writes, and stays so after a kill. It is a fault where the log itself shows
 //! that it was updated since: after an orderly stop, and when a server was started after it.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::time::Duration;
 
 use super::chain::End;
 use super::{Flaw, HeadRead, Note, Verdict};
 use crate::audit::ChainKey;
-use crate::audit::segments::Lane;
-use crate::files::read_bounded;
+use crate::audit::segments::{Lane, open};
 
 /// A head has some 110 bytes.
-const MAX_HEAD_BYTES: usize = 4096;
+const MAX_HEAD_BYTES: u64 = 4096;
 /// How often a head is read that is none, and the pause between.
 const TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(1);
@@ -25,10 +24,10 @@ pub(super) fn read_head(lane: &Lane, keys: &[ChainKey]) -> io::Result<HeadRead> 
     let file = path.display().to_string();
     let mut is_empty = true;
     for _ in 0..TRIES {
-        let text = match read_bounded(&path, MAX_HEAD_BYTES) {
-            Ok(text) => text,
+        let mut text = Vec::new();
+        match open(&path) {
+            Ok(head) => head.take(MAX_HEAD_BYTES).read_to_end(&mut text)?,
             Err(error) if error.kind() == ErrorKind::NotFound => break,
-            Err(error) if error.kind() == ErrorKind::FileTooLarge => vec![b'?'],
             Err(error) => return Err(error),
         };
         is_empty = text.is_empty();

@@ -8,6 +8,12 @@ pub enum Flaw {
     /// The text is no line of a log, and no mark says that it is a torn one.
     #[error("this is no line of an audit log: it was put in or overwritten")]
     NoLine,
+    /// A mark that names a torn line, and no such line before it.
+    #[error("this line names a torn line of {bytes} bytes before it, and that is gone")]
+    NoFragment {
+        /// How long it was.
+        bytes: u64,
+    },
     /// The line, or its seal, is not what was written.
     #[error("the line was changed after it was written")]
     Changed,
@@ -39,7 +45,7 @@ pub enum Flaw {
         id: String,
     },
     /// A start that found lines gone.
-    #[error("when the server started here, {} gone that the head named: cut off, or taken away", span(*.from, *.to))]
+    #[error("when the server opened the log here, {} gone that the head named: cut off, or taken away", span(*.from, *.to))]
     WasCut {
         /// The first one.
         from: u64,
@@ -48,7 +54,7 @@ pub enum Flaw {
     },
     /// A start that found no head.
     #[error(
-        "when the server started here, the head was {head}: whether lines before were cut off cannot be told"
+        "when the server opened the log here, the head was {head}: whether lines before were cut off cannot be told"
     )]
     HeadWasGone {
         /// `missing` or `unreadable`.

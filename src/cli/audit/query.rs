@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::super::replay::Moment;
 use super::super::{CliError, say};
 use super::{KeyArgs, LogArgs, misused, table, unreadable};
-use crate::audit::{Captured, ChainKey, Entry, Kind, Redaction, Window, entries};
+use crate::audit::{Captured, ChainKey, Entry, Kind, Window, entries};
 use crate::clock::Clock;
 
 /// Most calls that are held until the newest ones are known.
@@ -127,9 +127,8 @@ fn unless_left(error: io::Error) -> Result<(), CliError> {
 
 /// The digest of arguments under each key that the log may have had.
 fn digests(keys: &[ChainKey], arguments: &Map<String, Value>) -> Vec<String> {
-    let nothing = Redaction::default();
     let digest = |key| {
-        let captured = Captured::of(key, &nothing, arguments);
+        let captured = Captured::digest(key, arguments);
         captured.entry().digest.into_owned()
     };
     keys.iter().map(digest).collect()
