@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use tls::Certificate;
 
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "server",
     "auth",
     "stdio",
@@ -29,6 +29,7 @@ const SECTIONS: [&str; 9] = [
     "resources",
     "tenants",
     "telemetry",
+    "audit",
 ];
 /// What secrets are in the examples: files that only the reader has, and variables.
 const SECRET: &str = "n6Gq3Wc8TzV1yKf5RbX0sJdLh7Pm2UaE";
@@ -107,6 +108,7 @@ fn folder() -> TempDir {
         ("api-keys.yaml", "[]"),
         ("secrets/jwt", SECRET),
         ("secrets/introspection", SECRET),
+        ("secrets/audit", SECRET),
     ] {
         fs::write(path.join(name), text).expect("a file");
     }
