@@ -47,6 +47,7 @@ fn blocks() -> Vec<Block> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = fs::read_dir(root.join("docs")).expect("the pages");
     let mut pages: Vec<PathBuf> = docs.map(|page| page.expect("a page").path()).collect();
+    pages.retain(|page| page.extension().is_some_and(|kind| kind == "md"));
     pages.push(root.join("README.md"));
     pages.sort();
     pages.iter().flat_map(|page| blocks_of(page)).collect()
