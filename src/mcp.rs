@@ -121,6 +121,13 @@ impl Mcp {
                 return fault(call, envelope.id, &error, Era::Modern);
             }
         };
+        // `initialize` has no header: the version it is about is the one that it gets.
+        let version = match (envelope.method.as_str(), era) {
+            (Some("initialize"), Era::Legacy) => {
+                negotiated(envelope.params.protocol_version.as_str())
+            }
+            _ => version,
+        };
         note(call, &envelope, Some(version));
         let Some(id) = envelope.id else {
             return notification(call, &envelope, era);
@@ -299,10 +306,7 @@ impl Mcp {
 
     /// Over HTTP this era would listen on a stream of `GET`, which is not served.
     fn initialize(&self, asked: &str, over_http: bool) -> Bytes {
-        let version = LEGACY
-            .iter()
-            .find(|known| **known == asked)
-            .unwrap_or(&LEGACY[0]);
+        let version = negotiated(Some(asked));
         let mut result = json!({
             "protocolVersion": version,
             "capabilities": capabilities(!over_http),
@@ -313,6 +317,12 @@ impl Mcp {
         }
         Bytes::from(result.to_string())
     }
+}
+
+/// The revision that is spoken after `initialize`: the one that was asked for, else the newest of its era.
+fn negotiated(asked: Option<&str>) -> &'static str {
+    let known = LEGACY.iter().find(|known| Some(**known) == asked);
+    known.unwrap_or(&LEGACY[0])
 }
 
 /// What is served, and whether changes are told. Prompts are there for clients that ask for all three

@@ -408,7 +408,9 @@ impl CallRecord {
         if error.is_incident() && !self.closed {
             let cause = cause.as_deref().unwrap_or("none given");
             let target = self.target.as_ref().map_or("", |target| target.name());
-            tracing::error!(call = %self.call_id, target, cause = %Inert(cause), "{}", error.detail());
+            let trace = self.trace_id();
+            let (call, trace) = (self.call_id, trace.as_deref());
+            tracing::error!(%call, trace, target, cause = %Inert(cause), "{}", error.detail());
         }
         if let Some(trail) = &mut self.trail {
             trail.refused(error);

@@ -119,7 +119,7 @@ fn flaws(file: &Path) -> Vec<Flaw> {
 
 #[test]
 fn a_log_that_nobody_touched_is_whole() {
-    Sample::of(3).is_whole(&["audit.jsonl: whole, sequence 1 to 5, 5 lines in 1 files"]);
+    Sample::of(3).is_whole(&["audit.jsonl: whole, sequence 1 to 5, 5 lines in 1 file"]);
     let quiet = Sample::of(3).verify(&["--quiet"]);
     assert_eq!((quiet.code, &*quiet.stdout), (Some(0), ""));
 }

@@ -77,6 +77,7 @@ async fn scrape() -> String {
     fs::write(folder.path().join("tollgate.yaml"), format!(r#"
 server: {{adminListen: "127.0.0.1:0"}}
 telemetry: {{metrics: [prometheus, otlp], tenantLabel: {{max: 2}}}}
+audit: {{file: ./audit.jsonl, key: a-key-of-32-bytes-for-this-test-alone}}
 quotas: {{store: "redis+unix://{}", storeTimeout: 1s}}
 auth:
   issuers: [{{issuer: "https://a.example.com/", audiences: [tools], jwks: {{file: ./jwks.json}}}}]

@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use tls::Certificate;
 
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "server",
     "auth",
     "stdio",
@@ -29,6 +29,7 @@ const SECTIONS: [&str; 9] = [
     "resources",
     "tenants",
     "telemetry",
+    "audit",
 ];
 /// What secrets are in the examples: files that only the reader has, and variables.
 const SECRET: &str = "n6Gq3Wc8TzV1yKf5RbX0sJdLh7Pm2UaE";
@@ -46,6 +47,7 @@ fn blocks() -> Vec<Block> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let docs = fs::read_dir(root.join("docs")).expect("the pages");
     let mut pages: Vec<PathBuf> = docs.map(|page| page.expect("a page").path()).collect();
+    pages.retain(|page| page.extension().is_some_and(|kind| kind == "md"));
     pages.push(root.join("README.md"));
     pages.sort();
     pages.iter().flat_map(|page| blocks_of(page)).collect()
@@ -110,6 +112,9 @@ fn folder() -> TempDir {
     ] {
         fs::write(path.join(name), text).expect("a file");
     }
+    // The log that one example began is gone on with by the next.
+    let key = fs::copy(path.join("audit.key"), path.join("secrets/audit"));
+    key.expect("the key of the log");
     let schema = blocks().into_iter().find(|block| block.language == "sql");
     let library = Connection::open(path.join("library.db")).expect("a database");
     let made = library.execute_batch(&schema.expect("the schema of the library").text);

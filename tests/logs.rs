@@ -69,8 +69,10 @@ fn object(line: &str) -> Value {
 #[cfg(unix)]
 #[test]
 fn where_nobody_reads_along_each_line_is_an_object_and_a_failed_call_has_its_id_once() {
-    let folder = folder(BROKEN);
-    let mut process = serve(folder.path(), &[], &["--mode", "stdio"]);
+    // A collector that is not there: traces are made, and where to look for one stands in the line.
+    let folder = folder(&format!("{BROKEN}telemetry: {{traces: [otlp]}}\n"));
+    let nowhere = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")];
+    let mut process = serve(folder.path(), &nowhere, &["--mode", "stdio"]);
     let secret = "not json, hunter2";
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
         "params": {"name": "broken", "arguments": {"text": secret}}});
@@ -90,6 +92,8 @@ fn where_nobody_reads_along_each_line_is_an_object_and_a_failed_call_has_its_id_
     assert_eq!(failed["target"], "broken");
     let id = failed["callId"].as_str().expect("an id");
     assert!(answer.contains(id), "{id}: {answer}");
+    let trace = failed["traceId"].as_str().expect("a trace");
+    assert!(trace.len() == 32 && trace.bytes().all(|b| b.is_ascii_hexdigit()));
     assert!(
         !said.iter().any(|line| line.contains("hunter2")),
         "{said:#?}"

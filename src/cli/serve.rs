@@ -88,6 +88,7 @@ fn serve_http(
     // Closing connections and sending the last spans come after the grace.
     let patience = config.server.shutdown_delay + config.server.shutdown_grace + END_PATIENCE;
     let accepts_nobody = config.auth.accepts_nobody();
+    let audit_log = config.audit.as_ref().map(|audit| audit.file.clone());
     let server = args.config.builder(config)?.build()?;
     runtime.block_on(async {
         let stop = Signals::new()?;
@@ -103,6 +104,9 @@ fn serve_http(
             if !admin.ip().is_loopback() {
                 say("the admin listener can be reached from other machines and asks for no token: let only your monitoring in");
             }
+        }
+        if let Some(file) = audit_log {
+            say(format_args!("audit log at {}", file.display()));
         }
         if accepts_nobody && !args.config.dev {
             say("the file names nobody whose calls are let in, so every call will be refused: set auth.issuers, or make an API key with `tollgate apikey new`");

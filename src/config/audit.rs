@@ -66,7 +66,8 @@ pub(super) fn check(raw: RawAudit, file: &Path, at: &At<'_>, faults: &mut Faults
     secret::check(&raw.key, 32, &at.key("key"), faults);
     let folder = file.parent().unwrap_or(Path::new(""));
     Audit {
-        file: folder.join(raw.file),
+        // Without the `./` in the middle: it is shown at start.
+        file: folder.join(raw.file).components().collect(),
         key: raw.key.into(),
         is_strict: matches!(raw.mode, RawAuditMode::Strict),
         records_arguments: matches!(raw.arguments, RawAuditArguments::Recorded),

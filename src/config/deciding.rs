@@ -66,7 +66,7 @@ pub fn audit_file(path: &Path) -> Result<Option<PathBuf>, Faults> {
     let value = root.to_value();
     let file = value.pointer("/audit/file").and_then(Value::as_str);
     let folder = path.parent().unwrap_or(Path::new(""));
-    faults.or(file.map(|file| folder.join(file)))
+    faults.or(file.map(|file| folder.join(file).components().collect()))
 }
 
 /// Takes out what decides nothing.

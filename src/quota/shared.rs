@@ -238,10 +238,13 @@ impl SharedStore {
         if span.is_recorded() {
             span.set(attribute::DB_SYSTEM, "redis");
             span.set(attribute::DB_OPERATION, SCRIPT_COMMAND);
-            span.set(
-                attribute::SERVER_ADDRESS,
-                self.connector.address().to_string(),
-            );
+            // Which of several servers is asked, the client library keeps to itself.
+            if let Some((host, port)) = self.connector.address().server() {
+                span.set(attribute::SERVER_ADDRESS, host);
+                if let Some(port) = port {
+                    span.set(attribute::SERVER_PORT, i64::from(port));
+                }
+            }
         }
         span
     }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{
     ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
@@ -141,14 +142,14 @@ impl Tracing {
     /// Spans through a provider of the embedding program's own making.
     pub fn over(provider: SdkTracerProvider) -> Self {
         Self {
-            tracer: Arc::new(Tracer::new(provider.tracer("tollgate"), true)),
+            tracer: Arc::new(Tracer::new(tracer(&provider), true)),
             provider,
             exports: Arc::default(),
         }
     }
 
     fn tracer_that(&self, propagates: bool) -> Arc<Tracer> {
-        Arc::new(Tracer::new(self.provider.tracer("tollgate"), propagates))
+        Arc::new(Tracer::new(tracer(&self.provider), propagates))
     }
 
     /// How the export to a collector stands. All zero where there is none.
@@ -184,6 +185,12 @@ fn bounded(
         builder = builder.with_max_attributes_per_link(most);
     }
     builder
+}
+
+/// What makes the spans, and in which version, is told beside them.
+fn tracer(provider: &SdkTracerProvider) -> opentelemetry_sdk::trace::SdkTracer {
+    let scope = InstrumentationScope::builder("tollgate").with_version(env!("CARGO_PKG_VERSION"));
+    provider.tracer_with_scope(scope.build())
 }
 
 fn batches(exporter: Watched<SpanExporter>, settings: &TracingSettings) -> Bounded {

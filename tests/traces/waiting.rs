@@ -113,7 +113,8 @@ async fn a_question_to_the_quota_store_is_a_span_and_none_where_nobody_is_asked(
         .expect("it connects");
     let asked = shop.kept.named("EVALSHA");
     assert_eq!(attribute(&asked, "db.system.name"), "redis");
-    assert!(attribute(&asked, "server.address").contains("127.0.0.1"));
+    assert_eq!(attribute(&asked, "server.address"), "127.0.0.1");
+    assert_eq!(attribute(&asked, "server.port"), port.to_string());
     redis.kill();
     // The first call finds out, or the keeper did; the ones after it ask nobody.
     call().await;

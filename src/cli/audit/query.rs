@@ -95,7 +95,7 @@ pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CliError> {
         until: args.until.map(|until| until.unix(now)),
     };
     let mut out = Out::new(args);
-    let mut written = out.begin();
+    let mut written = Ok(());
     let fits = |entry: &Entry<'_>| args.fits(entry, digests.as_deref());
     let unreadable_lines = entries(&file, window, |line, entry| {
         if !fits(&entry) {
@@ -160,6 +160,7 @@ impl QueryArgs {
 struct Out {
     to: BufWriter<io::Stdout>,
     is_table: bool,
+    is_headed: bool,
     limit: usize,
     held: VecDeque<Vec<u8>>,
     passed_over: u64,
@@ -170,14 +171,17 @@ impl Out {
         Self {
             to: BufWriter::new(io::stdout()),
             is_table: args.format == Format::Table,
+            is_headed: false,
             limit: args.limit.min(MOST),
             held: VecDeque::new(),
             passed_over: 0,
         }
     }
 
-    fn begin(&mut self) -> io::Result<()> {
-        if self.is_table {
+    /// Once, and not where there is no log.
+    fn head(&mut self) -> io::Result<()> {
+        if self.is_table && !self.is_headed {
+            self.is_headed = true;
             writeln!(self.to, "{}", table::heading())?;
         }
         Ok(())
@@ -191,6 +195,7 @@ impl Out {
         };
         row.push(b'\n');
         if self.limit == 0 {
+            self.head()?;
             return self.to.write_all(&row);
         }
         if self.held.len() == self.limit {
@@ -202,6 +207,7 @@ impl Out {
     }
 
     fn end(mut self) -> io::Result<()> {
+        self.head()?;
         for row in &self.held {
             self.to.write_all(row)?;
         }

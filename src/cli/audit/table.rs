@@ -11,9 +11,9 @@ use crate::log::Inert;
 /// The columns' widths, in characters; the last one has what is left.
 const TIME: usize = 14;
 const CALL: usize = 36;
-const WHO: usize = 15;
+const WHO: usize = 14;
 const WHAT: usize = 14;
-const OUTCOME: usize = 17;
+const OUTCOME: usize = 18;
 
 /// What stands over the rows.
 pub(super) fn heading() -> String {

@@ -70,8 +70,10 @@ fn report(verdict: &Verdict, quiet: bool) -> Result<(), CliError> {
         };
         let (first, last) = (verdict.first.unwrap_or(0), verdict.last);
         print(format_args!(
-            "{shown}: {whole}, sequence {first} to {last}, {} lines in {} files",
-            verdict.lines, verdict.files
+            "{shown}: {whole}, sequence {first} to {last}, {} lines in {} {}",
+            verdict.lines,
+            verdict.files,
+            if verdict.files == 1 { "file" } else { "files" }
         ))?;
         list("note", &verdict.notes.listed, verdict.notes.count)?;
     }

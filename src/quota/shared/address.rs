@@ -112,6 +112,21 @@ impl StoreAddress {
     }
 }
 
+impl StoreAddress {
+    /// Host and port, or the path of a socket, where there is one server.
+    pub(super) fn server(&self) -> Option<(String, Option<u16>)> {
+        let Layout::Single(server) = &self.layout else {
+            return None;
+        };
+        match server.addr() {
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                Some((host.clone(), Some(*port)))
+            }
+            socket => Some((socket.to_string(), None)),
+        }
+    }
+}
+
 impl fmt::Display for StoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)

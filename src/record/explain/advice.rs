@@ -44,11 +44,11 @@ const BY_KIND: &[(&[&str], &str)] = &[
     ),
     (
         &["too-many-at-once"],
-        "all places of the tool are taken: see how long its calls run, or raise `concurrency`",
+        "all places of the tool are taken: see how long its calls run, or raise `maxConcurrent`",
     ),
     (
         &["too-many-of-tenant"],
-        "the tenant's share of places is taken: see what else it runs, or raise its share",
+        "the tenant's share of places is taken: see what else it runs, or raise server.maxInFlightPerTenant, or maxConcurrent.perTenant of the tool",
     ),
     (
         &["too-many-listeners"],
@@ -56,7 +56,7 @@ const BY_KIND: &[(&[&str], &str)] = &[
     ),
     (
         &["quota-unavailable"],
-        "calls cannot be counted: see the quota store's health, or quotaStore.onFailure",
+        "calls cannot be counted: see the quota store's health, or quotas.onStoreFailure",
     ),
     (
         &["audit-unavailable"],
@@ -166,7 +166,7 @@ pub(super) fn of(entry: &Entry<'_>) -> Vec<String> {
         );
     }
     if entry.uncounted {
-        advice.push("the call was not counted, since the quota store failed: see quotaStore.onFailure and the store's health".to_owned());
+        advice.push("the call was not counted, since the quota store failed: see quotas.onStoreFailure and the store's health".to_owned());
     }
     advice
 }
