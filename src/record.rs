@@ -9,6 +9,7 @@ mod attributes;
 mod console;
 mod explain;
 mod export;
+mod exports;
 mod metrics;
 mod names;
 mod otel;
@@ -24,10 +25,10 @@ use crossbeam_channel::{after, select};
 use uuid::{NoContext, Timestamp, Uuid};
 
 pub use explain::Explanation;
-pub use export::ExportState;
+pub use exports::ExporterState;
 pub use metrics::{
-    CacheState, ConfigState, ExportTimes, ExporterState, Measured, MetricReader, MetricReaders,
-    Metrics, SourceState, State, TargetState, TenantLabel,
+    CacheState, ConfigState, ExportTimes, Measured, MetricReader, MetricReaders, Metrics,
+    SourceState, State, TargetState, TenantLabel,
 };
 pub use otel::{Exporter, Tracing, TracingError, TracingSettings};
 use root::Origin;
@@ -41,13 +42,13 @@ use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
 use crate::log::Inert;
 use crate::quota::{Admission, QuotaError, QuotaState, QuotaStates};
 use crate::tool::{Target, TargetKind};
+use crate::trace::Span;
 use trail::Trail;
 
 /// So many requests without an identity get a line in the audit log in so long a time; the others are
 /// counted by metrics alone.
 const UNIDENTIFIED_LINES: u32 = 100;
 const UNIDENTIFIED_PERIOD: Duration = Duration::from_secs(10);
-use crate::trace::Span;
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -178,11 +179,6 @@ impl Recorder {
         }
     }
 
-    /// How the export of spans to a collector stands; `None` where nothing is traced.
-    pub fn exports(&self) -> Option<ExportState> {
-        self.tracing.as_ref().map(Tracing::state)
-    }
-
     /// What the records' times are read from.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
@@ -245,8 +241,9 @@ impl Recorder {
 
     /// How it goes with sending to a collector, for each signal that is sent.
     pub fn exporters(&self) -> Vec<ExporterState> {
+        let traces = self.tracing.as_ref().and_then(Tracing::exporter);
         let metrics = self.metrics().and_then(Metrics::exporter);
-        metrics.into_iter().collect()
+        traces.into_iter().chain(metrics).collect()
     }
 }
 
