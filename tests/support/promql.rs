@@ -13,12 +13,13 @@ const GROUPING: [&str; 6] = [
     "group_right",
 ];
 const WORDS: [&str; 6] = ["and", "or", "unless", "offset", "bool", "atan2"];
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 10] = [
     "sum",
     "max",
     "min",
     "rate",
     "increase",
+    "resets",
     "topk",
     "histogram_quantile",
     "avg",
