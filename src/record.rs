@@ -39,7 +39,6 @@ use crate::audit::{AuditSettings, AuditState, Log};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
-use crate::log::Inert;
 use crate::quota::{Admission, QuotaError, QuotaState, QuotaStates};
 use crate::tool::{Target, TargetKind};
 use crate::trace::Span;
@@ -398,9 +397,10 @@ impl CallRecord {
         }
         let cause = error.cause();
         if error.is_incident() && !self.closed {
-            let cause = cause.as_deref().unwrap_or("none given");
+            self.begin_trace();
+            let (cause, trace) = (cause.as_deref().unwrap_or("none given"), self.trace_id());
             let target = self.target.as_ref().map_or("", |target| target.name());
-            tracing::error!(call = %self.call_id, target, cause = %Inert(cause), "{}", error.detail());
+            tracing::error!(call = %self.call_id, trace, target, cause, "{}", error.detail());
         }
         if let Some(trail) = &mut self.trail {
             trail.refused(error);
