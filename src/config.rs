@@ -86,7 +86,6 @@ pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub(crate) use environment::user_data_folder;
 pub use environment::{Environment, ProcessEnvironment};
 pub(crate) use environment::{notify_socket, watchdog_period};
-pub(crate) use faults::inert;
 pub use faults::{Fault, Faults, Origin};
 pub use files_read::FilesRead;
 pub use http::Http;

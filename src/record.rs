@@ -9,6 +9,7 @@ mod attributes;
 mod console;
 mod explain;
 mod export;
+mod exports;
 mod metrics;
 mod names;
 mod otel;
@@ -25,10 +26,10 @@ use crossbeam_channel::{after, select};
 use uuid::{NoContext, Timestamp, Uuid};
 
 pub use explain::Explanation;
-pub use export::ExportState;
+pub use exports::ExporterState;
 pub use metrics::{
-    CacheState, ConfigState, ExportTimes, ExporterState, Measured, MetricReader, MetricReaders,
-    Metrics, SourceState, State, TargetState, TenantLabel,
+    CacheState, ConfigState, ExportTimes, Measured, MetricReader, MetricReaders, Metrics,
+    SourceState, State, TargetState, TenantLabel,
 };
 pub use otel::{Exporter, Tracing, TracingError, TracingSettings};
 use root::Origin;
@@ -39,16 +40,15 @@ use crate::audit::{AuditSettings, AuditState, Log};
 use crate::auth::Principal;
 use crate::clock::Clock;
 use crate::error::{CallError, EdgeError, Outcome, ProtocolError, Row};
-use crate::log::Inert;
 use crate::quota::{Admission, QuotaError, QuotaState, QuotaStates};
 use crate::tool::{Target, TargetKind};
+use crate::trace::Span;
 use trail::Trail;
 
 /// So many requests without an identity get a line in the audit log in so long a time; the others are
 /// counted by metrics alone.
 const UNIDENTIFIED_LINES: u32 = 100;
 const UNIDENTIFIED_PERIOD: Duration = Duration::from_secs(10);
-use crate::trace::Span;
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -179,11 +179,6 @@ impl Recorder {
         }
     }
 
-    /// How the export of spans to a collector stands; `None` where nothing is traced.
-    pub fn exports(&self) -> Option<ExportState> {
-        self.tracing.as_ref().map(Tracing::state)
-    }
-
     /// What the records' times are read from.
     pub(crate) fn clock(&self) -> &Clock {
         &self.clock
@@ -250,8 +245,9 @@ impl Recorder {
 
     /// How it goes with sending to a collector, for each signal that is sent.
     pub fn exporters(&self) -> Vec<ExporterState> {
+        let traces = self.tracing.as_ref().and_then(Tracing::exporter);
         let metrics = self.metrics().and_then(Metrics::exporter);
-        metrics.into_iter().collect()
+        traces.into_iter().chain(metrics).collect()
     }
 }
 
@@ -406,11 +402,10 @@ impl CallRecord {
         }
         let cause = error.cause();
         if error.is_incident() && !self.closed {
-            let cause = cause.as_deref().unwrap_or("none given");
+            self.begin_trace();
+            let (cause, trace) = (cause.as_deref().unwrap_or("none given"), self.trace_id());
             let target = self.target.as_ref().map_or("", |target| target.name());
-            let trace = self.trace_id();
-            let (call, trace) = (self.call_id, trace.as_deref());
-            tracing::error!(%call, trace, target, cause = %Inert(cause), "{}", error.detail());
+            tracing::error!(call = %self.call_id, trace, target, cause, "{}", error.detail());
         }
         if let Some(trail) = &mut self.trail {
             trail.refused(error);

@@ -76,8 +76,8 @@ async fn scrape() -> String {
         .expect("a database");
     fs::write(folder.path().join("tollgate.yaml"), format!(r#"
 server: {{adminListen: "127.0.0.1:0"}}
-telemetry: {{metrics: [prometheus, otlp], tenantLabel: {{max: 2}}}}
-audit: {{file: ./audit.jsonl, key: a-key-of-32-bytes-for-this-test-alone}}
+telemetry: {{traces: [otlp], metrics: [prometheus, otlp], tenantLabel: {{max: 2}}}}
+audit: {{file: ./audit.jsonl, key: "Vq3r9cJ1x8bT5nL0wY6kZ2mD7pF4hS9g"}}
 quotas: {{store: "redis+unix://{}", storeTimeout: 1s}}
 auth:
   issuers: [{{issuer: "https://a.example.com/", audiences: [tools], jwks: {{file: ./jwks.json}}}}]

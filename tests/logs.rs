@@ -106,6 +106,23 @@ fn where_nobody_reads_along_each_line_is_an_object_and_a_failed_call_has_its_id_
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_failed_call_names_its_trace_where_there_is_one() {
+    let folder = folder(&format!(
+        "{BROKEN}telemetry: {{traces: [console], logs: json}}\n"
+    ));
+    let mut process = serve(folder.path(), &[], &["--mode", "stdio"]);
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": {"name": "broken", "arguments": {"text": "no json"},
+            "_meta": {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}});
+    writeln!(process.input.as_mut().expect("its input"), "{call}").expect("it reads");
+    let failed = object(&process.stderr.line("\"ERROR\""));
+    assert_eq!(failed["traceId"], "0af7651916cd43dd8448eb211c80319c");
+    process.terminate();
+    assert_eq!(process.exit_code(), Some(0));
+}
+
 #[test]
 fn people_read_text() {
     let spans = format!("{BROKEN}telemetry: {{traces: [console]}}\n");

@@ -146,7 +146,8 @@ async fn a_collector_that_fails_is_told_of_when_it_begins_and_when_it_ends() {
     written(folder.path(), HELLO);
     collector.refuse(true);
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str());
-    let mut process = serve(folder.path(), &["--mode", "stdio"], &[endpoint, SOON]);
+    let variables = [endpoint, SOON, ("OTEL_TRACES_EXPORTER", "none")];
+    let mut process = serve(folder.path(), &["--mode", "stdio"], &variables);
     let fails = "the collector does not take what is sent to it";
     process.stderr.line(fails);
     call_hello(&mut process);
@@ -176,6 +177,33 @@ async fn a_collector_that_fails_is_told_of_when_it_begins_and_when_it_ends() {
     );
     let port = collector.url.rsplit(':').next().expect("a port");
     assert!(!said.iter().any(|line| line.contains(port)), "{said:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_that_a_collector_does_not_take_are_told_with_the_numbers() {
+    // It has no place for traces.
+    let (folder, collector) = (
+        tempfile::tempdir().expect("a folder"),
+        Collector::start().await,
+    );
+    written(folder.path(), HELLO);
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str());
+    let variables = [endpoint, SOON, ("OTEL_BSP_SCHEDULE_DELAY", "1")];
+    let mut process = serve(folder.path(), &["--mode", "stdio"], &variables);
+    call_hello(&mut process);
+    let failed = collector.wait_for(|export| {
+        let of = |result| [("tollgate.signal", "traces"), ("result", result)];
+        let failed = export.value("tollgate.exporter.exports", &of("failed"))?;
+        let up = [("tollgate.signal", "traces")];
+        let up = export.value("tollgate.exporter.up", &up)?;
+        let lost = export.value("tollgate.exporter.spans.lost", &[])?;
+        (failed > 0.0).then_some((up, lost))
+    });
+    let (up, lost) = failed.await;
+    assert_eq!(up, 0.0);
+    assert!(lost >= 1.0, "{lost}");
+    drop(process.input.take());
+    assert_eq!(process.exit_code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

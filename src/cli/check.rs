@@ -14,6 +14,7 @@ use clap::Args;
 
 use super::{CliError, ConfigArgs, print, say};
 use crate::config::{Config, Faults, IssuerKeys, KeySource};
+use crate::log::Inert;
 
 /// Loads the configuration as `serve` does, prints who may call what how often, fails on what nobody can call.
 #[derive(Debug, Args)]
@@ -52,6 +53,6 @@ fn remote_keys(config: &Config) -> Vec<String> {
     let issuers = config.auth.issuers.iter();
     issuers
         .filter(|issuer| is_remote(&issuer.keys))
-        .map(|issuer| issuer.issuer.escape_debug().to_string())
+        .map(|issuer| Inert(&issuer.issuer).to_string())
         .collect()
 }

@@ -105,10 +105,13 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// Escapes what could break a line, drive a terminal or reorder its text.
-pub(crate) fn inert(text: &str) -> String {
-    let harmful =
-        |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+/// Escapes what could break a line, drive a terminal or reorder its text: what `log::Inert` does, which this
+/// room may not import.
+pub(super) fn inert(text: &str) -> String {
+    let harmful = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if harmful(c) {

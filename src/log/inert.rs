@@ -19,8 +19,23 @@ impl fmt::Display for Inert<'_> {
     }
 }
 
+/// The value of a field, inert: in quotes if it could be taken for more than one.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let needs_quotes = |c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\\');
+        if self.0.is_empty() || self.0.contains(needs_quotes) {
+            let quoted = self.0.replace('\\', "\\\\").replace('"', "\\\"");
+            write!(f, "\"{}\"", Inert(&quoted))
+        } else {
+            write!(f, "{}", Inert(self.0))
+        }
+    }
+}
+
 /// Whether a terminal or a reader of lines may take the character for more than a letter.
 pub(super) fn has_power(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

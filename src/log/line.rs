@@ -3,14 +3,15 @@
 //! The same names in both but for calls and traces: people know them as `call=` and `trace=` from the
 //! console, programs as `callId` and `traceId` from answers and collectors.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tracing::Level;
 
 use super::fields::Fields;
-use super::inert::{Inert, has_power};
+use super::inert::{Inert, Quoted, has_power};
+use crate::clock::rfc3339;
 
 /// Crates whose events are ours: their module says nothing to an operator.
 const OURS: &str = "tollgate";
@@ -34,7 +35,7 @@ impl Line<'_> {
         let message = Inert(&self.fields.message);
         let mut text = format!(
             "{dim}{}{plain} {colour}{:>5}{plain} {message}",
-            timestamp(self.time),
+            rfc3339(self.time),
             self.level.as_str()
         );
         for (name, value) in self.members() {
@@ -52,7 +53,7 @@ impl Line<'_> {
     /// `{"time":…,"level":…,"message":…,…}`, with its line break.
     pub(super) fn json(&self) -> String {
         let mut object = Map::new();
-        object.insert("time".into(), timestamp(self.time).into());
+        object.insert("time".into(), rfc3339(self.time).into());
         object.insert("level".into(), self.level.as_str().into());
         object.insert("message".into(), self.fields.message.as_str().into());
         for (name, value) in self.members() {
@@ -88,33 +89,12 @@ impl Line<'_> {
     }
 }
 
-fn timestamp(time: Duration) -> String {
-    let seconds = i64::try_from(time.as_secs()).unwrap_or_default();
-    let nanos = i32::try_from(time.subsec_nanos()).unwrap_or_default();
-    jiff::Timestamp::new(seconds, nanos).map_or_else(|_| String::new(), |time| format!("{time:.6}"))
-}
-
 fn colour(level: Level) -> &'static str {
     match level {
         Level::ERROR => "\u{1b}[31m",
         Level::WARN => "\u{1b}[33m",
         Level::INFO => "\u{1b}[32m",
         _ => "\u{1b}[34m",
-    }
-}
-
-/// A value: in quotes if it could be taken for more than one.
-struct Quoted<'a>(&'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let needs_quotes = |c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\\');
-        if self.0.is_empty() || self.0.contains(needs_quotes) {
-            let quoted = self.0.replace('\\', "\\\\").replace('"', "\\\"");
-            write!(f, "\"{}\"", Inert(&quoted))
-        } else {
-            write!(f, "{}", Inert(self.0))
-        }
     }
 }
 

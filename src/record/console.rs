@@ -12,7 +12,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 
 use super::names;
-use crate::log::Inert;
+use crate::log::{Inert, Quoted};
 use crate::stderr::Stderr;
 
 /// Writes spans to standard error.
@@ -86,27 +86,10 @@ fn line(text: &mut String, span: &SpanData) {
         ("cause", names::CAUSE),
     ] {
         if let Some(value) = find(name) {
-            let _ = write!(text, " {label}={}", Field(&value.as_str()));
+            let _ = write!(text, " {label}={}", Quoted(&value.as_str()));
         }
     }
     let _ = writeln!(text, " trace={}", span.span_context.trace_id());
-}
-
-/// A field's value: in quotes if it could be taken for more than one field.
-struct Field<'a>(&'a str);
-
-impl std::fmt::Display for Field<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self
-            .0
-            .contains(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\\'))
-        {
-            let quoted = self.0.replace('\\', "\\\\").replace('"', "\\\"");
-            write!(f, "\"{}\"", Inert(&quoted))
-        } else {
-            write!(f, "{}", Inert(self.0))
-        }
-    }
 }
 
 /// `14:03:07.512`, in UTC: enough to tell lines apart while one watches.
@@ -127,9 +110,9 @@ mod tests {
 
     #[test]
     fn a_value_cannot_pass_for_other_fields() {
-        let tenant = Field(r#"acme ok subject="root""#).to_string();
+        let tenant = Quoted(r#"acme ok subject="root""#).to_string();
         assert_eq!(tenant, r#""acme ok subject=\"root\"""#);
-        assert_eq!(Field("acme").to_string(), "acme");
+        assert_eq!(Quoted("acme").to_string(), "acme");
     }
 
     #[test]

@@ -72,6 +72,7 @@ pub(super) const CACHE_LOOKUPS: &str = "tollgate.cache.lookups";
 pub(super) const QUOTA_BUCKETS: &str = "tollgate.quota.buckets";
 pub(super) const QUOTA_BUCKETS_LIMIT: &str = "tollgate.quota.buckets.limit";
 pub(super) const EXPORTS: &str = "tollgate.exporter.exports";
+pub(super) const SPANS_LOST: &str = "tollgate.exporter.spans.lost";
 pub(super) const EXPORTER_UP: &str = "tollgate.exporter.up";
 pub(super) const AUDIT_UP: &str = "tollgate.audit.up";
 pub(super) const AUDIT_QUEUED: &str = "tollgate.audit.queued";

@@ -16,8 +16,8 @@ use opentelemetry_sdk::trace::{
 };
 
 use super::console::ConsoleExporter;
-use super::export::{Bounded, ExportState, Exports, Watched};
-use super::resource;
+use super::export::{Bounded, Queue, Watched};
+use super::{ExporterState, resource};
 use crate::trace::Tracer;
 
 /// How long a span may wait for others before its line is written.
@@ -98,7 +98,8 @@ impl From<ExporterBuildError> for TracingError {
 pub struct Tracing {
     provider: SdkTracerProvider,
     pub(super) tracer: Arc<Tracer>,
-    exports: Arc<Exports>,
+    /// On the way to a collector.
+    queue: Option<Arc<Queue>>,
 }
 
 impl Tracing {
@@ -113,7 +114,7 @@ impl Tracing {
     ) -> Result<Self, TracingError> {
         let builder = SdkTracerProvider::builder().with_resource(resource::of(service));
         let mut builder = bounded(builder, settings);
-        let exports = Arc::<Exports>::default();
+        let mut queue = None;
         for exporter in exporters {
             builder = match exporter {
                 Exporter::Console => {
@@ -127,14 +128,14 @@ impl Tracing {
                 Exporter::Otlp => {
                     let watched = Watched {
                         inner: otlp(settings)?,
-                        exports: Arc::clone(&exports),
+                        queue: Arc::clone(queue.get_or_insert_default()),
                     };
                     builder.with_span_processor(batches(watched, settings))
                 }
             };
         }
         let mut tracing = Self::over(builder.build());
-        tracing.exports = exports;
+        tracing.queue = queue;
         tracing.tracer = tracing.tracer_that(settings.propagates);
         Ok(tracing)
     }
@@ -144,7 +145,7 @@ impl Tracing {
         Self {
             tracer: Arc::new(Tracer::new(tracer(&provider), true)),
             provider,
-            exports: Arc::default(),
+            queue: None,
         }
     }
 
@@ -152,9 +153,9 @@ impl Tracing {
         Arc::new(Tracer::new(tracer(&self.provider), propagates))
     }
 
-    /// How the export to a collector stands. All zero where there is none.
-    pub fn state(&self) -> ExportState {
-        self.exports.state()
+    /// How it goes with sending to a collector, where there is one.
+    pub(super) fn exporter(&self) -> Option<ExporterState> {
+        self.queue.as_ref().map(|queue| queue.exports.state())
     }
 
     /// Exports what is held and stops, within `patience`.
@@ -197,7 +198,7 @@ fn batches(exporter: Watched<SpanExporter>, settings: &TracingSettings) -> Bound
     let capacity = settings.max_queue.unwrap_or(MAX_QUEUE);
     let config = BatchConfigBuilder::default().with_max_queue_size(capacity);
     Bounded {
-        exports: Arc::clone(&exporter.exports),
+        queue: Arc::clone(&exporter.queue),
         inner: BatchSpanProcessor::builder(exporter)
             .with_batch_config(config.build())
             .build(),

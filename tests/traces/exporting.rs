@@ -251,7 +251,7 @@ async fn a_collector_that_hangs_costs_spans_and_says_so_once_and_calls_go_on() {
     for _ in 0..50 {
         assert_eq!(caller.modern("tools/list", json!({})).await.status, 200);
     }
-    let told = "spans cannot be exported";
+    let told = "the collector does not take what is sent to it";
     process.stderr.line(told);
     process.terminate();
     assert_eq!(process.exit_code_within(Duration::from_secs(5)), Some(0));

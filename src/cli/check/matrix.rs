@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::defaults::Defaults;
 use crate::config::format_duration;
+use crate::log::Inert;
 use crate::tool::{Access, BoundLimit, CompiledRule, Effect, Mode, Target, Terms};
 
 const HEADER: [&str; 7] = [
@@ -132,13 +133,7 @@ fn in_words(target: &Target, tenant: &str, index: usize, rule: &CompiledRule) ->
 /// In one line, without power over a terminal.
 fn inert(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().flat_map(visible).collect()
-}
-
-fn visible(c: char) -> impl Iterator<Item = char> {
-    let plain = matches!(c, '"' | '\'' | '\\');
-    let escaped = (!plain).then(|| c.escape_debug());
-    escaped.into_iter().flatten().chain(plain.then_some(c))
+    Inert(&words.join(" ")).to_string()
 }
 
 /// Columns as wide as their widest cell.

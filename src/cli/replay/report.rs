@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::tally::{Class, Tally};
-use crate::config::inert;
+use crate::log::Inert;
 
 impl Class {
     fn title(self) -> &'static str {
@@ -52,9 +52,9 @@ pub(super) fn text(tally: &Tally) -> String {
         }
         let examples: Vec<String> = members.examples.iter().map(Uuid::to_string).collect();
         let (target, tenant, why) = (
-            inert(&group.target),
-            inert(&group.tenant),
-            inert(&group.why),
+            Inert(&group.target),
+            Inert(&group.tenant),
+            Inert(&group.why),
         );
         let _ = writeln!(
             text,

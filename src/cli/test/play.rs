@@ -3,8 +3,9 @@
 //! All calls are made even after that, so that the counts tell the whole story.
 
 use crate::cli::CliError;
-use crate::config::{CaseTarget, PolicyCase, Step, Wanted, inert};
+use crate::config::{CaseTarget, PolicyCase, Step, Wanted};
 use crate::error::CallError;
+use crate::log::Inert;
 use crate::pipeline::CallRequest;
 use crate::server::{Decider, Decision};
 use crate::tool::{Arguments, TargetRef};
@@ -113,9 +114,9 @@ fn difference(wanted: &Wanted, got: &Decision, call: usize, step: &Step) -> Opti
     let what = format!("{}@{} {target}", step.caller.subject, step.caller.tenant);
     Some(Difference {
         call,
-        what: inert(&what),
-        wanted: inert(&wanted),
-        got: inert(&got),
+        what: Inert(&what).to_string(),
+        wanted: Inert(&wanted).to_string(),
+        got: Inert(&got).to_string(),
     })
 }
 

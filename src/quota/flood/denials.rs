@@ -26,8 +26,8 @@ impl DenialLimit {
         let counted = self.0.as_ref()?.count(caller.subject_key());
         match counted.line {
             Some(Line::Named) => tracing::warn!(
-                tenant = %caller.tenant().escape_debug(),
-                subject = %caller.subject().escape_debug(),
+                tenant = caller.tenant(),
+                subject = caller.subject(),
                 "too many refused calls of one caller: it is not told why until it tries less often"
             ),
             Some(Line::Others) => tracing::warn!(

@@ -48,7 +48,7 @@ const BY_KIND: &[(&[&str], &str)] = &[
     ),
     (
         &["too-many-of-tenant"],
-        "the tenant's share of places is taken: see what else it runs, or raise server.maxInFlightPerTenant, or maxConcurrent.perTenant of the tool",
+        "the tenant's share of places is taken: see what else it runs, or raise `maxConcurrent.perTenant` or `server.maxInFlightPerTenant`",
     ),
     (
         &["too-many-listeners"],
@@ -56,7 +56,7 @@ const BY_KIND: &[(&[&str], &str)] = &[
     ),
     (
         &["quota-unavailable"],
-        "calls cannot be counted: see the quota store's health, or quotas.onStoreFailure",
+        "calls cannot be counted: see the quota store's health, or `quotas.onStoreFailure`",
     ),
     (
         &["audit-unavailable"],
@@ -64,7 +64,7 @@ const BY_KIND: &[(&[&str], &str)] = &[
     ),
     (
         &["overloaded"],
-        "the process ran as many calls as it may: add replicas, or raise server.maxInFlight",
+        "the process ran as many calls as it may: add replicas, or raise `server.maxInFlight`",
     ),
     (
         &["draining"],
@@ -104,11 +104,11 @@ const BY_KIND: &[(&[&str], &str)] = &[
     ),
     (
         &["forbidden-host"],
-        "the request named another host: see server.publicUrl and server.allowedHosts",
+        "the request named another host: see `server.publicUrl` and `server.allowedHosts`",
     ),
     (
         &["forbidden-origin"],
-        "a web page of another origin sent it: see server.allowedOrigins",
+        "a web page of another origin sent it: see `server.allowedOrigins`",
     ),
     (
         &["no-route"],
@@ -124,7 +124,7 @@ const BY_KIND: &[(&[&str], &str)] = &[
     ),
     (
         &["too-many-headers", "body-too-large"],
-        "the request is larger than allowed: see server.maxBodyBytes",
+        "the request is larger than allowed: see `server.maxBodyBytes`",
     ),
     (
         &["body-timeout", "body-cut-short", "body-broken"],
@@ -166,7 +166,7 @@ pub(super) fn of(entry: &Entry<'_>) -> Vec<String> {
         );
     }
     if entry.uncounted {
-        advice.push("the call was not counted, since the quota store failed: see quotas.onStoreFailure and the store's health".to_owned());
+        advice.push("the call was not counted, since the quota store failed: see `quotas.onStoreFailure` and the store's health".to_owned());
     }
     advice
 }
@@ -205,5 +205,25 @@ mod tests {
         ] {
             assert!(of_kind(row.kind).is_some(), "{row:?}");
         }
+    }
+
+    #[test]
+    fn advice_names_keys_that_there_are() {
+        let page = include_str!("../../../docs/configuration.md");
+        let (code, _) = include_str!("advice.rs")
+            .split_once("#[cfg(test)]")
+            .unwrap();
+        let named = code.lines().filter(|line| !line.trim().starts_with("//"));
+        let named = named.flat_map(|line| line.split('`').skip(1).step_by(2));
+        let keys = named.filter(|named| !named.starts_with("tollgate "));
+        let mut count = 0;
+        for key in keys {
+            // Sections have tables of their own.
+            let listed = key.strip_prefix("server.").or(key.strip_prefix("quotas."));
+            let listed = format!("| `{}` |", listed.unwrap_or(key));
+            assert!(page.contains(&listed), "{key}");
+            count += 1;
+        }
+        assert!(count > 10, "{count}");
     }
 }

@@ -3,6 +3,7 @@
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
+use super::super::exports::TRACES;
 use super::super::names;
 use super::gauges::{Observe, of_state};
 
@@ -29,6 +30,16 @@ pub(super) fn register(meter: &Meter, observe: &Observe) {
                     ];
                     counter.observe(count, &labels);
                 }
+            }
+        }))
+        .build();
+    meter
+        .u64_observable_counter(names::SPANS_LOST)
+        .with_description("Spans that were sent in vain, or that there was no room for")
+        .with_callback(of_state(observe, |state, counter| {
+            let exporters = state.exporters.iter();
+            for traces in exporters.filter(|exporter| exporter.signal == TRACES) {
+                counter.observe(traces.lost, &[]);
             }
         }))
         .build();

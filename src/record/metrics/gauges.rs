@@ -5,11 +5,10 @@ use std::sync::Arc;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 
-use super::super::names;
+use super::super::{ExporterState, names};
 use super::audit;
 use super::caches::{self, CacheState};
 use super::exporters;
-use super::exports::ExporterState;
 use super::sources;
 pub use super::sources::SourceState;
 use crate::audit::AuditState;

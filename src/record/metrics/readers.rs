@@ -13,8 +13,8 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, Temporality};
 
-use super::exports::Exports;
 use crate::record::TracingError;
+use crate::record::exports::{Exports, METRICS};
 
 /// A way to read the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Otlp {
             .build()?;
         Ok(Self {
             exporter: Arc::new(exporter),
-            exports: Arc::new(Exports::new("metrics")),
+            exports: Arc::new(Exports::new(METRICS)),
             interval: times.interval,
         })
     }
@@ -109,7 +109,7 @@ impl Otlp {
 impl PushMetricExporter for Otlp {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         let result = self.exporter.export(metrics).await;
-        self.exports.ended(result.is_ok());
+        self.exports.ended(&result, 0);
         result
     }
 
