@@ -141,6 +141,19 @@ fn check_prints_who_may_call_what_how_often() {
 }
 
 #[test]
+fn check_writes_nothing_not_even_where_the_audit_log_will_be() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert!(run(folder.path(), &["init"]).status.success());
+    assert!(run(folder.path(), &["check"]).status.success());
+    let files = std::fs::read_dir(folder.path()).expect("the folder");
+    let names = files.map(|file| file.expect("a file").file_name());
+    let logs: Vec<_> = names
+        .filter(|name| name.to_string_lossy().contains("audit.jsonl"))
+        .collect();
+    assert!(logs.is_empty(), "{logs:?}");
+}
+
+#[test]
 fn check_tells_every_fault_at_once_with_its_line() {
     let folder = folder();
     let shape = "sever: {}\nserver:\n  listen: 8080\n  colour: red\ntools:\n  t:\n    scopes: [a]\n    ratelimit: 5/10s\n";

@@ -25,7 +25,9 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
-    let config = args.config.load()?;
+    let mut config = args.config.load()?;
+    // Whoever checks writes nothing: a log that another user began could not be gone on with.
+    config.audit = None;
     let places = reach::places(&config);
     let remote_keys = remote_keys(&config);
     let defaults = defaults::Defaults::of(&config);
