@@ -149,11 +149,11 @@ async fn the_table_has_a_row_for_each_call_and_fits_a_terminal() {
     }
     assert!(
         rows[1].starts_with("05-18 03:33:20 ")
-            && rows[1].ends_with("acme/ada        lookup         ok"),
+            && rows[1].ends_with("acme/ada       lookup         ok"),
         "{table}"
     );
     assert!(
-        rows[2].ends_with("admin          insufficient-sco…"),
+        rows[2].ends_with("admin          insufficient-scope"),
         "{table}"
     );
     assert!(rows.iter().all(|row| row.chars().count() <= 100), "{table}");
