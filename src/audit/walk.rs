@@ -79,7 +79,11 @@ impl Walk {
                 // It was just made, and the one before may still get its last line.
                 return Ok(None);
             }
-            let first = first_line(&path)?.map(|(first, _)| first.seq);
+            let first = match first_line(&path) {
+                // Renamed since, and the next one is not there yet.
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                first => first?.map(|(first, _)| first.seq),
+            };
             // It may have been rotated since it was opened, and others before it.
             if self.has_moved(first)? {
                 continue;
