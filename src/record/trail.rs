@@ -300,8 +300,8 @@ mod tests {
     use crate::clock::Clock;
     use crate::record::{Recorder, Surface};
 
-    #[test]
-    fn a_call_that_is_cancelled_before_its_start_is_on_record_has_its_line() {
+    #[tokio::test]
+    async fn a_call_that_is_cancelled_before_its_start_is_on_record_has_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("audit.jsonl");
         let settings = AuditSettings {
