@@ -151,6 +151,19 @@ fn check_writes_nothing_not_even_where_the_audit_log_will_be() {
         .filter(|name| name.to_string_lossy().contains("audit.jsonl"))
         .collect();
     assert!(logs.is_empty(), "{logs:?}");
+
+    let file = folder.path().join("tollgate.yaml");
+    let text = std::fs::read_to_string(&file).expect("the file");
+    let elsewhere = text.replace("./audit.jsonl", "./nowhere/audit.jsonl");
+    assert_ne!(elsewhere, text);
+    std::fs::write(&file, elsewhere).expect("the file");
+    let check = run(folder.path(), &["check"]);
+    assert_eq!(check.code, Some(1));
+    assert!(
+        check.stderr.contains("audit.file: there is no folder"),
+        "{}",
+        check.stderr
+    );
 }
 
 #[test]

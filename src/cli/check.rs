@@ -8,6 +8,7 @@ mod defaults;
 mod matrix;
 mod reach;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -27,7 +28,9 @@ pub(super) struct CheckArgs {
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let mut config = args.config.load()?;
     // Whoever checks writes nothing: a log that another user began could not be gone on with.
-    config.audit = None;
+    if let Some(audit) = config.audit.take() {
+        has_folder(&audit.file)?;
+    }
     let places = reach::places(&config);
     let remote_keys = remote_keys(&config);
     let defaults = defaults::Defaults::of(&config);
@@ -42,6 +45,19 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     }
     let faults = reach::faults(targets, callers.as_deref(), &places);
     Faults(faults).or(ExitCode::SUCCESS).map_err(Into::into)
+}
+
+/// Whether an audit log may be made there, as far as can be told without making it.
+fn has_folder(log: &Path) -> Result<(), CliError> {
+    // The folder of a bare name is the one that we are in.
+    match log.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => Err(format!(
+            "audit.file: there is no folder {}; make it first",
+            folder.display()
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 /// Issuers whose keys only the network can tell; a check does without it.
