@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 use tollgate::auth::{ClaimNames, Credentials, Issuer, MintRequest, mint, random_secret};
-use tollgate::mcp::{Header, McpHeaders};
+use tollgate::mcp::{Header, McpHeaders, Peer};
 use tollgate::pipeline::CallRequest;
 use tollgate::record::{ExportTimes, Measured, MetricReader, MetricReaders, Metrics, Surface};
 use tollgate::server::Server;
@@ -106,7 +106,7 @@ fn pipeline(c: &mut Criterion) {
                 let arguments = arguments.clone();
                 let target = TargetRef::Tool("get_customer");
                 black_box(
-                    call.serve(&principal, CallRequest { target, arguments })
+                    call.serve(&principal, CallRequest::new(target, arguments))
                         .await
                         .expect("served"),
                 )
@@ -155,7 +155,7 @@ fn message(c: &mut Criterion) {
                 black_box(
                     server
                         .mcp()
-                        .handle(&mut call, &principal, message, Some(&headers))
+                        .handle(&mut call, &principal, message, Peer::over_http(&headers))
                         .await,
                 )
             });

@@ -63,7 +63,7 @@ async fn spend(server: &Server, token: &str) {
             .unwrap_or_default();
         let target = TargetRef::Tool("limited");
         let _ = call
-            .serve(&principal, CallRequest { target, arguments })
+            .serve(&principal, CallRequest::new(target, arguments))
             .await;
     }
 }

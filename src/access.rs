@@ -15,7 +15,7 @@ pub use arguments::AllowedArguments;
 pub use refusal::{AccessError, WouldDeny};
 
 use crate::auth::Principal;
-use crate::tool::{Access, CompiledRule, Facts, Mode, Target, TargetKind};
+use crate::tool::{Access, Arguments, CompiledRule, Facts, Mode, Target, TargetKind};
 
 /// Evidence that a principal may call a target: what [`Quotas::admit`](crate::quota::Quotas::admit)
 /// demands.
@@ -60,12 +60,26 @@ pub fn permits(target: &Target, principal: &Principal) -> bool {
     decide(target, principal).is_ok()
 }
 
+/// Whether a call with these arguments would be allowed, without evidence: for subscriptions.
+pub(crate) fn may_call(
+    target: &Arc<Target>,
+    principal: &Arc<Principal>,
+    arguments: Arguments,
+) -> bool {
+    let Ok(permit) = authorize(principal, Arc::clone(target)) else {
+        return false;
+    };
+    let valid = target.validate(arguments);
+    valid.is_ok_and(|arguments| permit.allow(arguments).is_ok())
+}
+
 fn decide(target: &Target, principal: &Principal) -> Result<Vec<WouldDeny>, AccessError> {
     let terms = target.terms(principal.tenant_key());
     if !terms.enabled() {
         return Err(match target.kind() {
             TargetKind::Tool(_) => AccessError::HiddenTool,
             TargetKind::Resource(..) => AccessError::HiddenResource,
+            TargetKind::Prompt(_) => AccessError::HiddenPrompt,
         });
     }
     if let Access::Scopes(scopes) = terms.access()

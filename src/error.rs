@@ -20,7 +20,7 @@ pub use protocol::{LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 use crate::access::AccessError;
 use crate::auth::AuthError;
 use crate::quota::QuotaError;
-use crate::tool::{ArgumentsError, Limit, TargetRef, ToolError};
+use crate::tool::{ArgumentsError, Capability, Limit, TargetRef, ToolError};
 use wait::Wait;
 pub(crate) use wait::millis_up;
 
@@ -109,6 +109,10 @@ pub enum CallError {
     UnknownTool,
     /// No resource answers for the URI, or none for this caller.
     UnknownResource,
+    /// There is no such prompt, or none for this caller.
+    UnknownPrompt,
+    /// The call has to ask something that its client cannot answer.
+    ClientCannot(Capability),
     /// The caller was refused too often, so it is no longer told why.
     TooManyDenials {
         /// Until it is again.
@@ -163,7 +167,8 @@ impl CallError {
     pub(crate) fn unknown(target: &TargetRef<'_>) -> Self {
         match target {
             TargetRef::Tool(_) => Self::UnknownTool,
-            TargetRef::Resource(_) => Self::UnknownResource,
+            TargetRef::Resource(_) | TargetRef::Template(_) => Self::UnknownResource,
+            TargetRef::Prompt(_) => Self::UnknownPrompt,
         }
     }
 
@@ -189,6 +194,8 @@ impl CallError {
             Self::RefusedByRule { .. } => row("refused-by-rule", "Forbidden", 403, 200, 40302, false, Denied),
             Self::UnknownTool => row("unknown-tool", "Not Found", 404, 200, -32602, false, Invalid),
             Self::UnknownResource => row("unknown-resource", "Not Found", 404, 200, -32602, false, Invalid),
+            Self::UnknownPrompt => row("unknown-prompt", "Not Found", 404, 200, -32602, false, Invalid),
+            Self::ClientCannot(_) => row("client-cannot", "Missing required client capability", 422, 400, -32021, false, Invalid),
             Self::TooManyDenials { .. } => row("too-many-denials", "Too Many Requests", 429, 200, 42905, false, Denied),
             Self::QuotaExceeded { .. } => row("quota-exceeded", "Too Many Requests", 429, 200, 42901, false, Denied),
             Self::TooManyAtOnce => row("too-many-at-once", "Too Many Requests", 429, 200, 42902, false, Denied),
@@ -228,6 +235,11 @@ impl CallError {
             }
             Self::UnknownTool => "Unknown tool".into(),
             Self::UnknownResource => "Resource not found".into(),
+            Self::UnknownPrompt => "Unknown prompt".into(),
+            Self::ClientCannot(what) => {
+                format!("This call has to ask its caller, whose client does not support {what}")
+                    .into()
+            }
             Self::TooManyDenials { retry_after, .. } => {
                 format!("Too many refused calls; retry in {}", Wait(*retry_after)).into()
             }
@@ -365,6 +377,7 @@ impl From<AccessError> for CallError {
             },
             AccessError::HiddenTool => Self::UnknownTool,
             AccessError::HiddenResource => Self::UnknownResource,
+            AccessError::HiddenPrompt => Self::UnknownPrompt,
         }
     }
 }
@@ -402,6 +415,9 @@ impl From<ToolError> for CallError {
             ToolError::DeadlineExceeded => Self::DeadlineExceeded,
             ToolError::Failed(cause) => Self::SourceFailed(cause),
             ToolError::Defect(cause) => Self::Internal(cause),
+            ToolError::ClientCannot(what) => Self::ClientCannot(what),
+            // `run` makes an answer of it.
+            ToolError::Asks(_) => Self::Internal("questions without an answer".to_owned()),
         }
     }
 }

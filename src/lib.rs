@@ -67,6 +67,7 @@ pub mod pipeline;
 pub mod quota;
 pub mod record;
 pub mod run;
+pub mod seal;
 pub mod server;
 pub mod source;
 pub mod stderr;
@@ -77,4 +78,10 @@ pub mod trace;
 pub mod transport;
 
 pub use clock::Clock;
-pub use tool::{CallContext, Limit, Per, Quota, Resource, Rule, Tool, ToolError};
+pub use pipeline::ResourceUpdates;
+pub use tool::{
+    Action, Annotations, CallContext, Capability, Content, FormReply, Limit, Link, LogLevel, Per,
+    Progress, Prompt, PromptMessage, PromptOutput, Question, Quota, Replies, Reply, Resource,
+    ResourceContents, Role, Root, Rule, SampleRequest, Sampled, Suggestions, Tool, ToolError,
+    ToolOutput, Typing,
+};

@@ -8,10 +8,16 @@
 //! Transports authenticate before they read the message at all.
 
 mod answer;
+mod calls;
+mod client;
 mod envelope;
 mod front;
+mod handshake;
 mod listen;
 mod lists;
+mod notice;
+mod peer;
+mod session;
 
 use std::sync::Arc;
 
@@ -23,17 +29,21 @@ pub(crate) use answer::{answer_to_unauthenticated, answer_to_unread};
 pub(crate) use envelope::id_of;
 pub use front::{Header, McpHeaders};
 pub(crate) use listen::{Heard, Listening, Served};
+pub(crate) use notice::{Notices, may_want_notices};
+pub use peer::Peer;
+pub(crate) use session::Session;
 
 use crate::auth::Principal;
-use crate::error::{CallError, LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
-use crate::pipeline::{Call, CallRequest, Pipeline};
+use crate::error::ProtocolError;
+use crate::pipeline::{Call, Lasting, Pipeline};
 use crate::record::RequestFacts;
-use crate::tool::{Arguments, Schema, Target, TargetKind, TargetRef};
 use crate::trace::Remote;
-use answer::{Meta, resource_result};
-use envelope::{Envelope, Filter, Object, Text};
-use front::{Era, LEGACY, MODERN, judge};
+use answer::Meta;
+use envelope::{Envelope, Filter, Params, Text};
+use front::{Era, MODERN, judge};
+use handshake::{negotiated, unsubscribe};
 use lists::{ListKind, Lists};
+use session::MAX_URIS;
 
 /// How the server presents itself.
 #[derive(Clone, Debug)]
@@ -52,6 +62,7 @@ pub struct Mcp {
     meta: Meta,
     info: ServerInfo,
     discover: Bytes,
+    lasting: Arc<Lasting>,
 }
 
 impl Mcp {
@@ -78,19 +89,19 @@ impl Mcp {
             meta,
             info,
             discover: Bytes::from(discover),
+            lasting: Arc::clone(&pipeline.lasting),
         }
     }
 
-    /// Answers one message of an authenticated caller. `headers` are those of an HTTP request;
-    /// without them the message came over stdio.
+    /// Answers one message of an authenticated caller.
     pub async fn handle(
         &self,
         call: &mut Call,
         principal: &Arc<Principal>,
         message: &[u8],
-        headers: Option<&McpHeaders<'_>>,
+        peer: Peer<'_>,
     ) -> Answer {
-        let answer = self.answer(call, principal, message, headers).await;
+        let answer = self.answer(call, principal, message, peer).await;
         match call.record.settle().await {
             Ok(()) => answer,
             Err(error) => {
@@ -105,7 +116,7 @@ impl Mcp {
         call: &mut Call,
         principal: &Arc<Principal>,
         message: &[u8],
-        headers: Option<&McpHeaders<'_>>,
+        peer: Peer<'_>,
     ) -> Answer {
         let mut envelope = match envelope::parse(message) {
             Ok(envelope) => envelope,
@@ -114,7 +125,7 @@ impl Mcp {
                 return fault(call, envelope::rescue_id(message), &error, Era::Modern);
             }
         };
-        let (era, version) = match judge(&envelope, headers) {
+        let (era, version) = match judge(&envelope, peer.headers) {
             Ok(judged) => judged,
             Err(error) => {
                 note(call, &envelope, None);
@@ -129,19 +140,28 @@ impl Mcp {
             _ => version,
         };
         note(call, &envelope, Some(version));
-        let Some(id) = envelope.id else {
-            return notification(call, &envelope, era);
-        };
         if envelope.is_response {
-            return response(call, era, headers.is_some());
+            return self.response(call, principal, message, era, peer);
         }
-        let greets = headers.is_none() && envelope.method.as_str() == Some("initialize");
-        match self
-            .dispatch(call, principal, &mut envelope, era, headers.is_some())
-            .await
-        {
+        let Some(id) = envelope.id else {
+            return notification(call, &envelope);
+        };
+        let method = envelope.method.as_str().unwrap_or_default();
+        let greets = !peer.is_over_http() && method == "initialize";
+        let request = Request {
+            call,
+            principal,
+            id,
+            params: &mut envelope.params,
+            era,
+            peer,
+            message,
+        };
+        match self.dispatch(request, method).await {
             Ok(mut answer) if greets => {
-                let listening = Listening::legacy(self, principal, call.overhear());
+                let uris = peer.session.map(|session| session.uris.clone());
+                let uris = uris.unwrap_or_default();
+                let listening = Listening::legacy(self, principal, call.overhear(), uris);
                 answer.listening = Some(Box::new(listening));
                 answer
             }
@@ -152,16 +172,28 @@ impl Mcp {
 
     async fn dispatch(
         &self,
-        call: &mut Call,
-        principal: &Arc<Principal>,
-        envelope: &mut Envelope<'_>,
-        era: Era,
-        over_http: bool,
+        request: Request<'_, '_>,
+        method: &str,
     ) -> Result<Answer, ProtocolError> {
-        let Envelope {
-            id, method, params, ..
-        } = envelope;
-        let (id, method) = (id.unwrap_or_default(), method.as_str().unwrap_or_default());
+        match (method, request.era) {
+            ("tools/call", _) => self.call_tool(request).await,
+            ("resources/read", _) => self.read_resource(request).await,
+            ("prompts/get", _) => self.get_prompt(request).await,
+            ("completion/complete", _) => self.complete(request).await,
+            ("subscriptions/listen", Era::Modern) => self.listen(request),
+            ("resources/subscribe", Era::Legacy) => self.subscribe(request).await,
+            ("initialize", Era::Legacy) => self.initialize(request),
+            _ => {
+                let result = self.told(&request, method)?;
+                request.call.record.close_ok();
+                Ok(Answer::result(request.id, &result))
+            }
+        }
+    }
+
+    /// What is known without running anything.
+    fn told(&self, request: &Request<'_, '_>, method: &str) -> Result<Bytes, ProtocolError> {
+        let (era, params) = (request.era, &*request.params);
         let list = |kind| {
             if params.are_wrong {
                 return Err(ProtocolError::InvalidParams("params must be an object"));
@@ -169,132 +201,41 @@ impl Mcp {
             if params.cursor != Text::Absent {
                 return Err(ProtocolError::InvalidParams("unknown cursor"));
             }
+            let principal = request.principal;
             Ok(self.lists.result(kind, era, principal, &self.meta))
         };
-        let result = match (method, era) {
-            ("tools/call", _) => {
-                let name = required(&params.name, "name must be a string")?;
-                let arguments = match std::mem::take(&mut params.arguments) {
-                    Object::Is(arguments) => arguments,
-                    Object::Absent => Arguments::new(),
-                    Object::Wrong => {
-                        return Err(ProtocolError::InvalidParams("arguments must be an object"));
-                    }
-                };
-                return Ok(self
-                    .call_tool(call, principal, id, name, arguments, era)
-                    .await);
-            }
-            ("resources/read", _) => {
-                let uri = required(&params.uri, "uri must be a string")?;
-                return Ok(self.read_resource(call, principal, id, uri, era).await);
-            }
-            ("subscriptions/listen", Era::Modern) => {
-                let filter = std::mem::take(&mut params.notifications);
-                return self.listen(call, principal, id, filter);
-            }
-            ("tools/list", _) => list(ListKind::Tools)?,
-            ("resources/list", _) => list(ListKind::Resources)?,
-            ("resources/templates/list", _) => list(ListKind::ResourceTemplates)?,
-            ("prompts/list", _) => list(ListKind::Prompts)?,
-            ("prompts/get", _) => return Err(ProtocolError::InvalidParams("unknown prompt")),
-            ("server/discover", Era::Modern) => self.discover.clone(),
-            ("initialize", Era::Legacy) => {
-                let asked = required(&params.protocol_version, "protocolVersion must be a string")?;
-                self.initialize(asked, over_http)
-            }
-            ("ping", Era::Legacy) => Bytes::from_static(b"{}"),
-            _ => return Err(ProtocolError::MethodNotFound),
-        };
-        call.record.close_ok();
-        Ok(Answer::result(id, &result))
-    }
-
-    async fn call_tool(
-        &self,
-        call: &mut Call,
-        principal: &Arc<Principal>,
-        id: &str,
-        name: &str,
-        arguments: Arguments,
-        era: Era,
-    ) -> Answer {
-        let target = TargetRef::Tool(name);
-        match call
-            .serve(principal, CallRequest { target, arguments })
-            .await
-        {
-            Ok(output) => {
-                let schema = call.record.called().and_then(Target::output);
-                let schema = schema.map(Schema::json);
-                Answer::of_tool(id, &output, schema, era, &self.meta)
-            }
-            Err(error) if error.row().tool_result => {
-                Answer::refused_to_model(id, error, era, &self.meta, call.record.call_id())
-            }
-            Err(error) => {
-                let code = error.row().code;
-                Answer::refused(Some(id), error, code, call.record.call_id())
-            }
-        }
-    }
-
-    async fn read_resource(
-        &self,
-        call: &mut Call,
-        principal: &Arc<Principal>,
-        id: &str,
-        uri: &str,
-        era: Era,
-    ) -> Answer {
-        let request = CallRequest {
-            target: TargetRef::Resource(uri),
-            arguments: Arguments::new(),
-        };
-        match call.serve(principal, request).await {
-            Ok(output) => {
-                let mime_type = match call.record.called().map(|target| target.kind()) {
-                    Some(TargetKind::Resource(face, _)) => face.mime_type.as_str(),
-                    _ => "application/json",
-                };
-                Answer::result(
-                    id,
-                    &resource_result(uri, mime_type, &output, era, &self.meta),
-                )
-            }
-            Err(error) => {
-                // Another tenant's object, a value off its pattern, no such template: one answer.
-                let error = match error {
-                    CallError::NotFound(_) | CallError::InvalidArguments(_) => {
-                        CallError::UnknownResource
-                    }
-                    other => other,
-                };
-                let code = match (&error, era) {
-                    (CallError::UnknownResource, Era::Legacy) => LEGACY_RESOURCE_NOT_FOUND,
-                    _ => error.row().code,
-                };
-                let call_id = call.record.call_id();
-                match error {
-                    CallError::UnknownResource => Answer::unknown_resource(id, code, uri, call_id),
-                    other => Answer::refused(Some(id), other, code, call_id),
-                }
-            }
+        match (method, era) {
+            ("tools/list", _) => list(ListKind::Tools),
+            ("resources/list", _) => list(ListKind::Resources),
+            ("resources/templates/list", _) => list(ListKind::ResourceTemplates),
+            ("prompts/list", _) => list(ListKind::Prompts),
+            ("server/discover", Era::Modern) => Ok(self.discover.clone()),
+            ("logging/setLevel", Era::Legacy) => self.set_log_level(request),
+            ("resources/unsubscribe", Era::Legacy) => unsubscribe(request),
+            ("ping", Era::Legacy) => Ok(NOTHING),
+            _ => Err(ProtocolError::MethodNotFound),
         }
     }
 
     /// Opens a subscription; what comes of it is for the transport to send on.
-    fn listen(
-        &self,
-        call: &mut Call,
-        principal: &Arc<Principal>,
-        id: &str,
-        filter: Filter,
-    ) -> Result<Answer, ProtocolError> {
-        let Filter::Is(wanted) = filter else {
-            let fault = "notifications must be an object of booleans";
+    fn listen(&self, request: Request<'_, '_>) -> Result<Answer, ProtocolError> {
+        let Request {
+            call,
+            principal,
+            id,
+            params,
+            ..
+        } = request;
+        let Filter::Is(mut wanted) = std::mem::take(&mut params.notifications) else {
+            let fault = "notifications must be an object of booleans and lists of URIs";
             return Err(ProtocolError::InvalidParams(fault));
         };
+        if wanted.uris.len() > MAX_URIS {
+            let fault = "resourceSubscriptions holds more URIs than allowed";
+            return Err(ProtocolError::InvalidParams(fault));
+        }
+        // The others are left out of what is acknowledged, as those that there are not.
+        wanted.uris.retain(|uri| call.may_read(principal, uri));
         Ok(match call.listen(principal) {
             Ok(ear) => Answer::listening(Listening::modern(self, principal, ear, id, wanted)),
             Err(error) => {
@@ -303,65 +244,47 @@ impl Mcp {
             }
         })
     }
-
-    /// Over HTTP this era would listen on a stream of `GET`, which is not served.
-    fn initialize(&self, asked: &str, over_http: bool) -> Bytes {
-        let version = negotiated(Some(asked));
-        let mut result = json!({
-            "protocolVersion": version,
-            "capabilities": capabilities(!over_http),
-            "serverInfo": {"name": self.info.name, "version": self.info.version},
-        });
-        if let Some(instructions) = &self.info.instructions {
-            result["instructions"] = json!(instructions);
-        }
-        Bytes::from(result.to_string())
-    }
 }
 
-/// The revision that is spoken after `initialize`: the one that was asked for, else the newest of its era.
-fn negotiated(asked: Option<&str>) -> &'static str {
-    let known = LEGACY.iter().find(|known| Some(**known) == asked);
-    known.unwrap_or(&LEGACY[0])
+/// One request, as far as it is read.
+struct Request<'a, 'p> {
+    call: &'a mut Call,
+    principal: &'a Arc<Principal>,
+    id: &'a str,
+    params: &'a mut Params<'p>,
+    era: Era,
+    peer: Peer<'a>,
+    /// The whole of it, for what only few methods need.
+    message: &'a [u8],
 }
 
-/// What is served, and whether changes are told. Prompts are there for clients that ask for all three
-/// lists; the list is empty and stays so.
+/// A result that says nothing but that it is one, before 2026-07-28.
+const NOTHING: Bytes = Bytes::from_static(b"{}");
+
+/// What is served, and whether changes are told.
 fn capabilities(tells_changes: bool) -> Value {
-    let list = if tells_changes {
-        json!({"listChanged": true})
+    let (list, resources) = if tells_changes {
+        let resources = json!({"listChanged": true, "subscribe": true});
+        (json!({"listChanged": true}), resources)
     } else {
-        json!({})
+        (json!({}), json!({}))
     };
-    json!({"tools": list, "resources": list, "prompts": {}})
+    json!({
+        "tools": list, "resources": resources, "prompts": list, "completions": {}, "logging": {},
+    })
 }
 
 fn required<'p>(text: &'p Text<'_>, fault: &'static str) -> Result<&'p str, ProtocolError> {
     text.as_str().ok_or(ProtocolError::InvalidParams(fault))
 }
 
-fn notification(call: &mut Call, envelope: &Envelope<'_>, era: Era) -> Answer {
-    if envelope.is_response {
-        return response(call, era, true);
-    }
+fn notification(call: &mut Call, envelope: &Envelope<'_>) -> Answer {
     call.record.close_ok();
     let mut answer = Answer::accepted();
     if envelope.method.as_str() == Some("notifications/cancelled") {
         answer.cancels = envelope.params.request_id.map(str::to_owned);
     }
     answer
-}
-
-/// A client's answer to something we never asked: taken note of in the era that allows it over
-/// HTTP, refused in the one that forbids it.
-fn response(call: &mut Call, era: Era, http: bool) -> Answer {
-    if era == Era::Modern && http {
-        let error = ProtocolError::InvalidRequest("responses are not accepted");
-        // Its id is one of ours, if any: echoed, it would look like an answer to one of theirs.
-        return fault(call, None, &error, era);
-    }
-    call.record.close_ok();
-    Answer::accepted()
 }
 
 fn fault(call: &mut Call, id: Option<&str>, error: &ProtocolError, era: Era) -> Answer {
@@ -395,7 +318,7 @@ fn note(call: &mut Call, envelope: &Envelope<'_>, version: Option<&str>) {
 }
 
 /// Methods that may name a span; others are `_other`, so that callers cannot invent names.
-const METHODS: [&str; 13] = [
+const METHODS: [&str; 17] = [
     "tools/call",
     "tools/list",
     "resources/read",
@@ -403,6 +326,10 @@ const METHODS: [&str; 13] = [
     "resources/templates/list",
     "prompts/list",
     "prompts/get",
+    "completion/complete",
+    "logging/setLevel",
+    "resources/subscribe",
+    "resources/unsubscribe",
     "server/discover",
     "subscriptions/listen",
     "initialize",

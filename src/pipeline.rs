@@ -7,15 +7,19 @@
 
 pub(crate) mod cancellations;
 mod changes;
+mod complete;
 mod decide;
 mod denials;
 mod identify;
 mod lasting;
 pub(crate) mod listeners;
 mod load;
+mod log_levels;
+mod opened;
 mod reloads;
 mod request;
 mod tenants;
+mod updates;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,17 +28,19 @@ use crate::access::{AllowedArguments, authorize};
 use crate::auth::{Authenticator, Principal};
 use crate::error::CallError;
 use crate::quota::Admission;
-use crate::record::{CallRecord, Surface};
+use crate::record::CallRecord;
 use crate::run::{Places, run};
-use crate::tool::{Catalog, ToolOutput};
+use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
 pub use cancellations::Cancellations;
 pub use changes::Changes;
 pub use lasting::Lasting;
 pub use listeners::Listeners;
 use load::Place;
 pub use load::{Life, Load};
+pub use log_levels::LogLevels;
 pub use reloads::{ReloadState, Reloads, Standing};
 pub use request::CallRequest;
+pub use updates::ResourceUpdates;
 
 /// Everything a call passes, shared by all transports. One per configuration that was served.
 pub struct Pipeline {
@@ -50,18 +56,6 @@ pub struct Pipeline {
     pub lasting: Arc<Lasting>,
 }
 
-impl Pipeline {
-    /// Opens a call when its request arrives.
-    pub fn open(self: &Arc<Self>, surface: Surface) -> Call {
-        Call {
-            record: self.recorder.open(surface, self.generation),
-            pipeline: Arc::clone(self),
-            source: None,
-            place: None,
-        }
-    }
-}
-
 /// One call on its way through the pipeline.
 pub struct Call {
     /// What is known of it so far.
@@ -72,13 +66,6 @@ pub struct Call {
 }
 
 impl Call {
-    /// Says which address the request came from, where that is known and is the caller's own.
-    pub fn from_address(mut self, source: Option<IpAddr>) -> Self {
-        self.source = source;
-        self.record.from_address(source);
-        self
-    }
-
     /// All further checks, then the tool. Closes the record.
     ///
     /// # Errors
@@ -102,12 +89,12 @@ impl Call {
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
     ) -> Result<ToolOutput, CallError> {
+        let client = request.client.clone();
         let (admission, arguments) = self.clear(principal, request).await?;
         self.record.begin().await?;
         self.record.run_started();
-        let (places, id) = (&self.pipeline.places, self.record.call_id());
         let trace = self.record.trace();
-        let output = run(admission, arguments, id, places, &trace).await;
+        let output = run(admission, arguments, self.scene(client, &trace)).await;
         self.record.run_ended();
         output
     }
@@ -118,27 +105,40 @@ impl Call {
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
     ) -> Result<(Admission, AllowedArguments), CallError> {
-        self.record.asked(&request.target, &request.arguments);
+        let CallRequest {
+            target, arguments, ..
+        } = request;
+        let (admission, of_uri) = self.let_in(principal, &target, &arguments).await?;
+        let arguments = of_uri.unwrap_or(arguments);
+        let arguments = admission.target().validate(arguments)?;
+        self.record.validated();
+        let arguments = admission.permit().allow(arguments)?;
+        self.record.allowed(&arguments);
+        Ok((admission, arguments))
+    }
+
+    /// The checks that do not look at arguments, and those that the target's URI holds.
+    async fn let_in(
+        &mut self,
+        principal: &Arc<Principal>,
+        target: &TargetRef<'_>,
+        arguments: &Arguments,
+    ) -> Result<(Admission, Option<Arguments>), CallError> {
+        self.record.asked(target, arguments);
         // Only now: a body that trickles in must not take a place from calls that are ready to run.
         self.place = Some(self.pipeline.load.enter(principal.tenant_key())?);
         let (catalog, tenant) = (&self.pipeline.catalog, principal.tenant_key());
-        let found = catalog.find(&request.target, tenant);
-        let unknown = || self.denied(principal, CallError::unknown(&request.target));
+        let found = catalog.find(target, tenant);
+        let unknown = || self.denied(principal, CallError::unknown(target));
         let found = found.ok_or_else(unknown)?;
         self.record.target(&found.target);
-        self.record.called_with(&request.target, &request.arguments);
+        self.record.called_with(target, arguments);
         let permit = authorize(principal, found.target);
         let permit = permit.map_err(|error| self.denied(principal, error))?;
         self.record.permitted(&permit);
         let trace = self.record.trace();
         let admitted = self.pipeline.quotas.admit(permit, &trace).await;
         self.record.admission(&admitted);
-        let admission = admitted?;
-        let arguments = found.uri_arguments.unwrap_or(request.arguments);
-        let arguments = admission.target().validate(arguments)?;
-        self.record.validated();
-        let arguments = admission.permit().allow(arguments)?;
-        self.record.allowed(&arguments);
-        Ok((admission, arguments))
+        Ok((admitted?, found.uri_arguments))
     }
 }

@@ -7,6 +7,7 @@ mod gate;
 mod places;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use tokio::time::timeout_at;
@@ -16,7 +17,9 @@ use crate::access::AllowedArguments;
 use crate::clock::deadline_in;
 use crate::error::CallError;
 use crate::quota::Admission;
-use crate::tool::{CallContext, Target, TargetKind, ToolOutput};
+use crate::tool::{
+    CallContext, Client, Suggestions, Target, TargetKind, ToolError, ToolOutput, Typing,
+};
 use crate::trace::{Kind, Span, Trace, attribute};
 pub use places::{Places, PlacesState};
 
@@ -30,55 +33,104 @@ pub use places::{Places, PlacesState};
 pub async fn run(
     admission: Admission,
     arguments: AllowedArguments,
-    call_id: Uuid,
-    places: &Places,
-    trace: &Trace,
+    scene: Scene<'_>,
 ) -> Result<ToolOutput, CallError> {
     let target = admission.target();
-    let principal = admission.permit().principal();
     let arguments = arguments
-        .for_call(target, principal)
+        .for_call(target, admission.permit().principal())
         .ok_or_else(|| CallError::Internal("arguments of another call".to_owned()))?;
-    let timeout = target.policy().timeout;
-    let deadline = deadline_in(timeout);
-    let entering = places.enter(target, principal.tenant_key(), deadline);
-    let _held = trace.if_it_waits("wait for a place", entering).await?;
-
-    let mut span = span_of(target, trace);
-    let context = CallContext::new(principal.clone(), call_id, deadline, timeout);
-    let context = context.traced(span.trace().clone());
-    // The deadline is inside, so that a panic while it drops the tool's future is caught as well.
-    let work = AssertUnwindSafe(async {
-        timeout_at(deadline.into(), target.handler().call(context, arguments)).await
-    });
-    let answer = match work.catch_unwind().await {
-        Err(panic) => Err(CallError::Internal(panic_text(&*panic))),
-        Ok(Err(_elapsed)) => Err(CallError::DeadlineExceeded),
-        Ok(Ok(answer)) => answer.map_err(CallError::from),
+    let work = |context| target.handler().call(context, arguments);
+    let output = match play(&admission, scene, work).await? {
+        Err(ToolError::Asks(asked)) => return Ok(ToolOutput::asks(*asked)),
+        answer => answer.map_err(CallError::from)?,
     };
-    if let Err(error) = &answer {
-        span.fail(error.row().kind);
-    }
-    drop(span);
-    let output = answer?;
-
     if let Some(schema) = target.output() {
-        schema.check_answer(output.value()).map_err(|error| {
+        let off = |error: &dyn std::fmt::Display| {
             CallError::Internal(format!(
                 "the answer breaks the tool's output schema: {error}"
             ))
-        })?;
+        };
+        let value = output.structured().ok_or_else(|| off(&"no value"))?;
+        schema.check_answer(value).map_err(|error| off(&error))?;
     }
     Ok(output)
+}
+
+/// Suggests values for an argument of the admitted target, within the bounds of its calls.
+///
+/// # Errors
+/// Those of [`run`]; [`CallError::InvalidArguments`] when it has no such argument.
+pub async fn suggest(
+    admission: Admission,
+    typing: Typing,
+    scene: Scene<'_>,
+) -> Result<Suggestions, CallError> {
+    let target = admission.target();
+    let unknown = || ToolError::InvalidArguments("there is no such argument".to_owned());
+    let work = async |context| {
+        let suggested = target.suggest(context, typing).await;
+        suggested.unwrap_or_else(|| Err(unknown()))
+    };
+    play(&admission, scene, work)
+        .await?
+        .map_err(CallError::from)
+}
+
+/// What a call runs in.
+pub struct Scene<'a> {
+    /// The call's id.
+    pub call_id: Uuid,
+    /// How many run at once.
+    pub places: &'a Places,
+    /// The call's trace.
+    pub trace: &'a Trace,
+    /// What its client can do.
+    pub client: Option<Arc<Client>>,
+}
+
+/// Runs code of a target's author: at a place, in its time, with its panics caught. The outer error is
+/// ours, the inner one the code's own.
+async fn play<T, Fut>(
+    admission: &Admission,
+    scene: Scene<'_>,
+    work: impl FnOnce(CallContext) -> Fut,
+) -> Result<Result<T, ToolError>, CallError>
+where
+    Fut: Future<Output = Result<T, ToolError>>,
+{
+    let (target, principal) = (admission.target(), admission.permit().principal());
+    let timeout = target.policy().timeout;
+    let deadline = deadline_in(timeout);
+    let entering = scene.places.enter(target, principal.tenant_key(), deadline);
+    let waiting = scene.trace.if_it_waits("wait for a place", entering);
+    let _held = waiting.await?;
+
+    let mut span = span_of(target, scene.trace);
+    let context = CallContext::new(principal.clone(), scene.call_id, deadline, timeout)
+        .traced(span.trace().clone())
+        .from_client(scene.client);
+    // The deadline is inside, so that a panic while it drops the tool's future is caught as well.
+    let work = AssertUnwindSafe(async { timeout_at(deadline.into(), work(context)).await });
+    let answer = match work.catch_unwind().await {
+        Err(panic) => Err(CallError::Internal(panic_text(&*panic))),
+        Ok(Err(_elapsed)) => Err(CallError::DeadlineExceeded),
+        Ok(Ok(answer)) => Ok(answer),
+    };
+    match &answer {
+        Err(error) => span.fail(error.row().kind),
+        Ok(Err(ToolError::Asks(_)) | Ok(_)) => {}
+        Ok(Err(error)) => span.fail(error.kind()),
+    }
+    answer
 }
 
 /// The time of the tool's own code (OpenTelemetry, "Execute tool span").
 fn span_of(target: &Target, trace: &Trace) -> Span {
     let is_tool = matches!(target.kind(), TargetKind::Tool(_));
-    let what = if is_tool {
-        "execute_tool"
-    } else {
-        "read_resource"
+    let what = match target.kind() {
+        TargetKind::Tool(_) => "execute_tool",
+        TargetKind::Resource(..) => "read_resource",
+        TargetKind::Prompt(_) => "get_prompt",
     };
     let mut span = trace.child(Kind::Internal, || format!("{what} {}", target.name()));
     if is_tool && span.is_recorded() {

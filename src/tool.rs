@@ -4,14 +4,21 @@
 //! [`Catalog`] checks them once at start and turns each into a [`Target`], the governed unit that
 //! every later stage handles alike, whether its code is Rust or a SQL statement from a file.
 
+mod answers;
+mod ask;
 mod blocking;
 mod builder;
 mod catalog;
+mod client;
+mod completion;
+mod content;
 mod context;
 mod limit;
 mod numbers;
+mod outbox;
 mod output;
 mod policy;
+mod prompt;
 mod quota;
 mod rule;
 mod schema;
@@ -22,13 +29,25 @@ mod terms;
 mod typed;
 mod uri_template;
 
-pub use builder::{Governed, Resource, ResourceFace, Tool, ToolFace};
+pub use answers::Answers;
+pub use ask::{
+    Action, Asked, FormReply, Question, Questions, Replies, Reply, Root, SampleRequest, Sampled,
+};
+pub use builder::{Governed, Prompt, PromptFace, Resource, ResourceFace, Tool, ToolFace};
 pub(crate) use catalog::argument_names;
-pub use catalog::{Catalog, CatalogFault, Found, TargetRef};
+pub use catalog::{Catalog, CatalogFault, Declared, Found, TargetRef};
+pub(crate) use client::{Asking, Capabilities};
+pub use client::{Capability, Client, LogLevel};
+pub use completion::{Suggestions, Typing};
+pub use content::{Annotations, Content, Link, ResourceContents, Role};
 pub use context::CallContext;
 pub use limit::{BoundLimit, BucketName, Limit, MAX_LIMITS, Per};
+pub use outbox::Progress;
+pub(crate) use outbox::{Notice, Outbox};
+pub(crate) use output::Body;
 pub use output::{ToolError, ToolOutput};
 pub use policy::{Access, Concurrency, Mode, Policy, TenantPolicy};
+pub use prompt::{PromptMessage, PromptOutput};
 pub use quota::Quota;
 pub use rule::{CompiledRule, Effect, Facts, Rule, RuleError, RuleFailure};
 pub use schema::{ArgumentsError, Schema};

@@ -33,7 +33,7 @@ const FLOORS: &[&[&str]] = &[
     &["access"],
     &["tool"],
     &["auth"],
-    &["audit", "config", "log", "trace"],
+    &["audit", "config", "log", "seal", "trace"],
     &["clock", "files", "json", "network", "stderr"],
 ];
 

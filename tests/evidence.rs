@@ -66,7 +66,7 @@ const IMPORTS: &str = "
     use tollgate::access::{AllowedArguments, Permit, authorize};
     use tollgate::auth::{Authenticator, Credentials, Principal};
     use tollgate::quota::{Admission, Quotas};
-    use tollgate::run::{Places, run};
+    use tollgate::run::{Scene, run};
     use tollgate::tool::{Arguments, Target, ValidArguments};
 ";
 
@@ -83,13 +83,13 @@ fn assert_fails_with(code: &str, body: &str) {
 fn a_call_that_passes_every_check_compiles() {
     let errors = errors_of(&format!(
         "{IMPORTS}
-        pub async fn whole_way(door: Authenticator, quotas: Quotas, target: Arc<Target>, given: Arguments, places: &Places) {{
+        pub async fn whole_way(door: Authenticator, quotas: Quotas, target: Arc<Target>, given: Arguments, scene: Scene<'_>) {{
             let principal: Arc<Principal> = door.authenticate(&Credentials::Missing).await.unwrap();
             let permit: Permit = authorize(&principal, target).unwrap();
             let admission: Admission = quotas.admit(permit, &Default::default()).await.unwrap();
             let arguments: ValidArguments = admission.target().validate(given).unwrap();
             let arguments: AllowedArguments = admission.permit().allow(arguments).unwrap();
-            let _ = run(admission, arguments, Default::default(), places, &Default::default()).await;
+            let _ = run(admission, arguments, scene).await;
         }}"
     ));
     assert_eq!(errors, [""; 0], "the way that must be open is closed");
@@ -139,7 +139,7 @@ fn authorization_cannot_be_skipped() {
 fn the_quota_cannot_be_skipped() {
     assert_fails_with(
         "E0308",
-        "pub async fn f(permit: Permit, arguments: AllowedArguments, places: &Places) { let _ = run(permit, arguments, Default::default(), places, &Default::default()).await; }",
+        "pub async fn f(permit: Permit, arguments: AllowedArguments, scene: Scene<'_>) { let _ = run(permit, arguments, scene).await; }",
     );
 }
 
@@ -147,7 +147,7 @@ fn the_quota_cannot_be_skipped() {
 fn validation_cannot_be_skipped() {
     assert_fails_with(
         "E0308",
-        "pub async fn f(admission: Admission, given: Arguments, places: &Places) { let _ = run(admission, given, Default::default(), places, &Default::default()).await; }",
+        "pub async fn f(admission: Admission, given: Arguments, scene: Scene<'_>) { let _ = run(admission, given, scene).await; }",
     );
 }
 
@@ -163,7 +163,7 @@ fn allowed_arguments_cannot_be_made_up() {
 fn rules_on_arguments_cannot_be_skipped() {
     assert_fails_with(
         "E0308",
-        "pub async fn f(admission: Admission, given: ValidArguments, places: &Places) { let _ = run(admission, given, Default::default(), places, &Default::default()).await; }",
+        "pub async fn f(admission: Admission, given: ValidArguments, scene: Scene<'_>) { let _ = run(admission, given, scene).await; }",
     );
 }
 

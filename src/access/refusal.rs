@@ -35,6 +35,9 @@ pub enum AccessError {
     /// The resource is not there for this caller.
     #[error("the resource is not enabled")]
     HiddenResource,
+    /// The prompt is not there for this caller.
+    #[error("the prompt is not enabled")]
+    HiddenPrompt,
 }
 
 impl AccessError {

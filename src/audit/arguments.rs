@@ -11,6 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
 use super::{Arguments, ChainKey};
+use crate::json::canonical_object;
 
 /// Longest arguments that are kept, in bytes; of longer ones the digest is.
 const MAX_KEPT_BYTES: usize = 16 * 1024;
@@ -131,39 +132,6 @@ fn without(
             Value::Array(kept.collect())
         }
         other => other.clone(),
-    }
-}
-
-fn canonical_object(members: &Map<String, Value>, out: &mut Vec<u8>) {
-    let mut sorted: Vec<_> = members.iter().collect();
-    sorted.sort_unstable_by_key(|(name, _)| *name);
-    out.push(b'{');
-    for (at, (name, value)) in sorted.into_iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        // Into memory: this does not fail.
-        let _ = serde_json::to_writer(&mut *out, name);
-        out.push(b':');
-        canonical(value, out);
-    }
-    out.push(b'}');
-}
-
-fn canonical(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Object(members) => canonical_object(members, out),
-        Value::Array(entries) => {
-            out.push(b'[');
-            for (at, entry) in entries.iter().enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                canonical(entry, out);
-            }
-            out.push(b']');
-        }
-        other => drop(serde_json::to_writer(out, other)),
     }
 }
 

@@ -75,14 +75,14 @@ async fn call_here(
     let answer = match known {
         Ok(principal) => {
             let target = TargetRef::Tool(&args.tool);
-            call.serve(&principal, CallRequest { target, arguments })
+            call.serve(&principal, CallRequest::new(target, arguments))
                 .await
         }
         Err(error) => Err(error),
     };
     match answer {
         Ok(output) => {
-            print(format_args!("{:#}", output.value()))?;
+            print(format_args!("{:#}", output.as_json()))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {

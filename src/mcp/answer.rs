@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::envelope::{parse, rescue_id};
 use super::front::Era;
 use super::listen::Listening;
 use crate::error::{CallError, ProtocolError, millis_up};
-use crate::tool::{ToolOutput, is_wrapped};
+use crate::tool::{Asked, Body, Capability, ResourceContents, Suggestions, ToolOutput, is_wrapped};
 
 /// What to send back for one message.
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Answer {
     pub error: Option<CallError>,
     /// The request that the client wants cancelled, by the text of its id.
     pub cancels: Option<String>,
+    /// The id of the session that begins with this answer, for a client that carries it.
+    pub(crate) session: Option<String>,
     /// What the client is told from now on, instead of a body or after it.
     pub(crate) listening: Option<Box<Listening>>,
 }
@@ -53,29 +55,34 @@ impl Answer {
         era: Era,
         meta: &Meta,
     ) -> Self {
-        let value = output.value();
-        let text = text_of(value);
+        let (pieces, value) = (output.pieces(), output.structured());
+        let text = value.map(text_of).unwrap_or_default();
         let mut body = Vec::with_capacity(2 * text.len() + id.len() + 300);
         open_result(&mut body, id);
-        body.push(b'{');
-        if era == Era::Modern {
-            body.extend_from_slice(b"\"resultType\":\"complete\",");
-        }
-        body.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
-        write(&mut body, &text);
-        body.extend_from_slice(b"}],\"structuredContent\":");
-        // Before 2026-07-28 structured content is an object, and the list wraps schemas alike.
-        let wrap = era == Era::Legacy && schema.map_or(!value.is_object(), is_wrapped);
-        if wrap {
-            body.extend_from_slice(b"{\"result\":");
-        }
-        if value.is_string() {
-            write(&mut body, value);
+        open_complete(&mut body, era);
+        if pieces.is_empty() && value.is_some() {
+            body.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
+            write(&mut body, &text);
+            body.extend_from_slice(b"}]");
         } else {
-            body.extend_from_slice(text.as_bytes());
+            body.extend_from_slice(b"\"content\":");
+            write(&mut body, &pieces);
         }
-        if wrap {
-            body.push(b'}');
+        if let Some(value) = value {
+            body.extend_from_slice(b",\"structuredContent\":");
+            // Before 2026-07-28 structured content is an object, and the list wraps schemas alike.
+            let wrap = era == Era::Legacy && schema.map_or(!value.is_object(), is_wrapped);
+            if wrap {
+                body.extend_from_slice(b"{\"result\":");
+            }
+            if value.is_string() {
+                write(&mut body, value);
+            } else {
+                body.extend_from_slice(text.as_bytes());
+            }
+            if wrap {
+                body.push(b'}');
+            }
         }
         body.extend_from_slice(b",\"isError\":false");
         body.extend_from_slice(meta.end(era).as_bytes());
@@ -151,6 +158,9 @@ impl Answer {
             data.missing_scopes = Some(missing);
             data.missing_any_of = Some(&missing_any_of[..]).filter(|any| !any.is_empty());
         }
+        if let CallError::ClientCannot(capability) = &error {
+            data.required_capabilities = Some(required(*capability));
+        }
         Self {
             status: error.row().mcp_status,
             body: error_body(id, code, &error.detail(), &data),
@@ -181,10 +191,7 @@ impl Answer {
         call_id: Uuid,
     ) -> Self {
         let mut result = Vec::with_capacity(256);
-        result.push(b'{');
-        if era == Era::Modern {
-            result.extend_from_slice(b"\"resultType\":\"complete\",");
-        }
+        open_complete(&mut result, era);
         result.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
         write(&mut result, &error.detail());
         result.extend_from_slice(b"}],\"isError\":true,\"_meta\":{");
@@ -232,7 +239,55 @@ impl Meta {
     }
 }
 
-/// The result of `resources/read`: one text under the URI that was asked for.
+/// The result of `prompts/get`.
+pub(super) fn prompt_result(output: &ToolOutput, era: Era, meta: &Meta) -> Vec<u8> {
+    let mut result = Vec::with_capacity(512);
+    open_complete(&mut result, era);
+    let messages = match output.body() {
+        Body::Prompt(prompt) => serde_json::to_string(prompt).unwrap_or_default(),
+        // A prompt's function answers with nothing else.
+        _ => "{\"messages\":[]}".to_owned(),
+    };
+    result.extend_from_slice(&messages.as_bytes()[1..messages.len() - 1]);
+    result.extend_from_slice(meta.end(era).as_bytes());
+    result
+}
+
+/// The result of `completion/complete`.
+pub(super) fn completion_result(suggested: &Suggestions, era: Era, meta: &Meta) -> Vec<u8> {
+    let mut completion = json!({"values": suggested.values(), "hasMore": suggested.has_more()});
+    if let Some(total) = suggested.total() {
+        completion["total"] = json!(total);
+    }
+    let mut result = Vec::with_capacity(256);
+    open_complete(&mut result, era);
+    result.extend_from_slice(b"\"completion\":");
+    write(&mut result, &completion);
+    result.extend_from_slice(meta.end(era).as_bytes());
+    result
+}
+
+/// The result of a call that has to know more (2026-07-28, basic/patterns/mrtr).
+pub(super) fn asks_result(asked: &Asked, state: Option<String>, meta: &Meta) -> Vec<u8> {
+    let questions: Map<String, Value> = asked
+        .questions
+        .iter()
+        .map(|(key, question)| {
+            let question = json!({"method": question.method(), "params": question.params()});
+            (key.clone(), question)
+        })
+        .collect();
+    let mut result = b"{\"resultType\":\"input_required\",\"inputRequests\":".to_vec();
+    write(&mut result, &questions);
+    if let Some(state) = state {
+        result.extend_from_slice(b",\"requestState\":");
+        write(&mut result, &state);
+    }
+    result.extend_from_slice(meta.end(Era::Modern).as_bytes());
+    result
+}
+
+/// The result of `resources/read`: what there is under the URI that was asked for.
 pub(super) fn resource_result(
     uri: &str,
     mime_type: &str,
@@ -240,8 +295,17 @@ pub(super) fn resource_result(
     era: Era,
     meta: &Meta,
 ) -> Vec<u8> {
-    let text = text_of(output.value());
-    let mut result = Vec::with_capacity(text.len() + 256);
+    let contents: Vec<ResourceContents> = match output.body() {
+        Body::Resource(contents) => contents
+            .iter()
+            .map(|part| part.or(uri, mime_type))
+            .collect(),
+        _ => {
+            let text = output.structured().map(text_of).unwrap_or_default();
+            vec![ResourceContents::text(text).or(uri, mime_type)]
+        }
+    };
+    let mut result = Vec::with_capacity(512);
     result.push(b'{');
     if era == Era::Modern {
         // Data behind a resource may change at any time, and is this caller's.
@@ -249,12 +313,8 @@ pub(super) fn resource_result(
             b"\"resultType\":\"complete\",\"ttlMs\":0,\"cacheScope\":\"private\",",
         );
     }
-    result.extend_from_slice(b"\"contents\":[");
-    write(
-        &mut result,
-        &json!({"uri": uri, "mimeType": mime_type, "text": text}),
-    );
-    result.push(b']');
+    result.extend_from_slice(b"\"contents\":");
+    write(&mut result, &contents);
     result.extend_from_slice(meta.end(era).as_bytes());
     result
 }
@@ -274,6 +334,14 @@ fn open(body: &mut Vec<u8>, id: Option<&str>) {
     if let Some(id) = id {
         body.extend_from_slice(b",\"id\":");
         body.extend_from_slice(id.as_bytes());
+    }
+}
+
+/// Begins a result that is whole.
+fn open_complete(result: &mut Vec<u8>, era: Era) {
+    result.push(b'{');
+    if era == Era::Modern {
+        result.extend_from_slice(b"\"resultType\":\"complete\",");
     }
 }
 
@@ -306,6 +374,8 @@ struct ErrorData<'a> {
     requested: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required_capabilities: Option<Value>,
 }
 
 impl ErrorData<'_> {
@@ -319,7 +389,18 @@ impl ErrorData<'_> {
             supported: None,
             requested: None,
             uri: None,
+            required_capabilities: None,
         }
+    }
+}
+
+/// A capability as clients declare it.
+fn required(capability: Capability) -> Value {
+    match capability {
+        Capability::Elicitation => json!({"elicitation": {"form": {}}}),
+        Capability::ElicitationUrl => json!({"elicitation": {"url": {}}}),
+        Capability::Sampling => json!({"sampling": {}}),
+        Capability::Roots => json!({"roots": {}}),
     }
 }
 

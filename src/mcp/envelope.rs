@@ -5,20 +5,25 @@
 //! protocol prescribes, by code that knows the method. What does fail it: text that is no JSON, and
 //! JSON that is no single JSON-RPC message (batches, doubled keys, ids that are no id).
 
+mod capabilities;
 mod filter;
 mod lenient;
+mod token;
 
 use std::borrow::Cow;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, MapAccess};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::ProtocolError;
 use crate::json::{Keys, StrictObject};
 use crate::tool::Arguments;
+pub(super) use capabilities::Declared;
 pub(super) use filter::{Filter, Wanted};
 use lenient::{Lenient, Member, id, id_if_any, is_id, next_key, once, skip, unread, value};
+pub(super) use token::Token;
 
 /// A message's outermost object.
 #[derive(Default)]
@@ -47,6 +52,10 @@ pub(crate) struct Params<'a> {
     /// `subscriptions/listen`.
     pub(super) notifications: Filter,
     pub(super) arguments: Object,
+    /// Answers to what the call asked before.
+    pub(super) input_responses: Object,
+    /// What it remembered then.
+    pub(super) request_state: Text<'a>,
     pub(super) meta: Meta<'a>,
 }
 
@@ -56,10 +65,12 @@ pub(crate) struct Meta<'a> {
     /// There, and no object.
     pub(super) is_wrong: bool,
     pub(super) protocol_version: Text<'a>,
-    pub(super) client_capabilities: Shape,
+    pub(super) client_capabilities: Declared,
     pub(super) client_info: Shape,
     pub(super) traceparent: Text<'a>,
     pub(super) tracestate: Text<'a>,
+    pub(super) progress_token: Token<'a>,
+    pub(super) log_level: Text<'a>,
 }
 
 /// A member that should be a string.
@@ -93,7 +104,7 @@ pub(super) enum Object {
 }
 
 /// A member that should be an object and whose content does not matter.
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     #[default]
     Absent,
@@ -148,6 +159,54 @@ pub(super) fn rescue_id(message: &[u8]) -> Option<&str> {
     message.trim_ascii_start().strip_prefix(b"{")?;
     let only: OnlyId<'_> = serde_json::from_slice(message).ok()?;
     only.id.map(RawValue::get).filter(|id| is_id(id))
+}
+
+/// What the client of an `initialize` says that it can do. A second look at a message that is read
+/// already, as are the next two: they are rare, and every other message need not carry their members.
+pub(super) fn initialize_capabilities(message: &[u8]) -> Declared {
+    #[derive(serde::Deserialize)]
+    struct Initialize {
+        params: Params,
+    }
+    #[derive(serde::Deserialize)]
+    struct Params {
+        #[serde(default, deserialize_with = "declared")]
+        capabilities: Declared,
+    }
+    fn declared<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Declared, D::Error> {
+        Lenient::deserialize(deserializer).map(|Lenient(declared)| declared)
+    }
+    let read = serde_json::from_slice(message);
+    read.map_or(Declared::Absent, |read: Initialize| {
+        read.params.capabilities
+    })
+}
+
+/// The level of a `logging/setLevel`, if it is a text.
+pub(super) fn level(message: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct SetLevel {
+        params: Level,
+    }
+    #[derive(serde::Deserialize)]
+    struct Level {
+        level: String,
+    }
+    let read: SetLevel = serde_json::from_slice(message).ok()?;
+    Some(read.params.level)
+}
+
+/// The id and the result of a response; no result where it is an error. `None` where its id is none of
+/// ours, which are texts.
+pub(super) fn response(message: &[u8]) -> Option<(String, Option<Value>)> {
+    #[derive(serde::Deserialize)]
+    struct Response {
+        id: String,
+        #[serde(default)]
+        result: Option<Value>,
+    }
+    let read: Response = serde_json::from_slice(message).ok()?;
+    Some((read.id, read.result))
 }
 
 impl<'de> Member<'de> for Envelope<'de> {
@@ -227,6 +286,14 @@ impl<'de> Member<'de> for Params<'de> {
                     once(&mut seen, 128)?;
                     params.notifications = value(&mut map)?;
                 }
+                "inputResponses" => {
+                    once(&mut seen, 256)?;
+                    params.input_responses = value(&mut map)?;
+                }
+                "requestState" => {
+                    once(&mut seen, 512)?;
+                    params.request_state = value(&mut map)?;
+                }
                 _ => unread(&mut map, &mut others, key)?,
             }
         }
@@ -266,6 +333,14 @@ impl<'de> Member<'de> for Meta<'de> {
                 "tracestate" => {
                     once(&mut seen, 16)?;
                     meta.tracestate = value(&mut map)?;
+                }
+                "progressToken" => {
+                    once(&mut seen, 32)?;
+                    meta.progress_token = Token::read(&mut map)?;
+                }
+                "io.modelcontextprotocol/logLevel" => {
+                    once(&mut seen, 64)?;
+                    meta.log_level = value(&mut map)?;
                 }
                 _ => unread(&mut map, &mut others, key)?,
             }

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::envelope::{Envelope, Shape, Text};
+use super::envelope::{Declared, Envelope, Shape, Text};
 use crate::error::ProtocolError;
 
 /// The revision whose messages describe themselves.
@@ -51,6 +51,8 @@ pub struct McpHeaders<'a> {
     pub method: Header<'a>,
     /// `Mcp-Name`.
     pub name: Header<'a>,
+    /// `Mcp-Session-Id`, of the era that has it.
+    pub session: Header<'a>,
 }
 
 impl McpHeaders<'_> {
@@ -68,7 +70,7 @@ pub(super) fn judge<'e>(
     let meta = &envelope.params.meta;
     let describes_itself = meta.is_wrong
         || meta.protocol_version != Text::Absent
-        || meta.client_capabilities != Shape::Absent;
+        || meta.client_capabilities != Declared::Absent;
     let method = envelope.method.as_str().unwrap_or_default();
     let header = headers
         .map(|headers| headers.protocol_version)
@@ -115,7 +117,7 @@ fn check_meta<'e>(envelope: &'e Envelope<'_>) -> Result<&'e str, ProtocolError> 
             "_meta must hold io.modelcontextprotocol/protocolVersion, a string",
         ));
     };
-    if meta.client_capabilities != Shape::Object {
+    if !matches!(meta.client_capabilities, Declared::Is(_)) {
         return Err(ProtocolError::InvalidMeta(
             "_meta must hold io.modelcontextprotocol/clientCapabilities, an object",
         ));

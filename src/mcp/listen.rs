@@ -2,20 +2,27 @@
 //!
 //! A listener hears only of its own lists: whenever something may have changed, and every
 //! [`PERIOD`], its caller is identified again and what it would see now is compared with what it
-//! saw. So it also hears of a change to its own scopes, and its subscription ends with its token.
+//! saw. So it also hears of a change to its own scopes, and its subscription ends with its token. Of a
+//! resource it hears only while it may read it.
 //! A client of the `initialize` era on stdio hears the same without asking and without an id.
 //!
 //! No I/O here: a transport takes [`Listening::next`] until there is nothing more, and dropping it
 //! is the end.
 
 use std::collections::VecDeque;
+use std::future::pending;
+use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::Mcp;
 use super::envelope::Wanted;
 use super::front::Era;
 use super::lists::ListKind;
+use super::session::Uris;
 use crate::auth::{KeptCredentials, Principal};
 use crate::pipeline::Pipeline;
 use crate::pipeline::listeners::{Ear, Recheck};
@@ -37,6 +44,8 @@ pub(crate) struct Listening {
     /// The text of the request's id; none in the era that does not ask.
     id: Option<String>,
     wanted: Wanted,
+    /// The resources that are wanted.
+    uris: Uris,
     principal: Arc<Principal>,
     seen: Seen,
     ear: Ear,
@@ -59,6 +68,7 @@ pub(crate) enum Heard {
 struct Seen {
     tools: u64,
     resources: [u64; 2],
+    prompts: u64,
 }
 
 impl Listening {
@@ -70,18 +80,25 @@ impl Listening {
         id: &str,
         wanted: Wanted,
     ) -> Self {
+        let acknowledgement = acknowledgement(id, &wanted);
         let mut listening = Self::new(mcp, principal, ear, Some(id.to_owned()), wanted);
-        listening.outbox.push_back(acknowledgement(id, wanted));
+        listening.outbox.push_back(acknowledgement);
         listening
     }
 
-    /// Of a client that said `initialize` on stdio, and hears of all there is.
-    pub(super) fn legacy(mcp: &Mcp, principal: &Arc<Principal>, ear: Ear) -> Self {
+    /// Of a client that said `initialize` on stdio, and hears of all lists there are, and of the
+    /// resources that it subscribes to.
+    pub(super) fn legacy(mcp: &Mcp, principal: &Arc<Principal>, ear: Ear, uris: Uris) -> Self {
         let all = Wanted {
             tools: true,
             resources: true,
+            prompts: true,
+            uris: Vec::new(),
         };
-        Self::new(mcp, principal, ear, None, all)
+        Self {
+            uris,
+            ..Self::new(mcp, principal, ear, None, all)
+        }
     }
 
     fn new(
@@ -89,9 +106,10 @@ impl Listening {
         principal: &Arc<Principal>,
         ear: Ear,
         id: Option<String>,
-        wanted: Wanted,
+        mut wanted: Wanted,
     ) -> Self {
         let era = era(id.as_ref());
+        let uris = Uris::new(take(&mut wanted.uris));
         Self {
             // After `ear` was opened, so that no change falls in between.
             seen: mcp.seen(era, principal),
@@ -101,6 +119,7 @@ impl Listening {
             is_over: false,
             id,
             wanted,
+            uris,
             ear,
         }
     }
@@ -137,6 +156,10 @@ impl Listening {
                     }
                     changed.is_err()
                 }
+                updated = self.ear.updates.recv() => {
+                    self.hear(updated, credentials, &served()).await;
+                    continue;
+                }
                 () = self.ear.clock.reached(self.next_look) => true,
             };
             // What serves now, not before the change.
@@ -146,6 +169,29 @@ impl Listening {
                 if self.outbox.is_empty() {
                     return Some(Heard::Nothing);
                 }
+            }
+        }
+    }
+
+    /// A resource changed, or so many that nobody knows which.
+    async fn hear(
+        &mut self,
+        updated: Result<Arc<str>, RecvError>,
+        credentials: &KeptCredentials,
+        served: &Served,
+    ) {
+        let uris = match updated {
+            Ok(uri) if self.uris.has(&uri) => vec![uri.to_string()],
+            Ok(_) => return,
+            Err(RecvError::Lagged(_)) => self.uris.all(),
+            // The sender is the server's own, and outlives its listeners.
+            Err(RecvError::Closed) => return pending().await,
+        };
+        self.look(credentials, served).await;
+        for uri in uris {
+            if !self.is_over && served.pipeline.may_read(&self.principal, &uri) {
+                let told = updated_notification(&uri, self.id.as_deref());
+                self.outbox.push_back(told);
             }
         }
     }
@@ -167,6 +213,9 @@ impl Listening {
                 }
                 if self.wanted.resources && before.resources != seen.resources {
                     self.tell("notifications/resources/list_changed");
+                }
+                if self.wanted.prompts && before.prompts != seen.prompts {
+                    self.tell("notifications/prompts/list_changed");
                 }
             }
         }
@@ -192,6 +241,7 @@ impl Mcp {
         Seen {
             tools: mark(ListKind::Tools),
             resources: [ListKind::Resources, ListKind::ResourceTemplates].map(mark),
+            prompts: mark(ListKind::Prompts),
         }
     }
 
@@ -224,15 +274,34 @@ fn notification(method: &str, id: Option<&str>) -> Vec<u8> {
     format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\"{params}}}").into_bytes()
 }
 
+fn updated_notification(uri: &str, id: Option<&str>) -> Vec<u8> {
+    let uri = Value::from(uri);
+    let meta = match id {
+        Some(id) => format!(",\"_meta\":{{\"{SUBSCRIPTION_ID}\":{id}}}"),
+        None => String::new(),
+    };
+    let message = format!(
+        "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\
+         \"params\":{{\"uri\":{uri}{meta}}}}}"
+    );
+    message.into_bytes()
+}
+
 /// Tells which of the notifications asked for will come.
-fn acknowledgement(id: &str, wanted: Wanted) -> Vec<u8> {
-    let agreed: Vec<&str> = [
-        (wanted.tools, "\"toolsListChanged\":true"),
-        (wanted.resources, "\"resourcesListChanged\":true"),
+fn acknowledgement(id: &str, wanted: &Wanted) -> Vec<u8> {
+    let mut agreed: Vec<String> = [
+        (wanted.tools, "tools"),
+        (wanted.resources, "resources"),
+        (wanted.prompts, "prompts"),
     ]
     .into_iter()
-    .filter_map(|(is_wanted, member)| is_wanted.then_some(member))
+    .filter(|(is_wanted, _)| *is_wanted)
+    .map(|(_, list)| format!("\"{list}ListChanged\":true"))
     .collect();
+    if !wanted.uris.is_empty() {
+        let uris = Value::from(wanted.uris.clone());
+        agreed.push(format!("\"resourceSubscriptions\":{uris}"));
+    }
     let message = format!(
         "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\
          \"params\":{{\"_meta\":{{\"{SUBSCRIPTION_ID}\":{id}}},\"notifications\":{{{}}}}}}}",

@@ -168,6 +168,13 @@ fn entry(target: &Arc<Target>) -> Entry {
                 "inputSchema": target.input().json(),
             }),
         ),
+        TargetKind::Prompt(face) => (
+            ListKind::Prompts,
+            json!({
+                "name": face.name, "title": face.title, "description": face.description,
+                "arguments": prompt_arguments(target.input().json()),
+            }),
+        ),
         TargetKind::Resource(face, template) => {
             let (kind, member) = if template.is_static() {
                 (ListKind::Resources, "uri")
@@ -194,6 +201,25 @@ fn entry(target: &Arc<Target>) -> Entry {
     }
 }
 
+/// The arguments of a prompt, as lists show them.
+fn prompt_arguments(input: &Value) -> Option<Value> {
+    let required = |name: &str| {
+        let required = input["required"].as_array();
+        required.is_some_and(|required| required.iter().any(|known| known == name))
+    };
+    let shown = input["properties"]
+        .as_object()?
+        .iter()
+        .map(|(name, schema)| {
+            without_nulls(json!({
+                "name": name, "title": schema["title"], "description": schema["description"],
+                "required": required(name),
+            }))
+        });
+    let shown: Vec<Value> = shown.collect();
+    (!shown.is_empty()).then(|| shown.into())
+}
+
 /// Optional members are left out, not null.
 fn without_nulls(mut shown: Value) -> Value {
     if let Value::Object(object) = &mut shown {
@@ -205,7 +231,7 @@ fn without_nulls(mut shown: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tool::{Arguments, CallContext, Tool, ToolError};
+    use crate::tool::{Arguments, CallContext, Declared, Tool, ToolError};
 
     #[test]
     fn the_lists_kept_take_no_more_memory_however_many_callers_differ() {
@@ -214,7 +240,7 @@ mod tests {
                 .any_authenticated()
                 .handler(async |_: CallContext, _: Arguments| Ok::<_, ToolError>(()))
         };
-        let catalog = Catalog::build((0..100).map(tool), []).expect("good tools");
+        let catalog = Catalog::build(Declared::tools((0..100).map(tool))).expect("good tools");
         let lists = Lists::new(&catalog, &Arc::default());
         let meta = Meta::new(&json!({}));
         for number in 0..100 {

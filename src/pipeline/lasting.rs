@@ -8,11 +8,14 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Cancellations, Changes, Listeners, Load, Pipeline, Reloads};
+use super::{
+    Cancellations, Changes, Listeners, Load, LogLevels, Pipeline, Reloads, ResourceUpdates,
+};
 use crate::auth::{Authenticator, Lookups};
 use crate::quota::{DenialLimit, FailureLimit, Quotas};
 use crate::record::Recorder;
-use crate::tool::Catalog;
+use crate::seal::Seal;
+use crate::tool::{Catalog, Questions};
 
 /// The part of a pipeline that is one for all configurations of a server.
 pub struct Lasting {
@@ -28,10 +31,18 @@ pub struct Lasting {
     pub recorder: Arc<Recorder>,
     /// Word to listeners that lists may have changed.
     pub changes: Arc<Changes>,
-    /// Who listens for it.
+    /// Word to them that a resource holds something else.
+    pub updates: ResourceUpdates,
+    /// Who listens for either.
     pub listeners: Arc<Listeners>,
     /// Calls that a message of their caller may cancel.
     pub cancellations: Arc<Cancellations>,
+    /// Questions to clients that are out.
+    pub questions: Questions,
+    /// Which log messages clients want that said so once.
+    pub log_levels: LogLevels,
+    /// For what clients carry for us.
+    pub seal: Seal,
     /// How often a list was at hand when it was asked for.
     pub list_lookups: Arc<Lookups>,
     /// What became of other configurations.

@@ -9,7 +9,7 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use super::{Call, Pipeline};
 use crate::auth::{AuthError, Credentials, IdentityKey, Principal, TenantKey};
@@ -39,6 +39,8 @@ struct Counts {
 pub(crate) struct Ear {
     /// Says when to look for changes.
     pub(crate) changes: watch::Receiver<u64>,
+    /// Says which resources changed.
+    pub(crate) updates: broadcast::Receiver<Arc<str>>,
     /// Says when to look without that.
     pub(crate) clock: Clock,
     _seat: Option<Seat>,
@@ -139,6 +141,7 @@ impl Call {
     pub(crate) fn overhear(&self) -> Ear {
         Ear {
             changes: self.pipeline.changes.subscribe(),
+            updates: self.pipeline.updates.subscribe(),
             clock: self.pipeline.recorder.clock().clone(),
             _seat: None,
         }

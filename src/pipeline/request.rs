@@ -1,11 +1,31 @@
 //! What a call asks for, before anything of it is checked.
 
-use crate::tool::{Arguments, TargetRef};
+use std::sync::Arc;
+
+use crate::tool::{Arguments, Client, TargetRef};
 
 /// What a caller asks for.
 pub struct CallRequest<'a> {
     /// The tool or resource.
     pub target: TargetRef<'a>,
-    /// The tool's arguments; a resource's come from its URI.
+    /// The tool's or prompt's arguments; a resource's come from its URI.
     pub arguments: Arguments,
+    /// What the caller's client can do besides reading the answer; none: nothing.
+    pub client: Option<Arc<Client>>,
+}
+
+impl<'a> CallRequest<'a> {
+    /// Asks for a target with these arguments.
+    pub fn new(target: TargetRef<'a>, arguments: Arguments) -> Self {
+        Self {
+            target,
+            arguments,
+            client: None,
+        }
+    }
+
+    /// From a client that can do more than read the answer.
+    pub fn from_client(self, client: Option<Arc<Client>>) -> Self {
+        Self { client, ..self }
+    }
 }

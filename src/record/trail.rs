@@ -177,7 +177,7 @@ impl CallRecord {
         let Some(trail) = &mut self.trail else { return };
         let short = |text: &str| Some(text.chars().take(MAX_ASKED_CHARS).collect());
         match target {
-            TargetRef::Tool(name) => {
+            TargetRef::Tool(name) | TargetRef::Prompt(name) | TargetRef::Template(name) => {
                 trail.arguments = Some(trail.log.capture(arguments));
                 trail.asked = short(name);
             }
@@ -198,7 +198,9 @@ impl CallRecord {
         };
         let change = &target.policy().recording;
         match asked {
-            TargetRef::Tool(_) => trail.log.keep(captured, change, arguments),
+            TargetRef::Tool(_) | TargetRef::Prompt(_) | TargetRef::Template(_) => {
+                trail.log.keep(captured, change, arguments);
+            }
             TargetRef::Resource(uri) => trail.log.keep(captured, change, &uri_of(uri)),
         }
     }

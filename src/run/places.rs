@@ -215,7 +215,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::tool::{CallContext, Tool, ToolError};
+    use crate::tool::{CallContext, Declared, Tool, ToolError};
 
     #[derive(Deserialize, JsonSchema)]
     struct Nothing {}
@@ -227,7 +227,7 @@ mod tests {
     }
 
     fn catalog(names: &[&str]) -> Catalog {
-        let built = Catalog::build(names.iter().map(|name| tool(name)), []);
+        let built = Catalog::build(Declared::tools(names.iter().map(|name| tool(name))));
         built.unwrap_or_else(|faults| panic!("{faults:?}"))
     }
 
@@ -240,7 +240,7 @@ mod tests {
     #[tokio::test]
     async fn a_new_catalogue_goes_on_with_the_places_of_the_old_one() {
         let old = catalog(&["a", "b"]);
-        let new = old.followed_by(["new", "b", "a"].map(tool), []);
+        let new = old.followed_by(Declared::tools(["new", "b", "a"].map(tool)));
         let new = new.unwrap_or_else(|faults| panic!("{faults:?}"));
         let before = Places::new(&old, 1);
         let (tenant, soon) = (TenantKey::of("acme"), deadline_in(Duration::from_secs(60)));

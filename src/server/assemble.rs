@@ -6,6 +6,8 @@
 use std::mem::take;
 use std::sync::Arc;
 
+use secrecy::ExposeSecret;
+
 use super::builder::ServerBuilder;
 use super::fixed::Fixed;
 use super::measure::Measuring;
@@ -14,11 +16,12 @@ use crate::audit::Log;
 use crate::auth::{Authenticator, Issuer, LocalIdentity, NoRandomness, Principal, random_secret};
 use crate::clock::Clock;
 use crate::mcp::Mcp;
-use crate::pipeline::{Lasting, Load, Pipeline, Reloads};
+use crate::pipeline::{Lasting, Load, LogLevels, Pipeline, Reloads};
 use crate::quota::{DenialLimit, FailureLimit, Quotas, StoreSettings};
 use crate::record::{MetricReader, Recorder, Tracing, TracingError};
 use crate::run::Places;
-use crate::tool::{BoundLimit, Catalog, CatalogFault, Per, Terms};
+use crate::seal::Seal;
+use crate::tool::{BoundLimit, Catalog, CatalogFault, Per, Questions, Terms};
 use crate::transport::http::DevMint;
 
 /// Who signs the demo's tokens, and whom they are for.
@@ -33,10 +36,10 @@ impl ServerBuilder {
         dev: Option<Arc<DevMint>>,
     ) -> Result<Server, StartError> {
         let wanted = Fixed::of(&self);
-        let (tools, resources) = (take(&mut self.tools), take(&mut self.resources));
+        let declared = take(&mut self.declared);
         let catalog = match before {
-            Some(before) => before.catalog.followed_by(tools, resources),
-            None => Catalog::build(tools, resources),
+            Some(before) => before.catalog.followed_by(declared),
+            None => Catalog::build(declared),
         };
         let placed = |faults| StartError::of_catalog(faults, &self.origins);
         let catalog = catalog.map_err(placed)?;
@@ -117,11 +120,23 @@ impl ServerBuilder {
             load: self.load(),
             recorder: Arc::new(Recorder::new(self.clock.clone(), tracing, audit)),
             changes: Arc::default(),
+            updates: self.updates.clone(),
             listeners: Arc::default(),
             cancellations: Arc::default(),
+            questions: Questions::default(),
+            log_levels: LogLevels::default(),
+            seal: Seal::new(&self.known_secret()?, self.clock.clone()),
             list_lookups: Arc::default(),
             reloads: Reloads::default(),
         })
+    }
+
+    /// One that other replicas know, or else one that is forgotten with this process.
+    fn known_secret(&mut self) -> Result<Vec<u8>, NoRandomness> {
+        match self.state_secret.take() {
+            Some(secret) => Ok(secret),
+            None => Ok(random_secret()?.expose_secret().as_bytes().to_vec()),
+        }
     }
 
     /// What only a start carries out: a reload goes on counting.

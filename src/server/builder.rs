@@ -17,11 +17,11 @@ use crate::auth::{
 use crate::clock::Clock;
 use crate::config::Origin;
 use crate::mcp::ServerInfo;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, ResourceUpdates};
 use crate::quota::StoreSettings;
 use crate::record::{ExportTimes, Exporter, MetricReader, TenantLabel, Tracing, TracingSettings};
 use crate::source::resilience::Resilience;
-use crate::tool::{Quota, Resource, Tool};
+use crate::tool::{Declared, Prompt, Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
 
 /// Failed authentications per address.
@@ -31,8 +31,7 @@ const DENIAL_LIMIT: Quota = Quota::per_minute(60);
 
 /// A server in the making.
 pub struct ServerBuilder {
-    pub(super) tools: Vec<Tool>,
-    pub(super) resources: Vec<Resource>,
+    pub(super) declared: Declared,
     /// Where those of a configuration are declared.
     pub(super) origins: BTreeMap<String, Origin>,
     /// How the sources of declared tools and resources take failures.
@@ -66,6 +65,8 @@ pub struct ServerBuilder {
     pub(super) export_times: ExportTimes,
     pub(super) tenant_label: Option<TenantLabel>,
     pub(super) tracing_settings: TracingSettings,
+    pub(super) state_secret: Option<Vec<u8>>,
+    pub(super) updates: ResourceUpdates,
     pub(super) info: ServerInfo,
     pub(super) clock: Clock,
     pub(super) dev: bool,
@@ -74,8 +75,7 @@ pub struct ServerBuilder {
 impl Default for ServerBuilder {
     fn default() -> Self {
         Self {
-            tools: Vec::new(),
-            resources: Vec::new(),
+            declared: Declared::default(),
             origins: BTreeMap::new(),
             sources: Vec::new(),
             issuers: Vec::new(),
@@ -105,6 +105,8 @@ impl Default for ServerBuilder {
             export_times: ExportTimes::default(),
             tenant_label: None,
             tracing_settings: TracingSettings::default(),
+            state_secret: None,
+            updates: ResourceUpdates::default(),
             info: ServerInfo {
                 name: "tollgate".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -119,13 +121,33 @@ impl Default for ServerBuilder {
 impl ServerBuilder {
     /// Adds a tool.
     pub fn tool(mut self, tool: Tool) -> Self {
-        self.tools.push(tool);
+        self.declared.tools.push(tool);
         self
     }
 
     /// Adds a resource.
     pub fn resource(mut self, resource: Resource) -> Self {
-        self.resources.push(resource);
+        self.declared.resources.push(resource);
+        self
+    }
+
+    /// Adds a prompt.
+    pub fn prompt(mut self, prompt: Prompt) -> Self {
+        self.declared.prompts.push(prompt);
+        self
+    }
+
+    /// Hears by these updates what resources changed, and tells subscribers. A reload goes on with
+    /// those of the start.
+    pub fn resource_updates(mut self, updates: ResourceUpdates) -> Self {
+        self.updates = updates;
+        self
+    }
+
+    /// Seals what clients carry between requests, so that replicas with the same secret, of at least
+    /// 32 bytes, serve each other's. Default: one that ends with the process.
+    pub fn state_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
+        self.state_secret = Some(secret.into());
         self
     }
 

@@ -43,7 +43,7 @@ impl Decider {
     /// [`StartError`]: whatever of the policies a server would refuse to start with.
     pub fn new(config: &Config) -> Result<Self, StartError> {
         let mut settings = ServerBuilder::deciding(config)?.clock(Clock::turned());
-        let catalog = Catalog::build(take(&mut settings.tools), take(&mut settings.resources));
+        let catalog = Catalog::build(take(&mut settings.declared));
         let catalog =
             catalog.map_err(|faults| StartError::of_catalog(faults, &settings.origins))?;
         let pipeline = Pipeline {

@@ -105,7 +105,7 @@ impl ServerBuilder {
                 limits::common(&tool.policy, &config.quotas.default),
             );
             let governed = govern(built, arguments, common, own, faults);
-            self.tools.extend(governed);
+            self.declared.tools.extend(governed);
         }
         for resource in &config.resources {
             let uri = &resource.uri_template;
@@ -122,7 +122,7 @@ impl ServerBuilder {
                 limits::common(&resource.policy, &config.quotas.default),
             );
             let governed = govern(built, variables, common, own, faults);
-            self.resources.extend(governed);
+            self.declared.resources.extend(governed);
         }
     }
 }

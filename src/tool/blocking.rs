@@ -12,22 +12,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::{Arguments, CallContext, Handler, ToolError, ToolOutput};
+use super::{Answers, Arguments, CallContext, Handler, ToolError, ToolOutput};
 
 /// Threads that one tool may use at once. The runtime has 512 for all.
 const THREADS: usize = 32;
 
-/// A blocking function of context and typed arguments.
-pub(super) struct Blocking<F, A> {
+/// A blocking function of context and typed arguments, and what it is a function of.
+pub(super) struct Blocking<F, A, Face> {
     function: Arc<F>,
     threads: Arc<Semaphore>,
-    arguments: PhantomData<fn() -> A>,
+    types: PhantomData<fn() -> (A, Face)>,
 }
 
 /// Tells the function that nobody waits for it any more.
@@ -39,21 +38,21 @@ impl Drop for Over {
     }
 }
 
-impl<F, A> Blocking<F, A> {
+impl<F, A, Face> Blocking<F, A, Face> {
     pub(super) fn new(function: F) -> Self {
         Self {
             function: Arc::new(function),
             threads: Arc::new(Semaphore::new(THREADS)),
-            arguments: PhantomData,
+            types: PhantomData,
         }
     }
 }
 
-impl<F, A, R> Handler for Blocking<F, A>
+impl<F, A, R, Face> Handler for Blocking<F, A, Face>
 where
     F: Fn(CallContext, A) -> Result<R, ToolError> + Send + Sync + 'static,
     A: DeserializeOwned,
-    R: Serialize,
+    R: Answers<Face>,
 {
     fn call(
         &self,
@@ -72,9 +71,7 @@ where
                 // What was broken off half-way is not an answer.
                 return Err(ToolError::DeadlineExceeded);
             }
-            let answer = serde_json::to_value(answer)
-                .map_err(|error| ToolError::Defect(error.to_string()))?;
-            Ok(ToolOutput::json(answer))
+            answer.into_output()
         };
         async move {
             let thread = Arc::clone(&self.threads).acquire_owned().await;

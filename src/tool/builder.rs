@@ -10,16 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::blocking::Blocking;
+use super::completion::Completer;
 use super::schema::{input_schema_of, output_schema_of};
 use super::typed::Typed;
 use super::{
-    Access, Arguments, CallContext, Handler, Limit, Mode, Policy, Quota, Rule, ScopeSet,
-    TenantPolicy, ToolError,
+    Access, Answers, Arguments, CallContext, Handler, Limit, Mode, Policy, Quota, Rule, ScopeSet,
+    Suggestions, TenantPolicy, ToolError, Typing,
 };
 
 /// A tool: what it is called, what governs it, what runs.
@@ -75,7 +75,33 @@ pub type Tool = Governed<ToolFace>;
 /// ```
 pub type Resource = Governed<ResourceFace>;
 
-/// Something callers reach, with its policy and code. See [`Tool`] and [`Resource`].
+/// A prompt: what people pick it by, what governs it, what writes its messages.
+///
+/// Its arguments are texts, since that is all the protocol carries.
+///
+/// ```
+/// use schemars::JsonSchema;
+/// use serde::Deserialize;
+/// use tollgate::{CallContext, Prompt, Suggestions, ToolError};
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Args {
+///     /// The language of the code.
+///     language: String,
+/// }
+///
+/// let prompt = Prompt::new("review", "Asks for a review.")
+///     .scope("review:use")
+///     .complete("language", async |_call, typing| {
+///         Ok(Suggestions::beginning_with(&typing.value, ["python", "rust"]))
+///     })
+///     .handler(async |_call: CallContext, args: Args| {
+///         Ok::<_, ToolError>(format!("Review my {} code.", args.language))
+///     });
+/// ```
+pub type Prompt = Governed<PromptFace>;
+
+/// Something callers reach, with its policy and code. See [`Tool`], [`Resource`] and [`Prompt`].
 pub struct Governed<Face> {
     pub(super) face: Face,
     pub(super) policy: Policy,
@@ -84,6 +110,7 @@ pub struct Governed<Face> {
     pub(super) defaults: Arguments,
     pub(super) output: Option<Value>,
     pub(super) handler: Option<Arc<dyn Handler>>,
+    pub(super) completers: Vec<(String, Arc<dyn Completer>)>,
 }
 
 /// How a tool shows itself.
@@ -112,6 +139,17 @@ pub struct ResourceFace {
     pub mime_type: String,
 }
 
+/// How a prompt shows itself.
+#[derive(Clone, Debug)]
+pub struct PromptFace {
+    /// 1 to 128 of `A-Z a-z 0-9 _ - .`, as for tools.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Its name for people.
+    pub title: Option<String>,
+}
+
 impl Tool {
     /// A tool with no access policy yet: until it has one, the catalogue refuses it.
     pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
@@ -126,6 +164,39 @@ impl Tool {
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.face.title = Some(title.into());
         self
+    }
+
+    /// What it answers with, where its function's type does not say: the schema of the structured
+    /// part of a [`ToolOutput`](super::ToolOutput).
+    pub fn output<R: JsonSchema>(mut self) -> Self {
+        self.output = Some(output_schema_of::<R>());
+        self
+    }
+}
+
+impl Prompt {
+    /// A prompt with no access policy yet: until it has one, the catalogue refuses it.
+    pub fn new(name: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::with_face(PromptFace {
+            name: name.into(),
+            description: description.into(),
+            title: None,
+        })
+    }
+
+    /// A name for people.
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.face.title = Some(title.into());
+        self
+    }
+
+    /// Suggests values for an argument while it is being typed.
+    pub fn complete<F, Fut>(self, argument: impl Into<String>, function: F) -> Self
+    where
+        F: Fn(CallContext, Typing) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Suggestions, ToolError>> + Send + 'static,
+    {
+        self.completer(argument.into(), Arc::new(function))
     }
 }
 
@@ -158,6 +229,15 @@ impl Resource {
         self.face.mime_type = mime_type.into();
         self
     }
+
+    /// Suggests values for a variable of its URI template while it is being typed.
+    pub fn complete<F, Fut>(self, variable: impl Into<String>, function: F) -> Self
+    where
+        F: Fn(CallContext, Typing) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Suggestions, ToolError>> + Send + 'static,
+    {
+        self.completer(variable.into(), Arc::new(function))
+    }
 }
 
 impl<Face> Governed<Face> {
@@ -170,7 +250,13 @@ impl<Face> Governed<Face> {
             defaults: Arguments::new(),
             output: None,
             handler: None,
+            completers: Vec::new(),
         }
+    }
+
+    fn completer(mut self, argument: String, completer: Arc<dyn Completer>) -> Self {
+        self.completers.push((argument, completer));
+        self
     }
 
     /// Demands this scope, besides those demanded already.
@@ -280,12 +366,13 @@ impl<Face> Governed<Face> {
     where
         F: Fn(CallContext, A) -> Fut + Send + Sync + 'static,
         A: DeserializeOwned + JsonSchema + 'static,
-        R: Serialize + JsonSchema,
+        R: Answers<Face>,
         Fut: Future<Output = Result<R, ToolError>> + Send + 'static,
+        Face: 'static,
     {
         self.input = input_schema_of::<A>();
-        self.output = Some(output_schema_of::<R>());
-        self.handler = Some(Arc::new(Typed::<F, A>::new(function)));
+        self.output = R::schema().or(self.output);
+        self.handler = Some(Arc::new(Typed::<F, A, Face>::new(function)));
         self
     }
 
@@ -295,8 +382,9 @@ impl<Face> Governed<Face> {
         S: Clone + Send + Sync + 'static,
         F: Fn(S, CallContext, A) -> Fut + Send + Sync + 'static,
         A: DeserializeOwned + JsonSchema + 'static,
-        R: Serialize + JsonSchema,
+        R: Answers<Face>,
         Fut: Future<Output = Result<R, ToolError>> + Send + 'static,
+        Face: 'static,
     {
         self.handler(move |context, arguments| function(state.clone(), context, arguments))
     }
@@ -335,11 +423,12 @@ impl<Face> Governed<Face> {
     where
         F: Fn(CallContext, A) -> Result<R, ToolError> + Send + Sync + 'static,
         A: DeserializeOwned + JsonSchema + 'static,
-        R: Serialize + JsonSchema,
+        R: Answers<Face>,
+        Face: 'static,
     {
         self.input = input_schema_of::<A>();
-        self.output = Some(output_schema_of::<R>());
-        self.handler = Some(Arc::new(Blocking::<F, A>::new(function)));
+        self.output = R::schema().or(self.output);
+        self.handler = Some(Arc::new(Blocking::<F, A, Face>::new(function)));
         self
     }
 

@@ -11,12 +11,15 @@ use super::numbers::Numbers;
 use super::shared;
 use super::uri_template::plain;
 use super::{
-    Access, Arguments, Policy, Resource, Schema, Target, TargetKind, Terms, Tool, UriTemplate,
+    Access, Arguments, Policy, Prompt, Resource, Schema, Target, TargetKind, Terms, Tool,
+    UriTemplate,
 };
 use crate::auth::TenantKey;
 
-/// Longest tool name (MCP 2026-07-28, server/tools, "Tool Names").
+/// Longest name of a tool or prompt (MCP 2026-07-28, server/tools, "Tool Names").
 const MAX_NAME_CHARS: usize = 128;
+/// What stands before a prompt's name in a target's: neither a tool's name nor a URI can begin so.
+const PROMPT: &str = "prompt/";
 
 /// What a call asks for.
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +28,17 @@ pub enum TargetRef<'a> {
     Tool(&'a str),
     /// A resource, by its URI.
     Resource(&'a str),
+    /// A resource, by its URI template as it is listed, or else by a URI.
+    Template(&'a str),
+    /// A prompt, by its exact name.
+    Prompt(&'a str),
 }
 
 /// A target that was found, and the arguments its URI holds.
 pub struct Found {
     /// The target.
     pub target: Arc<Target>,
-    /// For a resource the variables of its URI; for a tool `None`.
+    /// For a resource the variables of its URI; for others `None`.
     pub uri_arguments: Option<Arguments>,
 }
 
@@ -39,7 +46,7 @@ pub struct Found {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{target}: {fault}")]
 pub struct CatalogFault {
-    /// The tool's name or the resource's URI template.
+    /// The tool's name, the resource's URI template, or `prompt/` and the prompt's name.
     pub target: String,
     /// What is wrong and what to do.
     pub fault: String,
@@ -52,20 +59,40 @@ pub struct Catalog {
     tools: HashMap<Arc<str>, Arc<Target>, RandomState>,
     static_resources: HashMap<Arc<str>, Arc<Target>, RandomState>,
     templates: Vec<Arc<Target>>,
+    prompts: HashMap<Arc<str>, Arc<Target>, RandomState>,
     numbers: Numbers,
 }
 
+/// What a catalogue is made of.
+#[derive(Default)]
+pub struct Declared {
+    /// Its tools.
+    pub tools: Vec<Tool>,
+    /// Its resources.
+    pub resources: Vec<Resource>,
+    /// Its prompts.
+    pub prompts: Vec<Prompt>,
+}
+
+impl Declared {
+    /// Tools and nothing else.
+    #[cfg(test)]
+    pub(crate) fn tools(tools: impl IntoIterator<Item = Tool>) -> Self {
+        Self {
+            tools: tools.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
 impl Catalog {
-    /// Checks tools and resources and makes them callable.
+    /// Checks tools, resources and prompts and makes them callable.
     ///
     /// # Errors
     /// Every fault of every target: bad or doubled names, no policy, no code, bad schemas, limits that
     /// contradict one another.
-    pub fn build(
-        tools: impl IntoIterator<Item = Tool>,
-        resources: impl IntoIterator<Item = Resource>,
-    ) -> Result<Self, Vec<CatalogFault>> {
-        Self::default().followed_by(tools, resources)
+    pub fn build(declared: Declared) -> Result<Self, Vec<CatalogFault>> {
+        Self::default().followed_by(declared)
     }
 
     /// Like [`build`](Self::build), for a catalogue that takes this one's place: targets and buckets
@@ -73,33 +100,29 @@ impl Catalog {
     ///
     /// # Errors
     /// Those of [`build`](Self::build).
-    pub fn followed_by(
-        &self,
-        tools: impl IntoIterator<Item = Tool>,
-        resources: impl IntoIterator<Item = Resource>,
-    ) -> Result<Self, Vec<CatalogFault>> {
+    pub fn followed_by(&self, declared: Declared) -> Result<Self, Vec<CatalogFault>> {
         let mut catalog = Self {
             numbers: self.numbers.clone(),
             ..Self::default()
         };
         let mut faults = Vec::new();
-        for tool in tools {
-            let name = tool.face.name.clone();
-            if let Err(fault) = catalog.add_tool(tool) {
-                faults.push(CatalogFault {
-                    target: name,
-                    fault,
-                });
+        let mut note = |target, added: Result<(), String>| {
+            if let Err(fault) = added {
+                faults.push(CatalogFault { target, fault });
             }
+        };
+        for tool in declared.tools {
+            note(tool.face.name.clone(), catalog.add_tool(tool));
         }
-        for resource in resources {
-            let name = resource.face.uri_template.clone();
-            if let Err(fault) = catalog.add_resource(resource) {
-                faults.push(CatalogFault {
-                    target: name,
-                    fault,
-                });
-            }
+        for resource in declared.resources {
+            note(
+                resource.face.uri_template.clone(),
+                catalog.add_resource(resource),
+            );
+        }
+        for prompt in declared.prompts {
+            let target = [PROMPT, &prompt.face.name].concat();
+            note(target, catalog.add_prompt(prompt));
         }
         faults.extend(shared::faults(&catalog.targets));
         if faults.is_empty() {
@@ -116,11 +139,22 @@ impl Catalog {
         let (target, uri_arguments) = match target {
             TargetRef::Tool(name) => (self.tools.get(*name)?, None),
             TargetRef::Resource(uri) => self.find_resource(uri, tenant)?,
+            TargetRef::Template(uri) => match self.find_template(uri) {
+                Some(target) => (target, None),
+                None => self.find_resource(uri, tenant)?,
+            },
+            TargetRef::Prompt(name) => (self.prompts.get(*name)?, None),
         };
         target.terms(tenant).enabled().then(|| Found {
             target: Arc::clone(target),
             uri_arguments,
         })
+    }
+
+    fn find_template(&self, template: &str) -> Option<&Arc<Target>> {
+        self.templates
+            .iter()
+            .find(|target| target.name() == template)
     }
 
     fn find_resource(
@@ -137,11 +171,11 @@ impl Catalog {
             TargetKind::Resource(_, template) => template
                 .matches(uri)
                 .map(|arguments| (target, Some(arguments))),
-            TargetKind::Tool(_) => None,
+            TargetKind::Tool(_) | TargetKind::Prompt(_) => None,
         })
     }
 
-    /// All targets, tools first, in the order they were declared.
+    /// All targets in the order they were declared: tools, resources, prompts.
     pub fn targets(&self) -> &[Arc<Target>] {
         &self.targets
     }
@@ -164,8 +198,7 @@ impl Catalog {
 
     fn add_tool(&mut self, tool: Tool) -> Result<(), String> {
         let name = tool.face.name.as_str();
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
-        if name.is_empty() || name.len() > MAX_NAME_CHARS || !name.bytes().all(allowed) {
+        if !is_name(name) {
             return Err("a tool's name is 1 to 128 of A-Z a-z 0-9 _ - .".to_owned());
         }
         if self.tools.contains_key(name) {
@@ -197,6 +230,22 @@ impl Catalog {
         Ok(())
     }
 
+    fn add_prompt(&mut self, prompt: Prompt) -> Result<(), String> {
+        let name = prompt.face.name.as_str();
+        if !is_name(name) {
+            return Err("a prompt's name is 1 to 128 of A-Z a-z 0-9 _ - .".to_owned());
+        }
+        if self.prompts.contains_key(name) {
+            return Err("another prompt has the same name".to_owned());
+        }
+        require_texts(&prompt.input)?;
+        let name: Arc<str> = Arc::from(name);
+        let kind = TargetKind::Prompt(prompt.face.clone());
+        let target = self.compile([PROMPT, &name].concat().into(), kind, prompt)?;
+        self.prompts.insert(name, target);
+        Ok(())
+    }
+
     fn compile<Face>(
         &mut self,
         name: Arc<str>,
@@ -208,6 +257,12 @@ impl Catalog {
             return Err("its arguments must be an object".to_owned());
         }
         let arguments = argument_names(&governed.input);
+        let properties = &governed.input["properties"];
+        let unknown = |argument: &&str| properties.get(argument).is_none();
+        let mut completed = governed.completers.iter().map(|(name, _)| name.as_str());
+        if let Some(argument) = completed.find(unknown) {
+            return Err(format!("it has no argument `{argument}` to complete"));
+        }
         let compile =
             |policy: &Policy| Terms::compile(&name, policy, arguments.as_deref(), &self.numbers);
         let terms = compile(&governed.policy)?;
@@ -236,6 +291,7 @@ impl Catalog {
                 .transpose()
                 .map_err(|error| format!("its output schema: {error}"))?,
             handler,
+            completers: governed.completers.into_iter().collect(),
         });
         self.targets.push(Arc::clone(&target));
         Ok(target)
@@ -252,6 +308,30 @@ pub(crate) fn argument_names(input: &Value) -> Option<Vec<&str>> {
     }
     let properties = input["properties"].as_object();
     Some(properties.map_or_else(Vec::new, |known| known.keys().map(String::as_str).collect()))
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    (1..=MAX_NAME_CHARS).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+/// The protocol carries a prompt's arguments as texts, so each must be able to be one.
+fn require_texts(input: &Value) -> Result<(), String> {
+    let properties = input["properties"].as_object();
+    for (name, schema) in properties.into_iter().flatten() {
+        let kind = &schema["type"];
+        let is_text = match kind {
+            Value::Null => true,
+            Value::Array(kinds) => kinds.contains(&json!("string")),
+            kind => kind == "string",
+        };
+        if !is_text {
+            return Err(format!(
+                "argument `{name}` of a prompt must be a text, not {kind}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A template's variables are the resource's arguments: each gets a property (a string unless the

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::Client;
 use crate::auth::Principal;
 use crate::clock::instant_now;
 use crate::trace::Trace;
@@ -21,6 +22,8 @@ pub struct CallContext {
     deadline: Instant,
     timeout: Duration,
     trace: Trace,
+    /// What its client can do besides reading the answer; none where that is nothing.
+    client: Option<Arc<Client>>,
     /// Set when nobody waits for the answer any more; only where a thread has to be told.
     is_over: Option<Arc<AtomicBool>>,
 }
@@ -38,12 +41,21 @@ impl CallContext {
             deadline,
             timeout,
             trace: Trace::default(),
+            client: None,
             is_over: None,
         }
     }
 
     pub(crate) fn traced(self, trace: Trace) -> Self {
         Self { trace, ..self }
+    }
+
+    pub(crate) fn from_client(self, client: Option<Arc<Client>>) -> Self {
+        Self { client, ..self }
+    }
+
+    pub(super) fn client(&self) -> Option<&Client> {
+        self.client.as_deref()
     }
 
     pub(super) fn with_end(self, is_over: Arc<AtomicBool>) -> Self {

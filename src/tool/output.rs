@@ -1,27 +1,110 @@
 //! What a tool gives back, and how it fails.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// A tool's answer: one JSON value.
+use super::{Asked, Capability, Content, PromptOutput, ResourceContents};
+
+/// The answer of a tool, a resource or a prompt.
 ///
-/// MCP clients get it as structured content and as text; REST clients as `result`.
-#[derive(Clone, Debug, PartialEq)]
+/// MCP clients get a JSON value as structured content and as text; REST clients as `result`.
+#[derive(Clone, Debug)]
 pub struct ToolOutput {
-    value: Value,
+    body: Body,
+}
+
+/// What an answer is.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    /// One value; its text is the value's.
+    Value(Value),
+    /// Pieces, beside a value if there is one.
+    Content(Vec<Content>, Option<Value>),
+    /// What a resource holds.
+    Resource(Vec<ResourceContents>),
+    /// A prompt's messages.
+    Prompt(PromptOutput),
+    /// Not yet an answer: what has to be known first.
+    Asks(Asked),
 }
 
 impl ToolOutput {
-    /// An answer.
+    /// One JSON value.
     pub fn json(value: Value) -> Self {
-        Self { value }
+        Self {
+            body: Body::Value(value),
+        }
     }
 
-    /// The answer's value.
-    pub fn value(&self) -> &Value {
-        &self.value
+    /// Pieces of content, in their order.
+    pub fn content(content: impl IntoIterator<Item = Content>) -> Self {
+        Self {
+            body: Body::Content(content.into_iter().collect(), None),
+        }
+    }
+
+    /// The same with a value for programs, which says what the pieces say to people and models.
+    pub fn with_structured(self, value: Value) -> Self {
+        let content = match self.body {
+            Body::Content(content, _) => content,
+            _ => Vec::new(),
+        };
+        Self {
+            body: Body::Content(content, Some(value)),
+        }
+    }
+
+    /// What a resource holds that has several parts, such as a folder.
+    pub fn resource(contents: impl IntoIterator<Item = ResourceContents>) -> Self {
+        Self {
+            body: Body::Resource(contents.into_iter().collect()),
+        }
+    }
+
+    pub(super) fn prompt(prompt: PromptOutput) -> Self {
+        Self {
+            body: Body::Prompt(prompt),
+        }
+    }
+
+    pub(crate) fn asks(asked: Asked) -> Self {
+        Self {
+            body: Body::Asks(asked),
+        }
+    }
+
+    pub(crate) fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The value for programs, if there is one.
+    pub fn structured(&self) -> Option<&Value> {
+        match &self.body {
+            Body::Value(value) | Body::Content(_, Some(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The pieces of content; none where the value says it all.
+    pub fn pieces(&self) -> &[Content] {
+        match &self.body {
+            Body::Content(content, _) => content,
+            _ => &[],
+        }
+    }
+
+    /// What a program gets that reads one JSON value: the structured one, else the pieces.
+    pub fn as_json(&self) -> Cow<'_, Value> {
+        match &self.body {
+            Body::Value(value) | Body::Content(_, Some(value)) => Cow::Borrowed(value),
+            Body::Content(content, None) => Cow::Owned(json!({ "content": content })),
+            Body::Resource(contents) => Cow::Owned(json!({ "contents": contents })),
+            Body::Prompt(prompt) => Cow::Owned(json!(prompt)),
+            Body::Asks(_) => Cow::Owned(Value::Null),
+        }
     }
 }
 
@@ -49,6 +132,11 @@ pub enum ToolError {
     Failed(String),
     /// The tool's own code is at fault; the text is for the log alone.
     Defect(String),
+    /// No failure: the caller has to answer something first. [`CallContext::ask`](super::CallContext::ask)
+    /// gives it; pass it on with `?`.
+    Asks(Box<Asked>),
+    /// The caller has to answer something, and its client said not that it can.
+    ClientCannot(Capability),
 }
 
 impl ToolError {
@@ -68,6 +156,8 @@ impl ToolError {
             Self::DeadlineExceeded => "deadline-exceeded",
             Self::Failed(_) => "source-failed",
             Self::Defect(_) => "internal",
+            Self::Asks(_) => "input-required",
+            Self::ClientCannot(_) => "client-cannot",
         }
     }
 
@@ -102,6 +192,8 @@ impl fmt::Debug for ToolError {
             Self::DeadlineExceeded => f.write_str("deadline exceeded"),
             Self::Failed(text) => write!(f, "failed: {text}"),
             Self::Defect(text) => write!(f, "defect: {text}"),
+            Self::Asks(_) => f.write_str("asks for input"),
+            Self::ClientCannot(what) => write!(f, "the client does not support {what}"),
         }
     }
 }

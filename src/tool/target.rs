@@ -6,9 +6,10 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
+use super::completion::Completer;
 use super::{
-    Arguments, ArgumentsError, CallContext, Policy, ResourceFace, Schema, Terms, ToolError,
-    ToolFace, ToolOutput, UriTemplate,
+    Arguments, ArgumentsError, CallContext, Policy, PromptFace, ResourceFace, Schema, Suggestions,
+    Terms, ToolError, ToolFace, ToolOutput, Typing, UriTemplate,
 };
 use crate::auth::TenantKey;
 
@@ -34,6 +35,7 @@ pub struct Target {
     pub(super) defaults: Arguments,
     pub(super) output: Option<Schema>,
     pub(super) handler: Arc<dyn Handler>,
+    pub(super) completers: HashMap<String, Arc<dyn Completer>>,
 }
 
 /// What a target is to callers.
@@ -42,6 +44,8 @@ pub enum TargetKind {
     Tool(ToolFace),
     /// Read by URI.
     Resource(ResourceFace, UriTemplate),
+    /// Got by name.
+    Prompt(PromptFace),
 }
 
 /// Arguments that a target's schema accepts: the evidence that [`run`](crate::run) demands.
@@ -128,6 +132,24 @@ impl Target {
 
     pub(crate) fn handler(&self) -> &dyn Handler {
         &*self.handler
+    }
+
+    /// Suggests values for an argument: by what the author gave for it, else from the choices that its
+    /// schema names. `None` where there is no such argument.
+    pub(crate) async fn suggest(
+        &self,
+        context: CallContext,
+        typing: Typing,
+    ) -> Option<Result<Suggestions, ToolError>> {
+        let property = self.input.json()["properties"].get(&typing.argument)?;
+        Some(match self.completers.get(&typing.argument) {
+            Some(completer) => completer.complete(context, typing).await,
+            None => {
+                let choices = property["enum"].as_array();
+                let choices = choices.into_iter().flatten().filter_map(Value::as_str);
+                Ok(Suggestions::beginning_with(&typing.value, choices))
+            }
+        })
     }
 
     /// Fills in defaults and checks the arguments against the schema.

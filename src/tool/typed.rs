@@ -5,32 +5,31 @@ use std::marker::PhantomData;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Arguments, CallContext, Handler, ToolError, ToolOutput};
+use super::{Answers, Arguments, CallContext, Handler, ToolError, ToolOutput};
 
-/// A function of context and typed arguments.
-pub(super) struct Typed<F, A> {
+/// A function of context and typed arguments, and what it is a function of.
+pub(super) struct Typed<F, A, Face> {
     function: F,
-    arguments: PhantomData<fn() -> A>,
+    types: PhantomData<fn() -> (A, Face)>,
 }
 
-impl<F, A> Typed<F, A> {
+impl<F, A, Face> Typed<F, A, Face> {
     pub(super) fn new(function: F) -> Self {
         Self {
             function,
-            arguments: PhantomData,
+            types: PhantomData,
         }
     }
 }
 
-impl<F, A, R, Fut> Handler for Typed<F, A>
+impl<F, A, R, Fut, Face> Handler for Typed<F, A, Face>
 where
     F: Fn(CallContext, A) -> Fut + Send + Sync,
     A: DeserializeOwned,
-    R: Serialize,
+    R: Answers<Face>,
     Fut: Future<Output = Result<R, ToolError>> + Send + 'static,
 {
     fn call(
@@ -41,11 +40,7 @@ where
         // The schema was derived from `A`, so this fails only for what a schema cannot say.
         match serde_json::from_value(Value::Object(arguments)) {
             Ok(arguments) => (self.function)(context, arguments)
-                .map(|answer| {
-                    let value = serde_json::to_value(answer?)
-                        .map_err(|error| ToolError::Defect(error.to_string()))?;
-                    Ok(ToolOutput::json(value))
-                })
+                .map(|answer| answer?.into_output())
                 .boxed(),
             Err(error) => {
                 let error = ToolError::InvalidArguments(error.to_string());

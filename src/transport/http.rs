@@ -23,6 +23,7 @@ mod rate_limit;
 mod respond;
 mod rest;
 mod settings;
+mod speaking;
 mod tls;
 
 use std::net::{IpAddr, SocketAddr};

@@ -8,6 +8,7 @@
 mod listeners;
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io::{self, BufRead, Write};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::future::Either;
 use futures_util::task::noop_waker_ref;
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
@@ -23,7 +25,9 @@ use tokio::time::timeout;
 
 use crate::auth::Credentials;
 use crate::error::ProtocolError;
-use crate::mcp::{Answer, Mcp, answer_to_unauthenticated, answer_to_unread, id_of};
+use crate::mcp::{
+    Answer, Mcp, Notices, Peer, Session, answer_to_unauthenticated, answer_to_unread, id_of,
+};
 use crate::pipeline::Pipeline;
 use crate::record::{CallRecord, Surface};
 
@@ -47,6 +51,8 @@ pub struct StdioSurface<W> {
     running: Arc<Mutex<HashMap<String, AbortHandle>>>,
     /// Whether a client that said `initialize` is told of changes.
     greeted: Arc<AtomicBool>,
+    /// What that client said of itself.
+    session: Arc<Session>,
 }
 
 type Answering = Pin<Box<dyn Future<Output = (Answer, CallRecord)> + Send>>;
@@ -63,6 +69,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
             tasks: Mutex::default(),
             running: Arc::default(),
             greeted: Arc::default(),
+            session: Arc::default(),
         }
     }
 
@@ -105,11 +112,17 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
             return self.refuse(Some(&id), &error);
         }
         let line: Arc<[u8]> = line.into();
-        let mut answering = self.answer(Arc::clone(&line));
+        let notices = Notices::default();
+        let mut answering = self.answer(Arc::clone(&line), notices.clone());
         let mut context = Context::from_waker(noop_waker_ref());
         match answering.as_mut().poll(&mut context) {
-            Poll::Ready((answer, record)) => self.finish(answer, record, runtime),
-            Poll::Pending => self.go_on(id_of(&line), answering, runtime),
+            Poll::Ready((answer, record)) => {
+                for notice in notices.take_all() {
+                    self.output.write_line(notice);
+                }
+                self.finish(answer, record, runtime);
+            }
+            Poll::Pending => self.go_on(id_of(&line), answering, notices, runtime),
         }
     }
 
@@ -122,12 +135,14 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
         id_of(line).filter(|id| running.contains_key(id))
     }
 
-    fn answer(&self, line: Arc<[u8]>) -> Answering {
+    fn answer(&self, line: Arc<[u8]>, notices: Notices) -> Answering {
         let front = self.front.load_full();
+        let session = Arc::clone(&self.session);
         Box::pin(async move {
             let mut call = front.pipeline.open(Surface::McpStdio);
+            let peer = Peer::on_stdio(&session).told_through(Some(notices.outbox()));
             let answer = match call.authenticate(&Credentials::Local).await {
-                Ok(principal) => front.mcp.handle(&mut call, &principal, &line, None).await,
+                Ok(principal) => front.mcp.handle(&mut call, &principal, &line, peer).await,
                 Err(error) => answer_to_unauthenticated(&line, error, call.record.call_id()),
             };
             (answer, call.record)
@@ -135,12 +150,12 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
     }
 
     /// The call waits for something: let it, and read on.
-    fn go_on(&self, id: Option<String>, answering: Answering, runtime: &Handle) {
+    fn go_on(&self, id: Option<String>, answering: Answering, notices: Notices, runtime: &Handle) {
         let (output, running) = (Arc::clone(&self.output), Arc::clone(&self.running));
         let listeners = self.listeners();
         let key = id.clone();
         let work = async move {
-            let (mut answer, record) = answering.await;
+            let (mut answer, record) = answered(answering, &notices, &output).await;
             let listening = answer.listening.take();
             // The id of a subscription is in use for as long as that is open.
             let goes_on = listening
@@ -194,6 +209,35 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
         call.record.close_protocol(error);
         let answer = answer_to_unread(id, error, call.record.call_id());
         self.output.write_line(answer.body);
+    }
+}
+
+/// Writes what a call says until it answers.
+async fn answered<W: Write + Send + 'static>(
+    mut answering: Answering,
+    notices: &Notices,
+    output: &Arc<Output<W>>,
+) -> (Answer, CallRecord) {
+    loop {
+        let said = poll_fn(|context| {
+            if let Poll::Ready(done) = answering.as_mut().poll(context) {
+                return Poll::Ready(Either::Right(done));
+            }
+            notices.poll_next(context).map(Either::Left)
+        });
+        let (lines, done) = match said.await {
+            Either::Left(notice) => (vec![notice], None),
+            Either::Right(done) => (notices.take_all(), Some(done)),
+        };
+        if !lines.is_empty() {
+            let output = Arc::clone(output);
+            let write = move || lines.into_iter().for_each(|line| output.write_line(line));
+            // A client that does not read must block a thread of the pool for that, not a worker.
+            let _ = spawn_blocking(write).await;
+        }
+        if let Some(done) = done {
+            return done;
+        }
     }
 }
 

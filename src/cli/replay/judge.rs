@@ -66,10 +66,7 @@ impl Judge {
         let Ok(caller) = caller else {
             return Change::Undecidable(NO_CALLER);
         };
-        let request = CallRequest {
-            target,
-            arguments: call.arguments.clone().unwrap_or_default(),
-        };
+        let request = CallRequest::new(target, call.arguments.clone().unwrap_or_default());
         let decision = self.new.decide(&caller, request).await;
         match call.arguments {
             Err(why) if self.depends_on_arguments(&target, &caller, &decision) => {

@@ -95,7 +95,7 @@ async fn decide(decider: &Decider, step: &Step) -> Result<Decision, CliError> {
         CaseTarget::Resource(uri) => (TargetRef::Resource(uri), Arguments::new()),
     };
     Ok(decider
-        .decide(&caller, CallRequest { target, arguments })
+        .decide(&caller, CallRequest::new(target, arguments))
         .await)
 }
 

@@ -1,15 +1,15 @@
 //! What a listener asks to hear (2026-07-28, basic/patterns/subscriptions, "Notification Filter").
-//!
-//! Prompts and single resources are read over: nothing of theirs ever changes here, so they are
-//! left out of what is acknowledged, as the revision has it.
 
-use serde::de::MapAccess;
+use std::borrow::Cow;
 
-use super::lenient::{Member, next_key, once, unread, value};
+use serde::de::{MapAccess, SeqAccess};
+
+use super::Text;
+use super::lenient::{Lenient, Member, next_key, once, unread, value};
 use crate::json::Keys;
 
 /// The member `notifications` of `subscriptions/listen`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Filter {
     #[default]
     Absent,
@@ -17,11 +17,14 @@ pub(crate) enum Filter {
     Wrong,
 }
 
-/// The notifications that are asked for and that there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The notifications that are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub(crate) tools: bool,
     pub(crate) resources: bool,
+    pub(crate) prompts: bool,
+    /// URIs of single resources.
+    pub(crate) uris: Vec<String>,
 }
 
 /// A member that should be true or false.
@@ -43,6 +46,29 @@ impl Member<'_> for Flag {
     }
 }
 
+/// A member that should be a list of texts.
+enum Texts {
+    Are(Vec<String>),
+    Wrong,
+}
+
+impl<'de> Member<'de> for Texts {
+    fn wrong() -> Option<Self> {
+        Some(Self::Wrong)
+    }
+
+    fn list<A: SeqAccess<'de>>(mut seq: A) -> Result<Self, A::Error> {
+        let (mut texts, mut wrong) = (Vec::new(), false);
+        while let Some(Lenient(text)) = seq.next_element::<Lenient<Text<'de>>>()? {
+            match text {
+                Text::Is(text) => texts.push(Cow::into_owned(text)),
+                Text::Absent | Text::Wrong => wrong = true,
+            }
+        }
+        Ok(if wrong { Self::Wrong } else { Self::Are(texts) })
+    }
+}
+
 impl<'de> Member<'de> for Filter {
     fn wrong() -> Option<Self> {
         Some(Self::Wrong)
@@ -50,6 +76,7 @@ impl<'de> Member<'de> for Filter {
 
     fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let (mut tools, mut resources, mut prompts) = (Flag::No, Flag::No, Flag::No);
+        let mut uris = Texts::Are(Vec::new());
         let (mut seen, mut others) = (0, Keys::default());
         while let Some(key) = next_key(&mut map)? {
             match &*key {
@@ -65,15 +92,24 @@ impl<'de> Member<'de> for Filter {
                     once(&mut seen, 4)?;
                     prompts = value(&mut map)?;
                 }
+                "resourceSubscriptions" => {
+                    once(&mut seen, 8)?;
+                    uris = value(&mut map)?;
+                }
                 _ => unread(&mut map, &mut others, key)?,
             }
         }
+        let Texts::Are(uris) = uris else {
+            return Ok(Self::Wrong);
+        };
         if [tools, resources, prompts].contains(&Flag::Wrong) {
             return Ok(Self::Wrong);
         }
         Ok(Self::Is(Wanted {
             tools: tools == Flag::Yes,
             resources: resources == Flag::Yes,
+            prompts: prompts == Flag::Yes,
+            uris,
         }))
     }
 }

@@ -45,6 +45,12 @@ pub(super) trait Member<'de>: Sized {
         Self::wrong()
     }
 
+    /// What a list becomes.
+    fn list<A: SeqAccess<'de>>(mut seq: A) -> Result<Self, A::Error> {
+        while seq.next_element::<Skipped>()?.is_some() {}
+        Self::wrong().ok_or_else(|| de::Error::custom("a value of another type was expected"))
+    }
+
     /// What an object becomes.
     fn object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
         skip(map)?;
@@ -143,9 +149,8 @@ impl<'de, T: Member<'de>> Visitor<'de> for LenientVisitor<T> {
         Self::wrong()
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<T, A::Error> {
-        while seq.next_element::<Skipped>()?.is_some() {}
-        Self::wrong()
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<T, A::Error> {
+        T::list(seq)
     }
 
     fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<T, E> {

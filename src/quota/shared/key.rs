@@ -63,7 +63,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::tool::{CallContext, Catalog, Limit, Quota, Target, Tool, ToolError};
+    use crate::tool::{CallContext, Catalog, Declared, Limit, Quota, Target, Tool, ToolError};
 
     fn targets(names: &HashSet<String>) -> Vec<Arc<Target>> {
         let limit = |per, seconds| Limit::new(Quota::per(9, Duration::from_secs(seconds))).per(per);
@@ -79,7 +79,7 @@ mod tests {
             .fold(Tool::new(name, "Does.").any_authenticated(), Tool::limit)
             .handler(async |_: CallContext, _: serde_json::Value| Ok::<_, ToolError>(String::new()))
         };
-        let catalog = Catalog::build(names.iter().map(tool).collect::<Vec<_>>(), Vec::new());
+        let catalog = Catalog::build(Declared::tools(names.iter().map(tool)));
         catalog.expect("good tools").targets().to_vec()
     }
 

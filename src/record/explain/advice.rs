@@ -35,6 +35,10 @@ const BY_KIND: &[(&[&str], &str)] = &[
         "no resource answers for this URI for this tenant: see `tollgate check`",
     ),
     (
+        &["unknown-prompt"],
+        "there is no prompt of this name for this tenant",
+    ),
+    (
         &["too-many-denials"],
         "this caller was refused very often, and is now refused at once: mend what it was refused for, which the cause above names",
     ),
@@ -73,6 +77,10 @@ const BY_KIND: &[(&[&str], &str)] = &[
     (
         &["invalid-arguments"],
         "the arguments break the tool's input schema: the client should read it again (tools/list)",
+    ),
+    (
+        &["client-cannot"],
+        "the tool has to ask its caller something: use a client that supports it, over MCP",
     ),
     (
         &["deadline-exceeded"],

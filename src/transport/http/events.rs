@@ -13,7 +13,7 @@ use crate::record::CallRecord;
 
 /// A comment, which clients pass over: it keeps proxies and timeouts from ending a quiet stream
 /// (2026-07-28, streamable-http, "Receiving Messages").
-const KEEP_ALIVE: &[u8] = b":\n\n";
+pub(super) const KEEP_ALIVE: &[u8] = b":\n\n";
 
 /// One message as an event; it holds no line break.
 pub(super) fn as_event(message: &[u8]) -> Vec<u8> {

@@ -74,6 +74,11 @@ pub(super) enum Accepted {
 }
 
 impl Accepted {
+    /// Whether an answer can come bit by bit.
+    pub(super) fn reads_events(self) -> bool {
+        matches!(self, Self::Both | Self::EventStreamOnly)
+    }
+
     /// Whether a plain answer can be read.
     pub(super) fn reads_json(self) -> bool {
         matches!(self, Self::Json | Self::Both)
@@ -127,6 +132,7 @@ pub(super) fn mcp_headers(headers: &HeaderMap) -> McpHeaders<'_> {
         protocol_version: one(headers, &MCP_PROTOCOL_VERSION),
         method: one(headers, &MCP_METHOD),
         name: one(headers, &MCP_NAME),
+        session: one(headers, &MCP_SESSION_ID),
     }
 }
 
@@ -153,6 +159,7 @@ fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Header<'h> {
 static MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 static MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
 static MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
+pub(super) static MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// Tells the record how the request came: the version of HTTP, and whose trace it belongs to (W3C
 /// Trace Context §3). That is the call's own trace on REST, and in MCP where the message names none.

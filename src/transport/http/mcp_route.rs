@@ -8,7 +8,6 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use uuid::Uuid;
 
 use super::cancellable::Cancellable;
 use super::detached::Persistent;
@@ -18,10 +17,11 @@ use super::headers::{
 };
 use super::outgoing::Outgoing;
 use super::respond::Reply;
+use super::speaking::Speaking;
 use super::{HttpSurface, body};
 use crate::auth::Principal;
 use crate::error::{CallError, EdgeError};
-use crate::mcp::{Answer, Listening, error_before_message};
+use crate::mcp::{Answer, Listening, Notices, Peer, error_before_message, may_want_notices};
 use crate::pipeline::Call;
 use crate::record::Surface;
 
@@ -61,44 +61,86 @@ impl HttpSurface {
                 .answer_persistently(call, principal, headers, message, accepted)
                 .await;
         }
+        if accepted.reads_events() && may_want_notices(&message) {
+            let answering = self.answer_speaking(call, principal, headers, message, accepted);
+            // Rare, and of some size.
+            return Box::pin(answering).await;
+        }
         let mirrored = mcp_headers(&headers);
-        let answer = self
-            .mcp
-            .handle(&mut call, &principal, &message, Some(&mirrored))
-            .await;
+        let peer = Peer::over_http(&mirrored);
+        let answer = self.mcp.handle(&mut call, &principal, &message, peer).await;
         self.told(call, answer, headers, accepted).await
     }
 
-    /// For clients whose leaving cancels nothing.
-    fn answer_persistently(
+    /// For clients that want to hear something before the answer; their leaving cancels the call.
+    async fn answer_speaking(
         self: &Arc<Self>,
-        mut call: Call,
+        call: Call,
         principal: Arc<Principal>,
         headers: HeaderMap,
         message: Bytes,
         accepted: Accepted,
-    ) -> impl Future<Output = Response<Outgoing>> + use<> {
-        let call_id = call.record.call_id();
-        let (caller, asked) = (Arc::clone(&principal), message.clone());
+    ) -> Response<Outgoing> {
+        let (call_id, clock) = (call.record.call_id(), call.record.clock());
+        let notices = Notices::default();
         let surface = Arc::clone(self);
-        let answering = async move {
-            let mirrored = mcp_headers(&headers);
-            let answer = surface
-                .mcp
-                .handle(&mut call, &principal, &message, Some(&mirrored))
-                .await;
-            if let Some(id) = &answer.cancels {
-                surface.pipeline.cancellations.cancel(&principal, id);
-            }
-            surface.told(call, answer, headers, accepted).await
-        };
-        let work = Cancellable::new(answering, Arc::clone(&self.pipeline), caller, asked);
-        let done = Persistent::new(work, &self.detached);
-        done.map(move |done| done.unwrap_or_else(|| cancelled(call_id, accepted)))
+        let work = surface.work(call, principal, headers, message, Some(notices.clone()));
+        self.speak(Speaking {
+            work: Box::pin(work.map(Some)),
+            notices,
+            call_id,
+            clock,
+            accepted,
+        })
+        .await
+    }
+
+    /// For clients whose leaving cancels nothing.
+    async fn answer_persistently(
+        self: &Arc<Self>,
+        call: Call,
+        principal: Arc<Principal>,
+        headers: HeaderMap,
+        message: Bytes,
+        accepted: Accepted,
+    ) -> Response<Outgoing> {
+        let (call_id, clock) = (call.record.call_id(), call.record.clock());
+        let (caller, asked) = (Arc::clone(&principal), message.clone());
+        let notices = Notices::default();
+        let told = accepted.reads_events().then(|| notices.clone());
+        let work = Arc::clone(self).work(call, principal, headers, message, told);
+        let work = Cancellable::new(work, Arc::clone(&self.pipeline), caller, asked);
+        self.speak(Speaking {
+            work: Persistent::new(work, &self.detached),
+            notices,
+            call_id,
+            clock,
+            accepted,
+        })
+        .await
+    }
+
+    /// Answers a message, and owns what that takes.
+    async fn work(
+        self: Arc<Self>,
+        mut call: Call,
+        principal: Arc<Principal>,
+        headers: HeaderMap,
+        message: Bytes,
+        notices: Option<Notices>,
+    ) -> (Call, Answer, HeaderMap) {
+        let mirrored = mcp_headers(&headers);
+        let outbox = notices.as_ref().map(Notices::outbox);
+        let peer = Peer::over_http(&mirrored).told_through(outbox);
+        let answer = self.mcp.handle(&mut call, &principal, &message, peer).await;
+        if let Some(id) = &answer.cancels {
+            self.pipeline.cancellations.cancel(&principal, id);
+        }
+        (call, answer, headers)
     }
 
     /// What the client is told. `headers` are those of its request.
-    async fn told(
+    pub(super) async fn told(
         self: &Arc<Self>,
         call: Call,
         mut answer: Answer,
@@ -145,6 +187,7 @@ impl HttpSurface {
             status,
             body,
             error,
+            session,
             ..
         } = answer;
         let reply = if body.is_empty() {
@@ -156,7 +199,8 @@ impl HttpSurface {
         };
         let reply = reply
             .call_id(call.record.call_id())
-            .quota(&call.record, &self.quota_policies);
+            .quota(&call.record, &self.quota_policies)
+            .session(session.as_deref());
         match &error {
             Some(error) => reply.advice(error, &self.challenge).build(),
             None => reply.build(),
@@ -190,15 +234,4 @@ async fn refused_at_edge(call: &mut Call, error: EdgeError) -> Response<Outgoing
         .call_id(id)
         .allow(error)
         .build()
-}
-
-/// A cancelled call has no answer (2025-11-25, basic/utilities/cancellation), but its request needs a
-/// response: a stream that ends without a message, or the status that promises none.
-fn cancelled(call_id: Uuid, accepted: Accepted) -> Response<Outgoing> {
-    let reply = if accepted == Accepted::Json {
-        Reply::empty(202)
-    } else {
-        Reply::events(Bytes::new())
-    };
-    reply.call_id(call_id).build()
 }

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::headers::MCP_SESSION_ID;
 use super::outgoing::Outgoing;
 use super::rate_limit::{QuotaPolicies, seconds_up};
 use crate::error::{CallError, EdgeError, Row, millis_up};
@@ -21,8 +22,8 @@ static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 /// What pages of an allowed origin may read besides the body.
 const EXPOSED: &str =
-    "Tollgate-Call-Id, WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy";
-const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, traceparent, tracestate";
+    "Tollgate-Call-Id, Mcp-Session-Id, WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy";
+const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, traceparent, tracestate";
 
 /// A response in the making.
 pub(super) struct Reply(Response<Outgoing>);
@@ -106,6 +107,14 @@ impl Reply {
             headers.insert(RATE_LIMIT.clone(), limit);
         }
         self
+    }
+
+    /// The id of the session that begins with it.
+    pub(super) fn session(self, id: Option<&str>) -> Self {
+        match id {
+            Some(id) => self.header(&MCP_SESSION_ID, id),
+            None => self,
+        }
     }
 
     /// Headers that tell what the error means for the next request.

@@ -43,13 +43,13 @@ impl HttpSurface {
         };
         let target = TargetRef::Tool(name);
         match call
-            .serve(&principal, CallRequest { target, arguments })
+            .serve(&principal, CallRequest::new(target, arguments))
             .await
         {
             Ok(output) => {
                 let mut body = b"{\"ok\":true,\"result\":".to_vec();
                 // A `Value` into memory: this does not fail.
-                let _ = serde_json::to_writer(&mut body, output.value());
+                let _ = serde_json::to_writer(&mut body, &*output.as_json());
                 body.push(b'}');
                 Reply::ok(Bytes::from(body))
                     .call_id(call.record.call_id())

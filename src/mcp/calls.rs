@@ -1,0 +1,246 @@
+//! The methods that run something: `tools/call`, `resources/read`, `prompts/get`,
+//! `completion/complete`. Each is one governed call.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::answer::{asks_result, completion_result, prompt_result, resource_result};
+use super::client::About;
+use super::envelope::Object;
+use super::front::Era;
+use super::{Answer, Mcp, Request, required};
+use crate::error::{CallError, LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
+use crate::pipeline::{Call, CallRequest};
+use crate::tool::{
+    Arguments, Body, Client, Schema, Target, TargetKind, TargetRef, ToolOutput, Typing,
+};
+
+impl Request<'_, '_> {
+    fn arguments(&mut self) -> Result<Arguments, ProtocolError> {
+        match std::mem::take(&mut self.params.arguments) {
+            Object::Is(arguments) => Ok(arguments),
+            Object::Absent => Ok(Arguments::new()),
+            Object::Wrong => Err(ProtocolError::InvalidParams("arguments must be an object")),
+        }
+    }
+}
+
+impl Mcp {
+    pub(super) async fn call_tool(
+        &self,
+        mut request: Request<'_, '_>,
+    ) -> Result<Answer, ProtocolError> {
+        let name = required(&request.params.name, "name must be a string")?.to_owned();
+        let arguments = request.arguments()?;
+        let target = TargetRef::Tool(&name);
+        let served = self.serve(&mut request, "tools/call", target, arguments);
+        let served = served.await?;
+        let (id, era, call) = (request.id, request.era, request.call);
+        Ok(match served {
+            Ok(Served::Asks(result)) => Answer::result(id, &result),
+            Ok(Served::Output(output)) => {
+                let schema = call.record.called().and_then(Target::output);
+                Answer::of_tool(id, &output, schema.map(Schema::json), era, &self.meta)
+            }
+            Err(error) if is_told_to_model(&error, era) => {
+                Answer::refused_to_model(id, error, era, &self.meta, call.record.call_id())
+            }
+            Err(error) => {
+                let code = error.row().code;
+                Answer::refused(Some(id), error, code, call.record.call_id())
+            }
+        })
+    }
+
+    pub(super) async fn read_resource(
+        &self,
+        mut request: Request<'_, '_>,
+    ) -> Result<Answer, ProtocolError> {
+        let uri = required(&request.params.uri, "uri must be a string")?.to_owned();
+        let target = TargetRef::Resource(&uri);
+        let served = self.serve(&mut request, "resources/read", target, Arguments::new());
+        let served = served.await?;
+        let (id, era, call) = (request.id, request.era, request.call);
+        Ok(match served {
+            Ok(Served::Asks(result)) => Answer::result(id, &result),
+            Ok(Served::Output(output)) => {
+                let mime_type = match call.record.called().map(|target| target.kind()) {
+                    Some(TargetKind::Resource(face, _)) => face.mime_type.as_str(),
+                    _ => "application/json",
+                };
+                let result = resource_result(&uri, mime_type, &output, era, &self.meta);
+                Answer::result(id, &result)
+            }
+            Err(error) => refused_resource(call, id, &uri, error, era),
+        })
+    }
+
+    pub(super) async fn get_prompt(
+        &self,
+        mut request: Request<'_, '_>,
+    ) -> Result<Answer, ProtocolError> {
+        let name = required(&request.params.name, "name must be a string")?.to_owned();
+        let arguments = request.arguments()?;
+        let target = TargetRef::Prompt(&name);
+        let served = self.serve(&mut request, "prompts/get", target, arguments);
+        let served = served.await?;
+        let (id, era, call) = (request.id, request.era, request.call);
+        Ok(match served {
+            Ok(Served::Asks(result)) => Answer::result(id, &result),
+            Ok(Served::Output(output)) => {
+                Answer::result(id, &prompt_result(&output, era, &self.meta))
+            }
+            Err(error) => refused_without_result(call, id, error),
+        })
+    }
+
+    /// Suggests values. What is typed and for what is read from the whole message again: it is rare.
+    pub(super) async fn complete(&self, request: Request<'_, '_>) -> Result<Answer, ProtocolError> {
+        let fault = "completion/complete needs ref, and argument with name and value";
+        let read: Result<CompleteMessage, _> = serde_json::from_slice(request.message);
+        let params = read
+            .map_err(|_| ProtocolError::InvalidParams(fault))?
+            .params;
+        let target = match &params.reference {
+            Reference::Prompt { name } => TargetRef::Prompt(name),
+            Reference::Resource { uri } => TargetRef::Template(uri),
+        };
+        let typing = Typing {
+            argument: params.argument.name,
+            value: params.argument.value,
+            others: params.context.arguments,
+        };
+        let (id, era, call) = (request.id, request.era, request.call);
+        let suggested = call.complete(request.principal, target, typing).await;
+        Ok(match suggested {
+            Ok(suggested) => Answer::result(id, &completion_result(&suggested, era, &self.meta)),
+            Err(error) => refused_without_result(call, id, error),
+        })
+    }
+
+    /// Runs the call, and tells what it asks where it does.
+    async fn serve(
+        &self,
+        request: &mut Request<'_, '_>,
+        method: &str,
+        target: TargetRef<'_>,
+        arguments: Arguments,
+    ) -> Result<Result<Served, CallError>, ProtocolError> {
+        let (TargetRef::Tool(name)
+        | TargetRef::Resource(name)
+        | TargetRef::Template(name)
+        | TargetRef::Prompt(name)) = target;
+        let about = About {
+            method,
+            name,
+            arguments: &arguments,
+        };
+        let (principal, era, peer) = (request.principal, request.era, request.peer);
+        let client = self.client(principal, request.params, era, peer, &about)?;
+        // Only a client that may be asked comes back; others need not pay for the copy.
+        let may_ask = |client: &Arc<Client>| !client.capabilities.is_empty();
+        let again = client.as_ref().filter(|client| may_ask(client));
+        let again = again.map(|_| arguments.clone());
+        let asked = CallRequest::new(target, arguments).from_client(client);
+        let output = match request.call.serve(principal, asked).await {
+            Ok(output) => output,
+            Err(error) => return Ok(Err(error)),
+        };
+        let Body::Asks(asked) = output.body() else {
+            return Ok(Ok(Served::Output(output)));
+        };
+        let about = About {
+            method,
+            name,
+            arguments: &again.unwrap_or_default(),
+        };
+        let remembered = asked.remembered.as_ref();
+        let state =
+            remembered.and_then(|remembered| self.request_state(principal, &about, remembered));
+        Ok(Ok(Served::Asks(asks_result(asked, state, &self.meta))))
+    }
+}
+
+/// What a call came to.
+enum Served {
+    Output(ToolOutput),
+    /// A result that asks.
+    Asks(Vec<u8>),
+}
+
+/// Whether a tool's refusal is told in a result. The era without a code for what the client cannot do
+/// tells that in a result as well.
+fn is_told_to_model(error: &CallError, era: Era) -> bool {
+    let of_client = matches!(error, CallError::ClientCannot(_)) && era == Era::Legacy;
+    error.row().tool_result || of_client
+}
+
+pub(super) fn refused_resource(
+    call: &Call,
+    id: &str,
+    uri: &str,
+    error: CallError,
+    era: Era,
+) -> Answer {
+    // Another tenant's object, a value off its pattern, no such template: one answer.
+    let error = match error {
+        CallError::NotFound(_) | CallError::InvalidArguments(_) => CallError::UnknownResource,
+        other => other,
+    };
+    let code = match (&error, era) {
+        (CallError::UnknownResource, Era::Legacy) => LEGACY_RESOURCE_NOT_FOUND,
+        _ => error.row().code,
+    };
+    let call_id = call.record.call_id();
+    match error {
+        CallError::UnknownResource => Answer::unknown_resource(id, code, uri, call_id),
+        other => Answer::refused(Some(id), other, code, call_id),
+    }
+}
+
+/// A refusal of a method whose results cannot tell one.
+fn refused_without_result(call: &Call, id: &str, error: CallError) -> Answer {
+    let code = match &error {
+        // 2026-07-28, server/prompts, "Error Handling".
+        CallError::InvalidArguments(_) => CallError::UnknownPrompt.row().code,
+        other => other.row().code,
+    };
+    Answer::refused(Some(id), error, code, call.record.call_id())
+}
+
+#[derive(Deserialize)]
+struct CompleteMessage {
+    params: CompleteParams,
+}
+
+#[derive(Deserialize)]
+struct CompleteParams {
+    #[serde(rename = "ref")]
+    reference: Reference,
+    argument: Argument,
+    #[serde(default)]
+    context: Context,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type")]
+enum Reference {
+    #[serde(rename = "ref/prompt")]
+    Prompt { name: String },
+    #[serde(rename = "ref/resource")]
+    Resource { uri: String },
+}
+
+#[derive(Deserialize)]
+struct Argument {
+    name: String,
+    value: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Context {
+    #[serde(default)]
+    arguments: Map<String, Value>,
+}
