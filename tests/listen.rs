@@ -62,7 +62,7 @@ async fn the_first_event_says_which_of_the_notifications_asked_for_will_come() {
             json!(1),
             json!({"toolsListChanged": false, "resourcesListChanged": true, "promptsListChanged": true,
                    "resourceSubscriptions": ["notes://1"], "unheardOf": {"a": [1]}}),
-            json!({"resourcesListChanged": true}),
+            json!({"resourcesListChanged": true, "promptsListChanged": true}),
         ),
         (json!(1), json!({}), json!({})),
     ] {

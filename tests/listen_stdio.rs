@@ -184,7 +184,10 @@ fn a_client_that_said_initialize_is_told_once_however_often_it_said_so() {
         let told = client.initialize(id);
         let capabilities = &told["result"]["capabilities"];
         assert_eq!(capabilities["tools"], json!({"listChanged": true}));
-        assert_eq!(capabilities["resources"], json!({"listChanged": true}));
+        assert_eq!(
+            capabilities["resources"],
+            json!({"listChanged": true, "subscribe": true})
+        );
     }
     client.said_nothing();
     let line =

@@ -76,7 +76,9 @@ async fn initialize_agrees_on_a_known_version_and_offers_the_newest_for_any_othe
         "capabilities": {
           "tools": {},
           "resources": {},
-          "prompts": {}
+          "prompts": {},
+          "completions": {},
+          "logging": {}
         },
         "serverInfo": {
           "name": "tollgate",
@@ -137,7 +139,8 @@ async fn refusals_are_errors_on_a_connection_that_stays_good() {
     for (method, params, status, code) in [
         ("nope", json!({}), 200, -32601),
         ("server/Discover", json!({}), 200, -32601),
-        ("logging/setLevel", json!({"level": "info"}), 200, -32601),
+        ("logging/setLevel", json!({"level": "loud"}), 200, -32602),
+        ("completion/complete", json!({"ref": {}}), 200, -32602),
         ("tools/call", call("nobody", json!({})), 200, -32602),
         ("tools/call", json!({"name": ["greet"]}), 200, -32602),
         ("tools/call", json!({}), 200, -32602),

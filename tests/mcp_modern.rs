@@ -198,7 +198,6 @@ async fn versions_methods_and_parameters_have_their_own_rows() {
         "ping",
         "logging/setLevel",
         "resources/subscribe",
-        "completion/complete",
         "tools/Call",
         "nope",
         "",

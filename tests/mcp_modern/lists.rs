@@ -27,9 +27,14 @@ async fn discover_tells_versions_capabilities_and_who_serves_to_everyone_alike()
             "listChanged": true
           },
           "resources": {
+            "listChanged": true,
+            "subscribe": true
+          },
+          "prompts": {
             "listChanged": true
           },
-          "prompts": {}
+          "completions": {},
+          "logging": {}
         },
         "ttlMs": 3600000,
         "cacheScope": "public",
