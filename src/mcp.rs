@@ -56,7 +56,8 @@ pub struct Mcp {
 
 impl Mcp {
     /// Prepares everything that does not depend on the request.
-    pub fn new(pipeline: &Pipeline, info: ServerInfo) -> Self {
+    /// Lists are answered in pages of at most `page_size` entries.
+    pub fn new(pipeline: &Pipeline, info: ServerInfo, page_size: usize) -> Self {
         let server_info = json!({"name": info.name, "version": info.version});
         let meta = Meta::new(&server_info);
         let mut discover = json!({
@@ -74,7 +75,7 @@ impl Mcp {
         discover.pop();
         discover.push_str(meta.end(Era::Modern));
         Self {
-            lists: Lists::new(&pipeline.catalog, &pipeline.list_lookups),
+            lists: Lists::new(&pipeline.catalog, &pipeline.list_lookups, page_size),
             meta,
             info,
             discover: Bytes::from(discover),
@@ -162,15 +163,7 @@ impl Mcp {
             id, method, params, ..
         } = envelope;
         let (id, method) = (id.unwrap_or_default(), method.as_str().unwrap_or_default());
-        let list = |kind| {
-            if params.are_wrong {
-                return Err(ProtocolError::InvalidParams("params must be an object"));
-            }
-            if params.cursor != Text::Absent {
-                return Err(ProtocolError::InvalidParams("unknown cursor"));
-            }
-            Ok(self.lists.result(kind, era, principal, &self.meta))
-        };
+        let list = |kind| self.lists.result(kind, era, principal, &self.meta, params);
         let result = match (method, era) {
             ("tools/call", _) => {
                 let name = required(&params.name, "name must be a string")?;

@@ -67,6 +67,7 @@ pub struct ServerBuilder {
     pub(super) tenant_label: Option<TenantLabel>,
     pub(super) tracing_settings: TracingSettings,
     pub(super) info: ServerInfo,
+    pub(super) page_size: usize,
     pub(super) clock: Clock,
     pub(super) dev: bool,
 }
@@ -110,6 +111,7 @@ impl Default for ServerBuilder {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 instructions: None,
             },
+            page_size: 1_000,
             clock: Clock::system(),
             dev: false,
         }
@@ -236,6 +238,13 @@ impl ServerBuilder {
     /// Advice for models on how to use the server.
     pub fn instructions(mut self, text: impl Into<String>) -> Self {
         self.info.instructions = Some(text.into());
+        self
+    }
+
+    /// How many tools, resources, templates or prompts a page of an MCP list holds, at least 1. Default
+    /// 1000: many clients never ask for a second page.
+    pub fn page_size(mut self, entries: usize) -> Self {
+        self.page_size = entries;
         self
     }
 
