@@ -12,6 +12,7 @@ mod envelope;
 mod front;
 mod listen;
 mod lists;
+mod mirror;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use answer::{Meta, resource_result};
 use envelope::{Envelope, Filter, Object, Text};
 use front::{Era, LEGACY, MODERN, judge};
 use lists::{ListKind, Lists};
+use mirror::Mirrors;
 
 /// How the server presents itself.
 #[derive(Clone, Debug)]
@@ -49,6 +51,7 @@ pub struct ServerInfo {
 /// Speaks MCP for a pipeline.
 pub struct Mcp {
     lists: Lists,
+    mirrors: Mirrors,
     meta: Meta,
     info: ServerInfo,
     discover: Bytes,
@@ -76,6 +79,7 @@ impl Mcp {
         discover.push_str(meta.end(Era::Modern));
         Self {
             lists: Lists::new(&pipeline.catalog, &pipeline.list_lookups, page_size),
+            mirrors: Mirrors::new(&pipeline.catalog),
             meta,
             info,
             discover: Bytes::from(discover),
@@ -135,6 +139,11 @@ impl Mcp {
         };
         if envelope.is_response {
             return response(call, era, headers.is_some());
+        }
+        if let (Era::Modern, Some(headers)) = (era, headers)
+            && let Err(error) = self.mirrors.check(&envelope, principal, headers)
+        {
+            return fault(call, Some(id), &error, era);
         }
         let greets = headers.is_none() && envelope.method.as_str() == Some("initialize");
         match self

@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 
 use super::builder::Governed;
+use super::mirrored::mirrored;
 use super::numbers::Numbers;
 use super::shared;
 use super::uri_template::plain;
@@ -220,6 +221,10 @@ impl Catalog {
                 return Err(format!("has two policies for tenant `{tenant}`"));
             }
         }
+        let mirrored = mirrored(&governed.input)?;
+        if matches!(kind, TargetKind::Resource(..)) && !mirrored.is_empty() {
+            return Err("x-mcp-header has an effect on tools alone; remove it".to_owned());
+        }
         let target = Arc::new(Target {
             number: self.numbers.of(&name)?,
             name,
@@ -229,6 +234,7 @@ impl Catalog {
             tenants,
             input: Schema::compile(governed.input)
                 .map_err(|error| format!("its input schema: {error}"))?,
+            mirrored,
             defaults: governed.defaults,
             output: governed
                 .output

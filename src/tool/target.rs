@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Arguments, ArgumentsError, CallContext, Policy, ResourceFace, Schema, Terms, ToolError,
-    ToolFace, ToolOutput, UriTemplate,
+    Arguments, ArgumentsError, CallContext, Mirrored, Policy, ResourceFace, Schema, Terms,
+    ToolError, ToolFace, ToolOutput, UriTemplate,
 };
 use crate::auth::TenantKey;
 
@@ -31,6 +31,7 @@ pub struct Target {
     pub(super) terms: Terms,
     pub(super) tenants: HashMap<TenantKey, (Arc<str>, Terms)>,
     pub(super) input: Schema,
+    pub(super) mirrored: Vec<Mirrored>,
     pub(super) defaults: Arguments,
     pub(super) output: Option<Schema>,
     pub(super) handler: Arc<dyn Handler>,
@@ -119,6 +120,11 @@ impl Target {
     /// What arguments it takes.
     pub fn input(&self) -> &Schema {
         &self.input
+    }
+
+    /// Which arguments an MCP client also sends in HTTP headers.
+    pub fn mirrored(&self) -> &[Mirrored] {
+        &self.mirrored
     }
 
     /// What it answers with, where it says so.
