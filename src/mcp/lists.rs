@@ -4,6 +4,7 @@
 //! policies say so, on its tenant and subject; a whole list is kept per such set, in pages, and each
 //! page answered as bytes.
 
+mod entry;
 mod pages;
 
 use std::sync::Arc;
@@ -11,7 +12,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use serde_json::{Value, json};
 
 use super::answer::Meta;
 use super::envelope::{Params, Text};
@@ -19,7 +19,8 @@ use super::front::Era;
 use crate::access::permits;
 use crate::auth::{Lookups, Principal, TenantKey};
 use crate::error::ProtocolError;
-use crate::tool::{Catalog, CompiledRule, Target, TargetKind, object_schema};
+use crate::tool::{Catalog, CompiledRule, Target};
+use entry::{Entry, entry};
 use pages::{Frame, Pages};
 
 /// How long a client may keep a list, in milliseconds. Lists change with the configuration only.
@@ -52,13 +53,6 @@ impl ListKind {
             Self::Prompts => "prompts",
         }
     }
-}
-
-struct Entry {
-    target: Arc<Target>,
-    kind: ListKind,
-    modern: String,
-    legacy: String,
 }
 
 /// What a kept list was written for: scopes, and tenant and subject where they make a difference.
@@ -174,52 +168,10 @@ impl Lists {
     }
 }
 
-fn entry(target: &Arc<Target>) -> Entry {
-    let (kind, mut shown) = match target.kind() {
-        TargetKind::Tool(face) => (
-            ListKind::Tools,
-            json!({
-                "name": face.name, "title": face.title, "description": face.description,
-                "inputSchema": target.input().json(),
-            }),
-        ),
-        TargetKind::Resource(face, template) => {
-            let (kind, member) = if template.is_static() {
-                (ListKind::Resources, "uri")
-            } else {
-                (ListKind::ResourceTemplates, "uriTemplate")
-            };
-            let shown = json!({
-                member: face.uri_template, "name": face.name, "title": face.title,
-                "description": face.description, "mimeType": face.mime_type,
-            });
-            (kind, shown)
-        }
-    };
-    let mut legacy = shown.clone();
-    if let Some(output) = target.output().filter(|_| kind == ListKind::Tools) {
-        shown["outputSchema"] = output.json().clone();
-        legacy["outputSchema"] = object_schema(output.json());
-    }
-    Entry {
-        target: Arc::clone(target),
-        kind,
-        modern: without_nulls(shown).to_string(),
-        legacy: without_nulls(legacy).to_string(),
-    }
-}
-
-/// Optional members are left out, not null.
-fn without_nulls(mut shown: Value) -> Value {
-    if let Value::Object(object) = &mut shown {
-        object.retain(|_, value| !value.is_null());
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::tool::{Arguments, CallContext, Tool, ToolError};

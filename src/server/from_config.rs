@@ -12,6 +12,7 @@ mod introspection;
 mod issuers;
 mod limits;
 mod policy;
+mod presentation;
 mod quota_store;
 mod sources;
 mod telemetry;

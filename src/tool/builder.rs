@@ -18,8 +18,8 @@ use super::blocking::Blocking;
 use super::schema::{input_schema_of, output_schema_of};
 use super::typed::Typed;
 use super::{
-    Access, Arguments, CallContext, Handler, Limit, Mode, Policy, Quota, Rule, ScopeSet,
-    TenantPolicy, ToolError,
+    Access, Arguments, Audience, CallContext, Handler, Icon, Limit, Mode, Policy, Quota,
+    ResourceHints, Rule, ScopeSet, TenantPolicy, ToolError, ToolHints,
 };
 
 /// A tool: what it is called, what governs it, what runs.
@@ -95,6 +95,10 @@ pub struct ToolFace {
     pub description: String,
     /// Its name for people.
     pub title: Option<String>,
+    /// What it does to the world.
+    pub hints: ToolHints,
+    /// Pictures beside its name.
+    pub icons: Vec<Icon>,
 }
 
 /// How a resource shows itself.
@@ -110,6 +114,12 @@ pub struct ResourceFace {
     pub description: Option<String>,
     /// Media type of its text. Default `application/json`.
     pub mime_type: String,
+    /// What it tells of its content.
+    pub hints: ResourceHints,
+    /// How long its content is, in bytes, if that is known.
+    pub size: Option<u64>,
+    /// Pictures beside its name.
+    pub icons: Vec<Icon>,
 }
 
 impl Tool {
@@ -119,12 +129,64 @@ impl Tool {
             name: name.into(),
             description: description.into(),
             title: None,
+            hints: ToolHints::default(),
+            icons: Vec::new(),
         })
     }
 
     /// A name for people.
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.face.title = Some(title.into());
+        self
+    }
+
+    /// Says that it changes nothing (`readOnlyHint`). Clients decide by this, and by the next three,
+    /// what to ask their users; nothing of it governs a call.
+    ///
+    /// ```
+    /// use tollgate::Tool;
+    /// use tollgate::tool::Icon;
+    ///
+    /// let look = Tool::new("forecast", "Tomorrow's weather.")
+    ///     .read_only()
+    ///     .open_world(false)
+    ///     .icon(Icon::new("https://tools.example.com/sun.png").size("48x48"));
+    /// let store = Tool::new("set_alarm", "Sets an alarm.").destructive(false).idempotent();
+    /// ```
+    pub fn read_only(mut self) -> Self {
+        self.face.hints.read_only = Some(true);
+        self
+    }
+
+    /// Says whether it may undo or overwrite something, or only adds (`destructiveHint`). Clients take
+    /// it that it may.
+    pub fn destructive(mut self, destructive: bool) -> Self {
+        self.face.hints.destructive = Some(destructive);
+        self
+    }
+
+    /// Says that a second call with the same arguments changes nothing more (`idempotentHint`).
+    pub fn idempotent(mut self) -> Self {
+        self.face.hints.idempotent = Some(true);
+        self
+    }
+
+    /// Says whether it deals with things outside of what its server knows, such as the web
+    /// (`openWorldHint`). Clients take it that it does.
+    pub fn open_world(mut self, open_world: bool) -> Self {
+        self.face.hints.open_world = Some(open_world);
+        self
+    }
+
+    /// A picture beside its name, besides those named already.
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.face.icons.push(icon);
+        self
+    }
+
+    /// All four hints at once.
+    pub(crate) fn hints(mut self, hints: ToolHints) -> Self {
+        self.face.hints = hints;
         self
     }
 }
@@ -138,6 +200,9 @@ impl Resource {
             title: None,
             description: None,
             mime_type: "application/json".to_owned(),
+            hints: ResourceHints::default(),
+            size: None,
+            icons: Vec::new(),
         })
     }
 
@@ -156,6 +221,36 @@ impl Resource {
     /// Media type of its text (RFC 6838), such as `text/plain`.
     pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
         self.face.mime_type = mime_type.into();
+        self
+    }
+
+    /// Whom its content is for, besides those named already.
+    pub fn audience(mut self, audience: impl IntoIterator<Item = Audience>) -> Self {
+        self.face.hints.audience.extend(audience);
+        self
+    }
+
+    /// How much its content matters, from 0 (entirely optional) to 1 (as good as required).
+    pub fn priority(mut self, priority: f64) -> Self {
+        self.face.hints.priority = Some(priority);
+        self
+    }
+
+    /// When its content last changed (RFC 3339), such as `2025-01-12T15:00:58Z`.
+    pub fn last_modified(mut self, time: impl Into<String>) -> Self {
+        self.face.hints.last_modified = Some(time.into());
+        self
+    }
+
+    /// How long its content is, in bytes. Of a single resource alone, not of a template.
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.face.size = Some(bytes);
+        self
+    }
+
+    /// A picture beside its name, besides those named already.
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.face.icons.push(icon);
         self
     }
 }

@@ -12,7 +12,7 @@ use super::numbers::Numbers;
 use super::shared;
 use super::uri_template::plain;
 use super::{
-    Access, Arguments, Policy, Resource, Schema, Target, TargetKind, Terms, Tool, UriTemplate,
+    Access, Arguments, Icon, Policy, Resource, Schema, Target, TargetKind, Terms, Tool, UriTemplate,
 };
 use crate::auth::TenantKey;
 
@@ -172,6 +172,8 @@ impl Catalog {
         if self.tools.contains_key(name) {
             return Err("another tool has the same name".to_owned());
         }
+        tool.face.hints.check()?;
+        tool.face.icons.iter().try_for_each(Icon::check)?;
         let name: Arc<str> = Arc::from(name);
         let kind = TargetKind::Tool(tool.face.clone());
         let target = self.compile(Arc::clone(&name), kind, tool)?;
@@ -188,6 +190,13 @@ impl Catalog {
         }
         require_variables(&mut resource.input, &template)?;
         let is_static = template.is_static();
+        if !is_static && resource.face.size.is_some() {
+            return Err(
+                "a size is of a single resource, and this is a template of many".to_owned(),
+            );
+        }
+        resource.face.hints.check()?;
+        resource.face.icons.iter().try_for_each(Icon::check)?;
         let kind = TargetKind::Resource(resource.face.clone(), template);
         let target = self.compile(Arc::clone(&name), kind, resource)?;
         if is_static {
