@@ -6,8 +6,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tollgate::auth::Principal;
 use tollgate::server::Server;
+use tollgate::tool::Arguments;
 use tollgate::{CallContext, Resource, Tool, ToolError};
 
 #[derive(Deserialize, JsonSchema)]
@@ -19,6 +21,45 @@ async fn simple_text(_call: CallContext, _args: NoArgs) -> Result<String, ToolEr
 
 async fn static_text(_call: CallContext, _args: NoArgs) -> Result<String, ToolError> {
     Ok("This is the content of the static text resource.".to_owned())
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Region {
+    #[schemars(extend("x-mcp-header" = "Region"))]
+    region: String,
+}
+
+async fn header_text(_call: CallContext, args: Region) -> Result<String, ToolError> {
+    Ok(args.region)
+}
+
+async fn arguments_text(_call: CallContext, args: Arguments) -> Result<String, ToolError> {
+    Ok(Value::Object(args).to_string())
+}
+
+/// Of the scenario `json-schema-2020-12`.
+fn schema_2020_12() -> Value {
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "$defs": {"address": {
+            "$anchor": "addressDef",
+            "type": "object",
+            "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
+        }},
+        "properties": {
+            "name": {"type": "string"},
+            "address": {"$ref": "#/$defs/address"},
+            "contactMethod": {"type": "string", "enum": ["phone", "email"]},
+            "phone": {"type": "string"},
+            "email": {"type": "string"},
+        },
+        "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
+        "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
+        "then": {"required": ["phone"]},
+        "else": {"required": ["email"]},
+        "additionalProperties": false,
+    })
 }
 
 #[tokio::main]
@@ -36,6 +77,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             Tool::new("test_simple_text", "Returns a simple text.")
                 .any_authenticated()
                 .handler(simple_text),
+        )
+        .tool(
+            Tool::new("test_x_mcp_header", "Returns the region that it got.")
+                .any_authenticated()
+                .handler(header_text),
+        )
+        .tool(
+            Tool::new(
+                "json_schema_2020_12_tool",
+                "Tool with JSON Schema 2020-12 features",
+            )
+            .any_authenticated()
+            .input_schema(schema_2020_12())
+            .handler(arguments_text),
         )
         .resource(
             Resource::new("test://static-text", "static-text")

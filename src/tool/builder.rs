@@ -81,6 +81,8 @@ pub struct Governed<Face> {
     pub(super) policy: Policy,
     pub(super) tenants: Vec<(String, TenantPolicy)>,
     pub(super) input: Value,
+    /// In place of `input`, whichever comes first.
+    pub(super) given_input: Option<Value>,
     pub(super) defaults: Arguments,
     pub(super) output: Option<Value>,
     pub(super) handler: Option<Arc<dyn Handler>>,
@@ -184,6 +186,40 @@ impl Tool {
         self
     }
 
+    /// Takes what this JSON Schema (2020-12) lets through, in place of what the handler's type says.
+    /// It is shown to clients as it is, and every call is checked against it: nothing is added, so a
+    /// schema without `additionalProperties: false` takes any other argument as well. Its root says
+    /// `"type": "object"`, its `$ref`s stay inside, its patterns have no look-around and no
+    /// back-references; else the catalogue refuses it.
+    ///
+    /// For schemas that no Rust type has. The function then takes [`Arguments`], a JSON object, or a
+    /// type that is made from whatever passes.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tollgate::tool::Arguments;
+    /// use tollgate::{CallContext, Tool, ToolError};
+    ///
+    /// async fn contact(_call: CallContext, args: Arguments) -> Result<String, ToolError> {
+    ///     let how = args.get("phone").or_else(|| args.get("email"));
+    ///     Ok(format!("asking {}", how.and_then(|how| how.as_str()).unwrap_or_default()))
+    /// }
+    ///
+    /// let tool = Tool::new("contact", "Asks somebody.")
+    ///     .scope("contact")
+    ///     .input_schema(json!({
+    ///         "type": "object",
+    ///         "properties": {"phone": {"type": "string"}, "email": {"type": "string"}},
+    ///         "anyOf": [{"required": ["phone"]}, {"required": ["email"]}],
+    ///         "additionalProperties": false,
+    ///     }))
+    ///     .handler(contact);
+    /// ```
+    pub fn input_schema(mut self, schema: Value) -> Self {
+        self.given_input = Some(schema);
+        self
+    }
+
     /// All four hints at once.
     pub(crate) fn hints(mut self, hints: ToolHints) -> Self {
         self.face.hints = hints;
@@ -262,6 +298,7 @@ impl<Face> Governed<Face> {
             policy: Policy::default(),
             tenants: Vec::new(),
             input: serde_json::json!({"type": "object", "additionalProperties": false}),
+            given_input: None,
             defaults: Arguments::new(),
             output: None,
             handler: None,

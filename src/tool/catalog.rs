@@ -163,7 +163,7 @@ impl Catalog {
         scopes
     }
 
-    fn add_tool(&mut self, tool: Tool) -> Result<(), String> {
+    fn add_tool(&mut self, mut tool: Tool) -> Result<(), String> {
         let name = tool.face.name.as_str();
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
         if name.is_empty() || name.len() > MAX_NAME_CHARS || !name.bytes().all(allowed) {
@@ -171,6 +171,9 @@ impl Catalog {
         }
         if self.tools.contains_key(name) {
             return Err("another tool has the same name".to_owned());
+        }
+        if let Some(given) = tool.given_input.take() {
+            tool.input = given;
         }
         tool.face.hints.check()?;
         tool.face.icons.iter().try_for_each(Icon::check)?;
