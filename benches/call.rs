@@ -129,6 +129,7 @@ fn message(c: &mut Criterion) {
         protocol_version: Header::Is("2026-07-28"),
         method: Header::Is("tools/call"),
         name: Header::Is("get_customer"),
+        ..McpHeaders::default()
     };
     let legacy_headers = McpHeaders {
         protocol_version: Header::Is("2025-11-25"),

@@ -99,6 +99,7 @@ pub use policy::{Access, Mode, Policy};
 pub use quota::{Quotas, Rate, RateError};
 pub use quota_store::{OnStoreFailure, QuotaStore};
 pub use rate_limit::{Limit, Per};
+pub use raw::presentation::{Audience, Icon, ResourceAnnotations, Theme, ToolAnnotations};
 pub use resource::Resource;
 pub use rule::{Rule, RuleEffect};
 pub use scope_set::ScopeSet;

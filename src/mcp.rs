@@ -15,6 +15,7 @@ mod front;
 mod handshake;
 mod listen;
 mod lists;
+mod mirror;
 mod notice;
 mod peer;
 mod session;
@@ -43,6 +44,7 @@ use envelope::{Envelope, Filter, Params, Text};
 use front::{Era, MODERN, judge};
 use handshake::{negotiated, unsubscribe};
 use lists::{ListKind, Lists};
+use mirror::Mirrors;
 use session::MAX_URIS;
 
 /// How the server presents itself.
@@ -59,6 +61,7 @@ pub struct ServerInfo {
 /// Speaks MCP for a pipeline.
 pub struct Mcp {
     lists: Lists,
+    mirrors: Mirrors,
     meta: Meta,
     info: ServerInfo,
     discover: Bytes,
@@ -67,7 +70,8 @@ pub struct Mcp {
 
 impl Mcp {
     /// Prepares everything that does not depend on the request.
-    pub fn new(pipeline: &Pipeline, info: ServerInfo) -> Self {
+    /// Lists are answered in pages of at most `page_size` entries.
+    pub fn new(pipeline: &Pipeline, info: ServerInfo, page_size: usize) -> Self {
         let server_info = json!({"name": info.name, "version": info.version});
         let meta = Meta::new(&server_info);
         let mut discover = json!({
@@ -85,7 +89,8 @@ impl Mcp {
         discover.pop();
         discover.push_str(meta.end(Era::Modern));
         Self {
-            lists: Lists::new(&pipeline.catalog, &pipeline.list_lookups),
+            lists: Lists::new(&pipeline.catalog, &pipeline.list_lookups, page_size),
+            mirrors: Mirrors::new(&pipeline.catalog),
             meta,
             info,
             discover: Bytes::from(discover),
@@ -146,6 +151,11 @@ impl Mcp {
         let Some(id) = envelope.id else {
             return notification(call, &envelope);
         };
+        if let (Era::Modern, Some(headers)) = (era, peer.headers)
+            && let Err(error) = self.mirrors.check(&envelope, principal, headers)
+        {
+            return fault(call, Some(id), &error, era);
+        }
         let method = envelope.method.as_str().unwrap_or_default();
         let greets = !peer.is_over_http() && method == "initialize";
         let request = Request {
@@ -195,14 +205,8 @@ impl Mcp {
     fn told(&self, request: &Request<'_, '_>, method: &str) -> Result<Bytes, ProtocolError> {
         let (era, params) = (request.era, &*request.params);
         let list = |kind| {
-            if params.are_wrong {
-                return Err(ProtocolError::InvalidParams("params must be an object"));
-            }
-            if params.cursor != Text::Absent {
-                return Err(ProtocolError::InvalidParams("unknown cursor"));
-            }
             let principal = request.principal;
-            Ok(self.lists.result(kind, era, principal, &self.meta))
+            self.lists.result(kind, era, principal, &self.meta, params)
         };
         match (method, era) {
             ("tools/list", _) => list(ListKind::Tools),

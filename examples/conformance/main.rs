@@ -7,6 +7,7 @@ mod asks;
 mod contents;
 mod lists;
 mod prompts;
+mod schemas;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -20,7 +21,14 @@ fn server(extras: lists::Extras) -> Result<ServerBuilder, Box<dyn std::error::Er
         .anonymous(Principal::configured("conformance", "anonymous", nobody)?)
         // The suite tries out many names that are not there.
         .denial_limit(None);
-    for tool in [contents::tools(), asks::tools(), lists::tools(extras)].concat_all() {
+    for tool in [
+        contents::tools(),
+        asks::tools(),
+        schemas::tools(),
+        lists::tools(extras),
+    ]
+    .concat_all()
+    {
         builder = builder.tool(tool);
     }
     for resource in contents::resources() {

@@ -11,6 +11,7 @@ mod cases;
 mod concurrency;
 mod http;
 mod policy;
+pub(super) mod presentation;
 mod server;
 mod source;
 mod tool;

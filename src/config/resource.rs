@@ -13,6 +13,7 @@ use super::faults::{Faults, Origin};
 use super::inputs::{self, Binding};
 use super::policy::{self, Policy, RawPolicy};
 use super::raw::RawResource;
+use super::raw::presentation::{Icon, ResourceAnnotations};
 use super::source::Source;
 
 /// One checked resource, or many behind one URI template.
@@ -28,6 +29,12 @@ pub struct Resource {
     pub description: Option<String>,
     /// Media type of the content, default `application/json`.
     pub mime_type: String,
+    /// What it tells of its content; its time is unchecked.
+    pub annotations: ResourceAnnotations,
+    /// How long its content is, in bytes.
+    pub size: Option<u64>,
+    /// Pictures beside its name, unchecked.
+    pub icons: Vec<Icon>,
     /// Who may read, how often, for how long.
     pub policy: Policy,
     /// Schemas of template variables, by name; a variable not listed is any text.
@@ -83,6 +90,9 @@ pub(super) fn check(
         title: raw.title,
         description: raw.description,
         mime_type: raw.mime_type,
+        annotations: raw.annotations,
+        size: raw.size,
+        icons: raw.icons,
         policy: policy::check(policy, at, faults),
         parameters: parameters.properties,
         bind,

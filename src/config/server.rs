@@ -48,6 +48,8 @@ pub struct Server {
     pub max_in_flight: usize,
     /// Calls of one tenant among them, at most `max_in_flight`; `None`: half of them.
     pub max_in_flight_per_tenant: Option<usize>,
+    /// Entries on a page of an MCP list, 1 to 100,000, default 1000.
+    pub page_size: usize,
     /// How long calls are still taken after the server said that it is not ready, at most 1 h, default 0.
     pub shutdown_delay: Duration,
     /// How long running calls may take to finish at shutdown, at most 1 h, default 10 s.
@@ -100,6 +102,7 @@ pub(super) fn check(raw: RawServer, file: &Path, at: &At<'_>, faults: &mut Fault
         max_body_bytes: raw.max_body_bytes,
         max_in_flight: raw.max_in_flight,
         max_in_flight_per_tenant: raw.max_in_flight_per_tenant,
+        page_size: raw.page_size,
         shutdown_delay: pause(&raw.shutdown_delay, "shutdownDelay", faults),
         shutdown_grace: pause(&raw.shutdown_grace, "shutdownGrace", faults),
     }
@@ -201,6 +204,7 @@ mod tests {
             (server.max_body_bytes, server.max_in_flight),
             (1_048_576, 1024)
         );
+        assert_eq!(server.page_size, 1000);
         assert_eq!(server.shutdown_grace, Duration::from_secs(10));
     }
 
@@ -323,6 +327,10 @@ mod tests {
                 "tollgate.yaml:2: server.maxBodyBytes: must be at least 1024",
                 "tollgate.yaml:3: server.maxInFlight: must be at least 1",
             ]
+        );
+        assert_eq!(
+            faults("server: {pageSize: 0}"),
+            ["tollgate.yaml:1: server.pageSize: must be at least 1"]
         );
         assert_eq!(
             faults("server: {maxBodyBytes: 67108865}"),

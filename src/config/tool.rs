@@ -13,6 +13,7 @@ use super::faults::{Faults, Origin};
 use super::inputs::{self, Binding};
 use super::policy::{self, Policy, RawPolicy};
 use super::raw::RawTool;
+use super::raw::presentation::{Icon, ToolAnnotations};
 use super::source::Source;
 
 /// One checked tool.
@@ -24,6 +25,10 @@ pub struct Tool {
     pub title: Option<String>,
     /// What the tool does, for the model; not blank.
     pub description: String,
+    /// What it does to the world, as far as the file says.
+    pub annotations: ToolAnnotations,
+    /// Pictures beside its name, unchecked.
+    pub icons: Vec<Icon>,
     /// Who may call, how often, for how long.
     pub policy: Policy,
     /// The JSON Schema (2020-12) of the arguments: an object with `properties` in the order of the file,
@@ -46,20 +51,16 @@ pub(super) fn check(
     at: &At<'_>,
     faults: &mut Faults,
 ) -> Tool {
-    let plain = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
-    if !plain || !(1..=128).contains(&name.len()) {
-        at.fault(
-            faults,
-            "a tool's name is 1 to 128 letters, digits, `_`, `.` and `-`",
-        );
-    }
+    check_name(&name, at, faults);
     if raw.description.trim().is_empty() {
         at.key("description").fault(
             faults,
             "must not be empty: the model chooses the tool by it",
         );
+    }
+    if raw.sql.is_some() && raw.annotations.read_only_hint == Some(false) {
+        let at = at.key("annotations").key("readOnlyHint");
+        at.fault(faults, "a SQL statement only reads; remove it");
     }
     let RawTool {
         scopes,
@@ -87,12 +88,27 @@ pub(super) fn check(
         name,
         title: raw.title,
         description: raw.description,
+        annotations: raw.annotations,
+        icons: raw.icons,
         policy: policy::check(policy, at, faults),
         input_schema: parameters.input_schema(),
         defaults: parameters.defaults,
         bind,
         backend: backend::check(raw.sql, raw.http, sources, at, faults),
         origin: at.origin(),
+    }
+}
+
+/// MCP 2026-07-28, server/tools, "Tool Names".
+fn check_name(name: &str, at: &At<'_>, faults: &mut Faults) {
+    let plain = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+    if !plain || !(1..=128).contains(&name.len()) {
+        at.fault(
+            faults,
+            "a tool's name is 1 to 128 letters, digits, `_`, `.` and `-`",
+        );
     }
 }
 

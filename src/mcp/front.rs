@@ -10,6 +10,8 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::header::AsHeaderName;
+use http::{HeaderMap, HeaderName};
 
 use super::envelope::{Declared, Envelope, Shape, Text};
 use crate::error::ProtocolError;
@@ -42,6 +44,20 @@ pub enum Header<'a> {
     Wrong,
 }
 
+impl<'h> Header<'h> {
+    /// The header of this name.
+    pub(crate) fn once(headers: &'h HeaderMap, name: impl AsHeaderName) -> Self {
+        let mut all = headers.get_all(name).iter();
+        match (all.next(), all.next()) {
+            (None, _) => Self::Absent,
+            (Some(value), None) => value
+                .to_str()
+                .map_or(Self::Wrong, |text| Self::Is(text.trim_ascii())),
+            (Some(_), Some(_)) => Self::Wrong,
+        }
+    }
+}
+
 /// The headers that mirror the body.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct McpHeaders<'a> {
@@ -53,9 +69,17 @@ pub struct McpHeaders<'a> {
     pub name: Header<'a>,
     /// `Mcp-Session-Id`, of the era that has it.
     pub session: Header<'a>,
+    /// All that came, for the `Mcp-Param-…` among them.
+    pub all: Option<&'a HeaderMap>,
 }
 
 impl McpHeaders<'_> {
+    /// One of `Mcp-Param-…`.
+    pub(super) fn parameter(&self, name: &HeaderName) -> Header<'_> {
+        self.all
+            .map_or(Header::Absent, |all| Header::once(all, name))
+    }
+
     /// Whether the headers say so themselves that the message describes itself.
     pub fn are_modern(&self) -> bool {
         self.protocol_version == Header::Is(MODERN)
@@ -156,7 +180,12 @@ fn check_headers(
     }
 }
 
-fn agree(name: &str, header: Header<'_>, body: &str, encodable: bool) -> Result<(), ProtocolError> {
+pub(super) fn agree(
+    name: &str,
+    header: Header<'_>,
+    body: &str,
+    encodable: bool,
+) -> Result<(), ProtocolError> {
     let mismatch = |what: &str| Err(ProtocolError::HeaderMismatch(format!("{name} {what}")));
     let value = match header {
         Header::Absent => return mismatch("is missing"),
@@ -176,7 +205,7 @@ fn agree(name: &str, header: Header<'_>, body: &str, encodable: bool) -> Result<
 }
 
 /// `=?base64?…?=` around Base64 of UTF-8 (2026-07-28, streamable-http, "Value Encoding").
-fn decoded(value: &str) -> Option<Cow<'_, str>> {
+pub(super) fn decoded(value: &str) -> Option<Cow<'_, str>> {
     let Some(inner) = value
         .strip_prefix("=?base64?")
         .and_then(|rest| rest.strip_suffix("?="))

@@ -1,22 +1,27 @@
 //! The lists: what this caller may call.
 //!
 //! Each entry is written to JSON once at start. What a caller sees depends on its scopes and, where
-//! policies say so, on its tenant and subject; a whole list is kept per such set and answered as
-//! bytes.
+//! policies say so, on its tenant and subject; a whole list is kept per such set, in pages, and each
+//! page answered as bytes.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+mod entry;
+mod pages;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use serde_json::{Value, json};
 
 use super::answer::Meta;
+use super::envelope::{Params, Text};
 use super::front::Era;
 use crate::access::permits;
 use crate::auth::{Lookups, Principal, TenantKey};
-use crate::tool::{Catalog, CompiledRule, Target, TargetKind, object_schema};
+use crate::error::ProtocolError;
+use crate::tool::{Catalog, CompiledRule, Target};
+use entry::{Entry, entry};
+use pages::{Frame, Pages};
 
 /// How long a client may keep a list, in milliseconds. Lists change with the configuration only.
 const TTL_MS: u32 = 60_000;
@@ -25,6 +30,10 @@ const KEPT: usize = 1_024;
 /// How many bytes of them. Which scopes a token has is often for the caller to choose, and so is
 /// then the number of lists.
 const KEPT_BYTES: u64 = 64 << 20;
+
+/// Clients then begin again (2026-07-28, server/utilities/caching, "Interaction with Pagination").
+const UNKNOWN_CURSOR: &str =
+    "unknown cursor: it is of another list, or the list has changed; ask without one";
 
 /// Which list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,30 +55,15 @@ impl ListKind {
     }
 }
 
-struct Entry {
-    target: Arc<Target>,
-    kind: ListKind,
-    modern: String,
-    legacy: String,
-}
-
 /// What a kept list was written for: scopes, and tenant and subject where they make a difference.
 type Key = (ListKind, Era, u128, Option<TenantKey>, Option<Box<str>>);
-
-/// A list as it is answered.
-#[derive(Clone)]
-struct Kept {
-    result: Bytes,
-    /// Equal for equal lists, also those of another configuration.
-    mark: u64,
-}
 
 #[derive(Clone)]
 struct ByLength;
 
-impl Weighter<Key, Kept> for ByLength {
-    fn weight(&self, _: &Key, list: &Kept) -> u64 {
-        list.result.len() as u64
+impl Weighter<Key, Arc<Pages>> for ByLength {
+    fn weight(&self, _: &Key, list: &Arc<Pages>) -> u64 {
+        list.bytes()
     }
 }
 
@@ -77,12 +71,13 @@ pub(super) struct Lists {
     entries: Vec<Entry>,
     by_tenant: bool,
     by_subject: bool,
-    kept: Cache<Key, Kept, ByLength>,
+    page_size: usize,
+    kept: Cache<Key, Arc<Pages>, ByLength>,
     lookups: Arc<Lookups>,
 }
 
 impl Lists {
-    pub(super) fn new(catalog: &Catalog, lookups: &Arc<Lookups>) -> Self {
+    pub(super) fn new(catalog: &Catalog, lookups: &Arc<Lookups>, page_size: usize) -> Self {
         let targets = catalog.targets();
         let on_caller = |rule: &&CompiledRule| !rule.reads_arguments();
         let terms = targets.iter().flat_map(|target| target.all_terms());
@@ -94,28 +89,42 @@ impl Lists {
             entries: targets.iter().map(entry).collect(),
             by_tenant: rules.peek().is_some() || targets.iter().any(has_own),
             by_subject: rules.any(CompiledRule::reads_subject),
+            page_size,
             kept: Cache::with_weighter(KEPT, KEPT_BYTES, ByLength),
             lookups: Arc::clone(lookups),
         }
     }
 
     /// The result of a list request, as bytes.
+    ///
+    /// # Errors
+    /// [`ProtocolError::InvalidParams`]: no object, no cursor, or none of this list as it is now.
     pub(super) fn result(
         &self,
         kind: ListKind,
         era: Era,
         principal: &Principal,
         meta: &Meta,
-    ) -> Bytes {
-        self.kept(kind, era, principal, meta).result
+        params: &Params<'_>,
+    ) -> Result<Bytes, ProtocolError> {
+        if params.are_wrong {
+            return Err(ProtocolError::InvalidParams("params must be an object"));
+        }
+        let cursor = match &params.cursor {
+            Text::Absent => None,
+            Text::Is(cursor) => Some(&**cursor),
+            Text::Wrong => return Err(ProtocolError::InvalidParams("cursor must be a string")),
+        };
+        let page = self.pages(kind, era, principal, meta).at(cursor);
+        page.ok_or(ProtocolError::InvalidParams(UNKNOWN_CURSOR))
     }
 
     /// What tells one state of a list from another, for whoever listens for changes.
     pub(super) fn mark(&self, kind: ListKind, era: Era, principal: &Principal, meta: &Meta) -> u64 {
-        self.kept(kind, era, principal, meta).mark
+        self.pages(kind, era, principal, meta).mark
     }
 
-    fn kept(&self, kind: ListKind, era: Era, principal: &Principal, meta: &Meta) -> Kept {
+    fn pages(&self, kind: ListKind, era: Era, principal: &Principal, meta: &Meta) -> Arc<Pages> {
         let key = (
             kind,
             era,
@@ -128,16 +137,12 @@ impl Lists {
         if let Some(kept) = known {
             return kept;
         }
-        let result = Bytes::from(self.write(kind, era, principal, meta));
-        let mut hasher = DefaultHasher::new();
-        result.hash(&mut hasher);
-        let mark = hasher.finish();
-        let kept = Kept { result, mark };
-        self.kept.insert(key, kept.clone());
-        kept
+        let pages = Arc::new(self.write(kind, era, principal, meta));
+        self.kept.insert(key, Arc::clone(&pages));
+        pages
     }
 
-    fn write(&self, kind: ListKind, era: Era, principal: &Principal, meta: &Meta) -> String {
+    fn write(&self, kind: ListKind, era: Era, principal: &Principal, meta: &Meta) -> Pages {
         let entries: Vec<&str> = self
             .entries
             .iter()
@@ -147,7 +152,7 @@ impl Lists {
                 Era::Legacy => entry.legacy.as_str(),
             })
             .collect();
-        let (member, entries) = (kind.member(), entries.join(","));
+        let member = kind.member();
         let cached = match era {
             // Filtered by who asks, so never shared between callers.
             Era::Modern => format!(
@@ -155,83 +160,68 @@ impl Lists {
             ),
             Era::Legacy => String::new(),
         };
-        format!("{{{cached}\"{member}\":[{entries}]{}", meta.end(era))
+        let frame = Frame {
+            head: &format!("{{{cached}\"{member}\":["),
+            end: meta.end(era),
+        };
+        Pages::of(&entries, self.page_size, &frame)
     }
-}
-
-fn entry(target: &Arc<Target>) -> Entry {
-    let (kind, mut shown) = match target.kind() {
-        TargetKind::Tool(face) => (
-            ListKind::Tools,
-            json!({
-                "name": face.name, "title": face.title, "description": face.description,
-                "inputSchema": target.input().json(),
-            }),
-        ),
-        TargetKind::Prompt(face) => (
-            ListKind::Prompts,
-            json!({
-                "name": face.name, "title": face.title, "description": face.description,
-                "arguments": prompt_arguments(target.input().json()),
-            }),
-        ),
-        TargetKind::Resource(face, template) => {
-            let (kind, member) = if template.is_static() {
-                (ListKind::Resources, "uri")
-            } else {
-                (ListKind::ResourceTemplates, "uriTemplate")
-            };
-            let shown = json!({
-                member: face.uri_template, "name": face.name, "title": face.title,
-                "description": face.description, "mimeType": face.mime_type,
-            });
-            (kind, shown)
-        }
-    };
-    let mut legacy = shown.clone();
-    if let Some(output) = target.output().filter(|_| kind == ListKind::Tools) {
-        shown["outputSchema"] = output.json().clone();
-        legacy["outputSchema"] = object_schema(output.json());
-    }
-    Entry {
-        target: Arc::clone(target),
-        kind,
-        modern: without_nulls(shown).to_string(),
-        legacy: without_nulls(legacy).to_string(),
-    }
-}
-
-/// The arguments of a prompt, as lists show them.
-fn prompt_arguments(input: &Value) -> Option<Value> {
-    let required = |name: &str| {
-        let required = input["required"].as_array();
-        required.is_some_and(|required| required.iter().any(|known| known == name))
-    };
-    let shown = input["properties"]
-        .as_object()?
-        .iter()
-        .map(|(name, schema)| {
-            without_nulls(json!({
-                "name": name, "title": schema["title"], "description": schema["description"],
-                "required": required(name),
-            }))
-        });
-    let shown: Vec<Value> = shown.collect();
-    (!shown.is_empty()).then(|| shown.into())
-}
-
-/// Optional members are left out, not null.
-fn without_nulls(mut shown: Value) -> Value {
-    if let Value::Object(object) = &mut shown {
-        object.retain(|_, value| !value.is_null());
-    }
-    shown
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::tool::{Arguments, CallContext, Declared, Tool, ToolError};
+
+    const SCOPES: [&str; 4] = ["a", "b", "c", "d"];
+
+    /// Twelve tools that demand any of the sets of two scopes, or none.
+    fn catalog() -> Catalog {
+        let tool = |number: usize| {
+            let tool = Tool::new(format!("t{number}"), "x");
+            let tool = match number % 3 {
+                0 => tool.any_authenticated(),
+                _ => tool.scopes([SCOPES[number % 4], SCOPES[number / 4]]),
+            };
+            tool.handler(async |_: CallContext, _: Arguments| Ok::<_, ToolError>(()))
+        };
+        Catalog::build(Declared::tools((0..12).map(tool))).expect("good tools")
+    }
+
+    proptest! {
+        #[test]
+        fn pages_joined_are_what_the_caller_may_call_and_no_cursor_panics(
+            scopes in prop::sample::subsequence(&SCOPES, 0..=4),
+            size in 0_usize..14,
+            wild in ".{0,30}",
+        ) {
+            let catalog = catalog();
+            let lists = Lists::new(&catalog, &Arc::default(), size);
+            let meta = Meta::new(&json!({}));
+            let caller = Principal::configured("acme", "ada", scopes).expect("good");
+            let page = |cursor: Option<&str>| {
+                let page = lists.pages(ListKind::Tools, Era::Modern, &caller, &meta).at(cursor)?;
+                Some(serde_json::from_slice::<Value>(&page).expect("JSON"))
+            };
+            let (mut joined, mut cursor) = (Vec::new(), None::<String>);
+            loop {
+                let page = page(cursor.as_deref()).expect("a cursor of ours");
+                let tools = page["tools"].as_array().expect("a list").iter();
+                joined.extend(tools.map(|tool| tool["name"].as_str().expect("a name").to_owned()));
+                cursor = page["nextCursor"].as_str().map(str::to_owned);
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            let callable = catalog.targets().iter().filter(|target| permits(target, &caller));
+            let callable: Vec<_> = callable.map(|target| target.name().to_owned()).collect();
+            prop_assert_eq!(joined, callable);
+            prop_assert!(page(Some(&wild)).is_none());
+        }
+    }
 
     #[test]
     fn the_lists_kept_take_no_more_memory_however_many_callers_differ() {
@@ -241,13 +231,13 @@ mod tests {
                 .handler(async |_: CallContext, _: Arguments| Ok::<_, ToolError>(()))
         };
         let catalog = Catalog::build(Declared::tools((0..100).map(tool))).expect("good tools");
-        let lists = Lists::new(&catalog, &Arc::default());
+        let lists = Lists::new(&catalog, &Arc::default(), 10);
         let meta = Meta::new(&json!({}));
         for number in 0..100 {
             let scope = format!("scope-{number}");
             let caller = Principal::configured("acme", "ada", [scope]).expect("good");
-            let list = lists.result(ListKind::Tools, Era::Modern, &caller, &meta);
-            assert!(list.len() > 1_000_000);
+            let pages = lists.pages(ListKind::Tools, Era::Modern, &caller, &meta);
+            assert!(pages.bytes() > 1_000_000);
         }
         assert!(lists.kept.weight() <= KEPT_BYTES, "{}", lists.kept.weight());
     }

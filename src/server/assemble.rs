@@ -69,7 +69,7 @@ impl ServerBuilder {
             },
         };
         Ok(Server {
-            mcp: Arc::new(Mcp::new(&pipeline, self.info)),
+            mcp: Arc::new(Mcp::new(&pipeline, self.info, self.page_size)),
             pipeline: Arc::new(pipeline),
             sources: self.sources,
             http: self.http,

@@ -68,6 +68,7 @@ pub struct ServerBuilder {
     pub(super) state_secret: Option<Vec<u8>>,
     pub(super) updates: ResourceUpdates,
     pub(super) info: ServerInfo,
+    pub(super) page_size: usize,
     pub(super) clock: Clock,
     pub(super) dev: bool,
 }
@@ -112,6 +113,7 @@ impl Default for ServerBuilder {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 instructions: None,
             },
+            page_size: 1_000,
             clock: Clock::system(),
             dev: false,
         }
@@ -258,6 +260,13 @@ impl ServerBuilder {
     /// Advice for models on how to use the server.
     pub fn instructions(mut self, text: impl Into<String>) -> Self {
         self.info.instructions = Some(text.into());
+        self
+    }
+
+    /// How many tools, resources, templates or prompts a page of an MCP list holds, at least 1. Default
+    /// 1000: many clients never ask for a second page.
+    pub fn page_size(mut self, entries: usize) -> Self {
+        self.page_size = entries;
         self
     }
 

@@ -12,6 +12,7 @@ mod introspection;
 mod issuers;
 mod limits;
 mod policy;
+mod presentation;
 mod quota_store;
 mod sources;
 mod telemetry;
@@ -51,6 +52,7 @@ impl ServerBuilder {
             quota_store: quota_store::settings(config.quotas.store.as_ref(), &mut faults),
             failure_limit: limits::quota(config.auth.failure_limit),
             denial_limit: config.quotas.denial_limit.map(limits::quota),
+            page_size: config.server.page_size,
             shutdown_delay: config.server.shutdown_delay,
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),

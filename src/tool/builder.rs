@@ -18,8 +18,8 @@ use super::completion::Completer;
 use super::schema::{input_schema_of, output_schema_of};
 use super::typed::Typed;
 use super::{
-    Access, Answers, Arguments, CallContext, Handler, Limit, Mode, Policy, Quota, Rule, ScopeSet,
-    Suggestions, TenantPolicy, ToolError, Typing,
+    Access, Annotations, Answers, Arguments, CallContext, Handler, Icon, Limit, Mode, Policy,
+    Quota, Rule, ScopeSet, Suggestions, TenantPolicy, ToolError, ToolHints, Typing,
 };
 
 /// A tool: what it is called, what governs it, what runs.
@@ -107,6 +107,8 @@ pub struct Governed<Face> {
     pub(super) policy: Policy,
     pub(super) tenants: Vec<(String, TenantPolicy)>,
     pub(super) input: Value,
+    /// In place of `input`, whichever comes first.
+    pub(super) given_input: Option<Value>,
     pub(super) defaults: Arguments,
     pub(super) output: Option<Value>,
     pub(super) handler: Option<Arc<dyn Handler>>,
@@ -122,6 +124,10 @@ pub struct ToolFace {
     pub description: String,
     /// Its name for people.
     pub title: Option<String>,
+    /// What it does to the world.
+    pub hints: ToolHints,
+    /// Pictures beside its name.
+    pub icons: Vec<Icon>,
 }
 
 /// How a resource shows itself.
@@ -137,6 +143,12 @@ pub struct ResourceFace {
     pub description: Option<String>,
     /// Media type of its text. Default `application/json`.
     pub mime_type: String,
+    /// Whom its content is for, how much it matters, when it changed.
+    pub annotations: Annotations,
+    /// How long its content is, in bytes, if that is known.
+    pub size: Option<u64>,
+    /// Pictures beside its name.
+    pub icons: Vec<Icon>,
 }
 
 /// How a prompt shows itself.
@@ -157,12 +169,98 @@ impl Tool {
             name: name.into(),
             description: description.into(),
             title: None,
+            hints: ToolHints::default(),
+            icons: Vec::new(),
         })
     }
 
     /// A name for people.
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.face.title = Some(title.into());
+        self
+    }
+
+    /// Says that it changes nothing (`readOnlyHint`). Clients decide by this, and by the next three,
+    /// what to ask their users; nothing of it governs a call.
+    ///
+    /// ```
+    /// use tollgate::Tool;
+    /// use tollgate::tool::Icon;
+    ///
+    /// let look = Tool::new("forecast", "Tomorrow's weather.")
+    ///     .read_only()
+    ///     .open_world(false)
+    ///     .icon(Icon::new("https://tools.example.com/sun.png").size("48x48"));
+    /// let store = Tool::new("set_alarm", "Sets an alarm.").destructive(false).idempotent();
+    /// ```
+    pub fn read_only(mut self) -> Self {
+        self.face.hints.read_only = Some(true);
+        self
+    }
+
+    /// Says whether it may undo or overwrite something, or only adds (`destructiveHint`). Clients take
+    /// it that it may.
+    pub fn destructive(mut self, destructive: bool) -> Self {
+        self.face.hints.destructive = Some(destructive);
+        self
+    }
+
+    /// Says that a second call with the same arguments changes nothing more (`idempotentHint`).
+    pub fn idempotent(mut self) -> Self {
+        self.face.hints.idempotent = Some(true);
+        self
+    }
+
+    /// Says whether it deals with things outside of what its server knows, such as the web
+    /// (`openWorldHint`). Clients take it that it does.
+    pub fn open_world(mut self, open_world: bool) -> Self {
+        self.face.hints.open_world = Some(open_world);
+        self
+    }
+
+    /// A picture beside its name, besides those named already.
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.face.icons.push(icon);
+        self
+    }
+
+    /// Takes what this JSON Schema (2020-12) lets through, in place of what the handler's type says.
+    /// It is shown to clients as it is, and every call is checked against it: nothing is added, so a
+    /// schema without `additionalProperties: false` takes any other argument as well. Its root says
+    /// `"type": "object"`, its `$ref`s stay inside, its patterns have no look-around and no
+    /// back-references; else the catalogue refuses it.
+    ///
+    /// For schemas that no Rust type has. The function then takes [`Arguments`], a JSON object, or a
+    /// type that is made from whatever passes.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tollgate::tool::Arguments;
+    /// use tollgate::{CallContext, Tool, ToolError};
+    ///
+    /// async fn contact(_call: CallContext, args: Arguments) -> Result<String, ToolError> {
+    ///     let how = args.get("phone").or_else(|| args.get("email"));
+    ///     Ok(format!("asking {}", how.and_then(|how| how.as_str()).unwrap_or_default()))
+    /// }
+    ///
+    /// let tool = Tool::new("contact", "Asks somebody.")
+    ///     .scope("contact")
+    ///     .input_schema(json!({
+    ///         "type": "object",
+    ///         "properties": {"phone": {"type": "string"}, "email": {"type": "string"}},
+    ///         "anyOf": [{"required": ["phone"]}, {"required": ["email"]}],
+    ///         "additionalProperties": false,
+    ///     }))
+    ///     .handler(contact);
+    /// ```
+    pub fn input_schema(mut self, schema: Value) -> Self {
+        self.given_input = Some(schema);
+        self
+    }
+
+    /// All four hints at once.
+    pub(crate) fn hints(mut self, hints: ToolHints) -> Self {
+        self.face.hints = hints;
         self
     }
 
@@ -209,6 +307,9 @@ impl Resource {
             title: None,
             description: None,
             mime_type: "application/json".to_owned(),
+            annotations: Annotations::default(),
+            size: None,
+            icons: Vec::new(),
         })
     }
 
@@ -230,6 +331,24 @@ impl Resource {
         self
     }
 
+    /// Whom its content is for, how much it matters, when it changed.
+    pub fn annotations(mut self, annotations: Annotations) -> Self {
+        self.face.annotations = annotations;
+        self
+    }
+
+    /// How long its content is, in bytes. Of a single resource alone, not of a template.
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.face.size = Some(bytes);
+        self
+    }
+
+    /// A picture beside its name, besides those named already.
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.face.icons.push(icon);
+        self
+    }
+
     /// Suggests values for a variable of its URI template while it is being typed.
     pub fn complete<F, Fut>(self, variable: impl Into<String>, function: F) -> Self
     where
@@ -247,6 +366,7 @@ impl<Face> Governed<Face> {
             policy: Policy::default(),
             tenants: Vec::new(),
             input: serde_json::json!({"type": "object", "additionalProperties": false}),
+            given_input: None,
             defaults: Arguments::new(),
             output: None,
             handler: None,

@@ -7,11 +7,12 @@ use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 
 use super::builder::Governed;
+use super::mirrored::mirrored;
 use super::numbers::Numbers;
 use super::shared;
 use super::uri_template::plain;
 use super::{
-    Access, Arguments, Policy, Prompt, Resource, Schema, Target, TargetKind, Terms, Tool,
+    Access, Arguments, Icon, Policy, Prompt, Resource, Schema, Target, TargetKind, Terms, Tool,
     UriTemplate,
 };
 use crate::auth::TenantKey;
@@ -196,7 +197,7 @@ impl Catalog {
         scopes
     }
 
-    fn add_tool(&mut self, tool: Tool) -> Result<(), String> {
+    fn add_tool(&mut self, mut tool: Tool) -> Result<(), String> {
         let name = tool.face.name.as_str();
         if !is_name(name) {
             return Err("a tool's name is 1 to 128 of A-Z a-z 0-9 _ - .".to_owned());
@@ -204,6 +205,11 @@ impl Catalog {
         if self.tools.contains_key(name) {
             return Err("another tool has the same name".to_owned());
         }
+        if let Some(given) = tool.given_input.take() {
+            tool.input = given;
+        }
+        tool.face.hints.check()?;
+        tool.face.icons.iter().try_for_each(Icon::check)?;
         let name: Arc<str> = Arc::from(name);
         let kind = TargetKind::Tool(tool.face.clone());
         let target = self.compile(Arc::clone(&name), kind, tool)?;
@@ -220,6 +226,13 @@ impl Catalog {
         }
         require_variables(&mut resource.input, &template)?;
         let is_static = template.is_static();
+        if !is_static && resource.face.size.is_some() {
+            return Err(
+                "a size is of a single resource, and this is a template of many".to_owned(),
+            );
+        }
+        resource.face.annotations.check()?;
+        resource.face.icons.iter().try_for_each(Icon::check)?;
         let kind = TargetKind::Resource(resource.face.clone(), template);
         let target = self.compile(Arc::clone(&name), kind, resource)?;
         if is_static {
@@ -275,6 +288,10 @@ impl Catalog {
                 return Err(format!("has two policies for tenant `{tenant}`"));
             }
         }
+        let mirrored = mirrored(&governed.input)?;
+        if matches!(kind, TargetKind::Resource(..)) && !mirrored.is_empty() {
+            return Err("x-mcp-header has an effect on tools alone; remove it".to_owned());
+        }
         let target = Arc::new(Target {
             number: self.numbers.of(&name)?,
             name,
@@ -284,6 +301,7 @@ impl Catalog {
             tenants,
             input: Schema::compile(governed.input)
                 .map_err(|error| format!("its input schema: {error}"))?,
+            mirrored,
             defaults: governed.defaults,
             output: governed
                 .output

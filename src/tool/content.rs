@@ -235,11 +235,11 @@ impl ResourceContents {
 #[serde(rename_all = "camelCase")]
 pub struct Annotations {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    audience: Vec<Role>,
+    pub(super) audience: Vec<Role>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    priority: Option<f64>,
+    pub(super) priority: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_modified: Option<String>,
+    pub(super) last_modified: Option<String>,
 }
 
 impl Annotations {
@@ -249,14 +249,13 @@ impl Annotations {
         self
     }
 
-    /// How much it matters, from 0 (could be left out) to 1 (must be read); what is beyond is
-    /// brought in.
+    /// How much it matters, from 0 (entirely optional) to 1 (as good as required).
     pub fn priority(mut self, priority: f64) -> Self {
-        self.priority = Some(priority.clamp(0.0, 1.0));
+        self.priority = Some(priority);
         self
     }
 
-    /// When it changed last, as ISO 8601 has it.
+    /// When it last changed (RFC 3339), such as `2025-01-12T15:00:58Z`.
     pub fn last_modified(mut self, time: impl Into<String>) -> Self {
         self.last_modified = Some(time.into());
         self

@@ -10,6 +10,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+/// What MCP takes a schema for that says nothing, and the only one here.
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// Most faults told at once, and the longest text of one, in characters.
 const MAX_FAULTS: usize = 5;
 const MAX_FAULT_CHARS: usize = 200;
@@ -29,9 +31,14 @@ impl Schema {
     /// Compiles a schema.
     ///
     /// # Errors
-    /// A sentence when the text is not a valid 2020-12 schema, refers outside itself, or holds a
-    /// pattern that cannot run in linear time (look-around, back-references).
+    /// A sentence when the text is not a valid 2020-12 schema, says that it is of another dialect,
+    /// refers outside itself, or holds a pattern that cannot run in linear time (look-around,
+    /// back-references).
     pub fn compile(json: Value) -> Result<Self, String> {
+        let dialect = json.get("$schema");
+        if dialect.is_some_and(|dialect| dialect.as_str() != Some(DIALECT)) {
+            return Err(format!("`$schema` must be {DIALECT}, or be left out"));
+        }
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .offline()

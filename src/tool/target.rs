@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::completion::Completer;
 use super::{
-    Arguments, ArgumentsError, CallContext, Policy, PromptFace, ResourceFace, Schema, Suggestions,
-    Terms, ToolError, ToolFace, ToolOutput, Typing, UriTemplate,
+    Arguments, ArgumentsError, CallContext, Mirrored, Policy, PromptFace, ResourceFace, Schema,
+    Suggestions, Terms, ToolError, ToolFace, ToolOutput, Typing, UriTemplate,
 };
 use crate::auth::TenantKey;
 
@@ -32,6 +32,7 @@ pub struct Target {
     pub(super) terms: Terms,
     pub(super) tenants: HashMap<TenantKey, (Arc<str>, Terms)>,
     pub(super) input: Schema,
+    pub(super) mirrored: Vec<Mirrored>,
     pub(super) defaults: Arguments,
     pub(super) output: Option<Schema>,
     pub(super) handler: Arc<dyn Handler>,
@@ -123,6 +124,11 @@ impl Target {
     /// What arguments it takes.
     pub fn input(&self) -> &Schema {
         &self.input
+    }
+
+    /// Which arguments an MCP client also sends in HTTP headers.
+    pub fn mirrored(&self) -> &[Mirrored] {
+        &self.mirrored
     }
 
     /// What it answers with, where it says so.

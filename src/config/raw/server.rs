@@ -41,6 +41,9 @@ pub(in crate::config) struct RawServer {
     /// How many of them may be one tenant's. Default: half of `maxInFlight`.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::config) max_in_flight_per_tenant: Option<usize>,
+    /// Tools, resources, templates or prompts on one page of an MCP list. Many clients never ask for a second page.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub(in crate::config) page_size: usize,
     /// How long calls are still taken after SIGTERM while `/readyz` says no already, such as `5s`. At most 1h.
     pub(in crate::config) shutdown_delay: String,
     /// How long running calls may take to finish after that, such as `10s`. At most 1h.
@@ -63,6 +66,7 @@ impl Default for RawServer {
             max_body_bytes: 1 << 20,
             max_in_flight: 1024,
             max_in_flight_per_tenant: None,
+            page_size: 1000,
             shutdown_delay: "0s".into(),
             shutdown_grace: "10s".into(),
         }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::audit::RawAuditOverride;
+use super::presentation::{Icon, ResourceAnnotations, ToolAnnotations};
 use super::{RawConcurrency, RawHttp, RawRateLimit, RawRule, RawScopes};
 
 /// One tool: who may call it, how often, with which arguments, and what it runs.
@@ -19,6 +20,11 @@ pub(in crate::config) struct RawTool {
     pub(in crate::config) title: Option<String>,
     /// What the tool does, for the model that chooses it.
     pub(in crate::config) description: String,
+    #[serde(default)]
+    pub(in crate::config) annotations: ToolAnnotations,
+    /// Pictures that clients may show beside the name.
+    #[serde(default)]
+    pub(in crate::config) icons: Vec<Icon>,
     /// The scopes a caller needs, all of them, such as `customer:read`; or `allOf` and `anyOf`.
     /// Either this or `anyAuthenticated: true`.
     pub(in crate::config) scopes: Option<RawScopes>,
@@ -128,6 +134,13 @@ pub(in crate::config) struct RawResource {
     #[serde(default = "default_mime_type")]
     #[schemars(length(min = 1))]
     pub(in crate::config) mime_type: String,
+    #[serde(default)]
+    pub(in crate::config) annotations: ResourceAnnotations,
+    /// How long the content is, in bytes. Of a single resource, not of a template.
+    pub(in crate::config) size: Option<u64>,
+    /// Pictures that clients may show beside the name.
+    #[serde(default)]
+    pub(in crate::config) icons: Vec<Icon>,
     /// The scopes a caller needs, all of them, such as `customer:read`; or `allOf` and `anyOf`.
     /// Either this or `anyAuthenticated: true`.
     pub(in crate::config) scopes: Option<RawScopes>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::presentation::{present_resource, present_tool};
 use super::sources::{OpenKind, OpenSource, OpenSources};
 use super::unopened::Unopened;
 use crate::config::{self, Backend, Faults};
@@ -30,16 +31,13 @@ pub(super) fn declared_tool(
         .map(String::as_str);
     let declared = declared(arguments.collect(), &tool.bind);
     let (handler, output) = runnable(&tool.backend, declared, sources, faults)?;
-    let mut built = Tool::new(&tool.name, &tool.description).declared(
+    let built = Tool::new(&tool.name, &tool.description).declared(
         tool.input_schema.clone(),
         tool.defaults.clone(),
         output,
         handler,
     );
-    if let Some(title) = &tool.title {
-        built = built.title(title);
-    }
-    Some(built)
+    Some(present_tool(built, tool))
 }
 
 pub(super) fn declared_resource(
@@ -72,16 +70,10 @@ pub(super) fn declared_resource(
         "properties": resource.parameters,
         "additionalProperties": false,
     });
-    let mut built = Resource::new(&resource.uri_template, &resource.name)
+    let built = Resource::new(&resource.uri_template, &resource.name)
         .mime_type(&resource.mime_type)
         .declared(input, Arguments::new(), None, handler);
-    if let Some(title) = &resource.title {
-        built = built.title(title);
-    }
-    if let Some(description) = &resource.description {
-        built = built.description(description);
-    }
-    Some(built)
+    Some(present_resource(built, resource))
 }
 
 fn declared<'a>(

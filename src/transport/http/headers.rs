@@ -129,31 +129,21 @@ fn essence(value: &str) -> &str {
 /// The headers that mirror an MCP message.
 pub(super) fn mcp_headers(headers: &HeaderMap) -> McpHeaders<'_> {
     McpHeaders {
-        protocol_version: one(headers, &MCP_PROTOCOL_VERSION),
-        method: one(headers, &MCP_METHOD),
-        name: one(headers, &MCP_NAME),
-        session: one(headers, &MCP_SESSION_ID),
+        protocol_version: Header::once(headers, &MCP_PROTOCOL_VERSION),
+        method: Header::once(headers, &MCP_METHOD),
+        name: Header::once(headers, &MCP_NAME),
+        session: Header::once(headers, &MCP_SESSION_ID),
+        all: Some(headers),
     }
 }
 
 /// Whether the headers say that the message describes itself.
 pub(super) fn is_modern(headers: &HeaderMap) -> bool {
     McpHeaders {
-        protocol_version: one(headers, &MCP_PROTOCOL_VERSION),
+        protocol_version: Header::once(headers, &MCP_PROTOCOL_VERSION),
         ..McpHeaders::default()
     }
     .are_modern()
-}
-
-fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Header<'h> {
-    let mut all = headers.get_all(name).iter();
-    match (all.next(), all.next()) {
-        (None, _) => Header::Absent,
-        (Some(value), None) => value
-            .to_str()
-            .map_or(Header::Wrong, |text| Header::Is(text.trim_ascii())),
-        (Some(_), Some(_)) => Header::Wrong,
-    }
 }
 
 static MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
