@@ -4,7 +4,8 @@
 //! `forbidden` demands a scope that the printed token lacks. Spans are sampled as
 //! `OTEL_TRACES_SAMPLER` says and handed to a batch exporter that drops them. `--recording off` leaves
 //! spans and numbers out; `best-effort` and `strict` add an audit log below the system's temporary
-//! folder.
+//! folder. `--tools N` adds tools to the list. `--stdio` serves on stdin and stdout instead, for a
+//! caller that may use `get_customer`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -14,7 +15,9 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanExporter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tollgate::audit::{AuditSettings, Durability, Redaction, Rotation};
-use tollgate::auth::{ClaimNames, Credentials, Issuer, MintRequest, mint, random_secret};
+use tollgate::auth::{
+    ClaimNames, Credentials, Issuer, LocalIdentity, MintRequest, Principal, mint, random_secret,
+};
 use tollgate::pipeline::CallRequest;
 use tollgate::record::{Surface, Tracing};
 use tollgate::server::{Server, ServerBuilder};
@@ -96,10 +99,23 @@ fn recorded(
     }))
 }
 
+/// What stands after a flag.
+fn argument(flag: &str) -> Option<String> {
+    std::env::args().skip_while(|arg| arg != flag).nth(1)
+}
+
+/// Serves one client until its input ends. Lines are read by a thread that may block.
+async fn on_stdio(server: Server) -> Result<(), tokio::task::JoinError> {
+    let (surface, _reloader) = server.stdio(std::io::stdout());
+    let runtime = tokio::runtime::Handle::current();
+    let reading = move || surface.serve(std::io::stdin().lock(), &runtime);
+    tokio::task::spawn_blocking(reading).await
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let port = std::env::args().skip_while(|arg| arg != "--port").nth(1);
-    let port = port.map_or(Ok(0), |port| port.parse())?;
+    let port = argument("--port").map_or(Ok(0), |port| port.parse())?;
+    let more: usize = argument("--tools").map_or(Ok(0), |tools| tools.parse())?;
     let secret = random_secret()?;
     let (issuer, audience) = ("https://bench.example.com/", "bench");
     let claims = ClaimNames::default();
@@ -122,11 +138,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .handler(get_customer)
     };
     let plenty = Quota::per_second(10_000_000);
-    let recording = std::env::args()
-        .skip_while(|arg| arg != "--recording")
-        .nth(1);
-    let builder = recorded(Server::builder(), recording.as_deref())?;
+    let mut builder = recorded(Server::builder(), argument("--recording").as_deref())?;
+    for number in 0..more {
+        let name = format!("get_customer_{number:04}");
+        builder = builder.tool(tool(&name, "customer:read", plenty));
+    }
+    let caller = Principal::configured("acme", "bench", ["customer:read"])?;
     let server = builder
+        .local(LocalIdentity::Principal(caller))
         .issuer(Issuer::hs256(issuer, [audience], &secret)?)
         .tool(tool("get_customer", "customer:read", plenty))
         .tool(tool(
@@ -139,6 +158,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .failure_limit(plenty)
         .denial_limit(None)
         .build()?;
+    if std::env::args().any(|arg| arg == "--stdio") {
+        return Ok(on_stdio(server).await?);
+    }
     spend(&server, &token).await;
     let bound = server
         .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))

@@ -5,9 +5,11 @@
 //! a user of axum would write it, so that the ratio to it is the price of governance and nothing else.
 //! Run with `cargo run --release --example floor -- --port 8080`; port 0 lets the system choose. With
 //! `--sql FILE` the customer comes from that SQLite file, asked in the handler itself: the floor for
-//! a tool declared in SQL.
+//! a tool declared in SQL. With `--stdio` each line of stdin comes back on stdout as it is: the floor
+//! for anything that speaks in lines.
 
 use std::error::Error;
+use std::io::{BufRead, Write};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -103,8 +105,23 @@ struct AnswerMeta {
     server_info: Info,
 }
 
+/// Sends each line back, until there are no more.
+fn echo() -> std::io::Result<()> {
+    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let mut line = Vec::new();
+    while input.read_until(b'\n', &mut line)? > 0 {
+        output.write_all(&line)?;
+        output.flush()?;
+        line.clear();
+    }
+    Ok(())
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    if std::env::args().nth(1).as_deref() == Some("--stdio") {
+        return Ok(echo()?);
+    }
     let mut port = 0;
     let mut shop: Shop = None;
     let mut arguments = std::env::args().skip(1);
@@ -112,7 +129,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         match (flag.as_str(), arguments.next()) {
             ("--port", Some(value)) => port = value.parse()?,
             ("--sql", Some(file)) => shop = Some(Arc::new(Mutex::new(Connection::open(file)?))),
-            _ => return Err("usage: floor [--port N] [--sql FILE]".into()),
+            _ => return Err("usage: floor [--port N] [--sql FILE] | --stdio".into()),
         }
     }
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
