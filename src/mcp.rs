@@ -157,7 +157,6 @@ impl Mcp {
             return fault(call, Some(id), &error, era);
         }
         let method = envelope.method.as_str().unwrap_or_default();
-        let greets = !peer.is_over_http() && method == "initialize";
         let request = Request {
             call,
             principal,
@@ -167,17 +166,8 @@ impl Mcp {
             peer,
             message,
         };
-        match self.dispatch(request, method).await {
-            Ok(mut answer) if greets => {
-                let uris = peer.session.map(|session| session.uris.clone());
-                let uris = uris.unwrap_or_default();
-                let listening = Listening::legacy(self, principal, call.overhear(), uris);
-                answer.listening = Some(Box::new(listening));
-                answer
-            }
-            Ok(answer) => answer,
-            Err(error) => fault(call, Some(id), &error, era),
-        }
+        let answered = self.dispatch(request, method).await;
+        answered.unwrap_or_else(|error| fault(call, Some(id), &error, era))
     }
 
     async fn dispatch(

@@ -9,7 +9,7 @@ use super::client::{log_level, session_text};
 use super::envelope;
 use super::front::{Era, LEGACY};
 use super::session::session_id;
-use super::{Answer, Mcp, NOTHING, Peer, Request, capabilities, fault, required};
+use super::{Answer, Listening, Mcp, NOTHING, Peer, Request, capabilities, fault, required};
 use crate::auth::Principal;
 use crate::error::ProtocolError;
 use crate::pipeline::{Call, CallRequest};
@@ -33,7 +33,12 @@ impl Mcp {
         let mut answer = Answer::result(request.id, result.to_string().as_bytes());
         let can = envelope::initialize_capabilities(request.message).get();
         match request.peer.session {
-            Some(session) => session.begin(can),
+            Some(session) => {
+                session.begin(can);
+                let (ear, uris) = (request.call.overhear(), session.uris.clone());
+                let listening = Listening::legacy(self, request.principal, ear, uris);
+                answer.listening = Some(Box::new(listening));
+            }
             None => answer.session = session_id(&self.lasting, request.principal, can),
         }
         request.call.record.close_ok();
