@@ -8,6 +8,7 @@
 mod grpc;
 mod http;
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter};
@@ -89,51 +90,73 @@ impl From<ExporterBuildError> for TracingError {
 
 /// What sends spans.
 pub(super) fn spans(settings: &OtlpSettings) -> Result<Link<SpanExporter>, TracingError> {
-    let builder = SpanExporter::builder();
-    match settings.protocol {
-        OtlpProtocol::HttpProtobuf => {
-            let builder = http::over(builder.with_http(), settings)?;
-            Ok(Link::blocking(builder.build()?))
-        }
-        #[cfg(feature = "otlp-grpc")]
-        OtlpProtocol::Grpc => {
-            let builder = grpc::over(builder.with_tonic(), settings);
-            grpc::link(settings, || builder.build())
-        }
-    }
+    Link::new(settings, span_exporter, ExportSpans::set_resource)
 }
 
-/// What sends numbers.
+/// What sends numbers; each export says whose they are.
 pub(super) fn metrics(settings: &OtlpSettings) -> Result<Link<MetricExporter>, TracingError> {
-    let builder = MetricExporter::builder();
-    match settings.protocol {
-        OtlpProtocol::HttpProtobuf => {
-            let builder = http::over(builder.with_http(), settings)?;
-            Ok(Link::blocking(builder.build()?))
-        }
+    Link::new(settings, metric_exporter, |_, _| ())
+}
+
+fn span_exporter(settings: &OtlpSettings) -> Result<SpanExporter, TracingError> {
+    let builder = SpanExporter::builder();
+    Ok(match settings.protocol {
+        OtlpProtocol::HttpProtobuf => http::over(builder.with_http(), settings)?.build()?,
         #[cfg(feature = "otlp-grpc")]
-        OtlpProtocol::Grpc => {
-            let builder = grpc::over(builder.with_tonic(), settings);
-            grpc::link(settings, || builder.build())
-        }
-    }
+        OtlpProtocol::Grpc => grpc::over(builder.with_tonic(), settings).build()?,
+    })
+}
+
+fn metric_exporter(settings: &OtlpSettings) -> Result<MetricExporter, TracingError> {
+    let builder = MetricExporter::builder();
+    Ok(match settings.protocol {
+        OtlpProtocol::HttpProtobuf => http::over(builder.with_http(), settings)?.build()?,
+        #[cfg(feature = "otlp-grpc")]
+        OtlpProtocol::Grpc => grpc::over(builder.with_tonic(), settings).build()?,
+    })
 }
 
 /// An exporter, and what drives it.
 #[derive(Debug)]
 pub(super) struct Link<E> {
-    pub(super) exporter: E,
-    /// For one that is not blocking, and how long it may take.
-    runtime: Option<(Runtime, Duration)>,
+    exporter: Mutex<Arc<E>>,
+    /// What makes it, and makes it know whose things it sends.
+    build: fn(&OtlpSettings) -> Result<E, TracingError>,
+    introduce: fn(&mut E, &Resource),
+    settings: OtlpSettings,
+    resource: Option<Resource>,
+    /// For one that does not block.
+    runtime: Option<Runtime>,
 }
 
 impl<E> Link<E> {
-    /// An exporter that blocks the thread that it is polled on.
-    fn blocking(exporter: E) -> Self {
-        Self {
-            exporter,
-            runtime: None,
-        }
+    fn new(
+        settings: &OtlpSettings,
+        build: fn(&OtlpSettings) -> Result<E, TracingError>,
+        introduce: fn(&mut E, &Resource),
+    ) -> Result<Self, TracingError> {
+        let runtime = match settings.protocol {
+            OtlpProtocol::HttpProtobuf => None,
+            #[cfg(feature = "otlp-grpc")]
+            OtlpProtocol::Grpc => Some(grpc::runtime()?),
+        };
+        // Connecting begins with the first export; the task that will do it is started here.
+        let entered = runtime.as_ref().map(Runtime::enter);
+        let exporter = build(settings)?;
+        drop(entered);
+        Ok(Self {
+            exporter: Mutex::new(Arc::new(exporter)),
+            build,
+            introduce,
+            settings: settings.clone(),
+            resource: None,
+            runtime,
+        })
+    }
+
+    pub(super) fn exporter(&self) -> Arc<E> {
+        let exporter = self.exporter.lock();
+        Arc::clone(&exporter.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Carries out an export on the thread that polls this, which is one of the SDK's own.
@@ -141,18 +164,38 @@ impl<E> Link<E> {
         &self,
         export: impl Future<Output = OTelSdkResult> + Send,
     ) -> OTelSdkResult {
-        let Some((runtime, patience)) = &self.runtime else {
+        let Some(runtime) = &self.runtime else {
             return export.await;
         };
-        let ended = runtime.block_on(async { timeout(*patience, export).await });
-        ended.unwrap_or(Err(OTelSdkError::Timeout(*patience)))
+        let patience = self.settings.timeout;
+        let ended = runtime.block_on(async { timeout(patience, export).await });
+        let result = ended.unwrap_or(Err(OTelSdkError::Timeout(patience)));
+        if result.is_err() {
+            self.connect_anew(runtime);
+        }
+        result
+    }
+
+    /// A connection whose other end is gone without a word, or that never comes about, would be held on
+    /// to for as long as the system does, which is minutes.
+    fn connect_anew(&self, runtime: &Runtime) {
+        let entered = runtime.enter();
+        let built = (self.build)(&self.settings);
+        drop(entered);
+        if let Ok(mut exporter) = built {
+            if let Some(resource) = &self.resource {
+                (self.introduce)(&mut exporter, resource);
+            }
+            let current = self.exporter.lock();
+            *current.unwrap_or_else(PoisonError::into_inner) = Arc::new(exporter);
+        }
     }
 }
 
 impl<E> Drop for Link<E> {
     /// Without waiting: whoever drops it may be on a thread that must not block.
     fn drop(&mut self) {
-        if let Some((runtime, _)) = self.runtime.take() {
+        if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
@@ -160,18 +203,25 @@ impl<E> Drop for Link<E> {
 
 impl ExportSpans for Link<SpanExporter> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        self.send(self.exporter.export(batch)).await
+        let exporter = self.exporter();
+        self.send(exporter.export(batch)).await
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
+        self.exporter().shutdown_with_timeout(timeout)
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.exporter.force_flush()
+        self.exporter().force_flush()
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
+        self.resource = Some(resource.clone());
+        let exporter = self.exporter.get_mut();
+        let exporter = exporter.unwrap_or_else(PoisonError::into_inner);
+        // Nobody else has it before the first export.
+        if let Some(exporter) = Arc::get_mut(exporter) {
+            exporter.set_resource(resource);
+        }
     }
 }

@@ -84,26 +84,38 @@ fn an_export_takes_no_longer_than_its_timeout_and_so_does_a_handshake() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_comes_back_is_told_of_and_gets_what_there_is() {
-    for protocol in PROTOCOLS {
-        let receiver = Receiver::start_closed().await;
-        let folder = folder();
+async fn a_collector_that_comes_back_on_a_new_connection_is_told_of_and_gets_what_there_is() {
+    let cases = PROTOCOLS
+        .iter()
+        .flat_map(|protocol| [(protocol, true), (protocol, false)]);
+    for (protocol, hangs) in cases {
+        let receiver = Receiver::start_closed(hangs).await;
+        let (url, folder) = (receiver.url(), folder());
         let variables = [
-            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", receiver.at(protocol)),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", (*protocol).to_owned()),
-            ("OTEL_METRIC_EXPORT_INTERVAL", "50".to_owned()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "1"),
             // So that it is not tried for long.
-            ("OTEL_EXPORTER_OTLP_TIMEOUT", "500".to_owned()),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "500"),
+            ("OTEL_SERVICE_NAME", "shop-tools"),
         ];
-        let variables = variables
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()));
         let mut process = serve(folder.path(), &["--mode", "stdio"], variables);
-        process.stderr.line(FAILS);
+        call(&mut process, json!({}));
+        for (_, signal) in SIGNALS {
+            let told = |line: &&String| line.contains(FAILS) && line.ends_with(signal);
+            process
+                .stderr
+                .wait_for(|lines| lines.iter().find(told).cloned());
+        }
         receiver.open();
         process.stderr.line(AGAIN);
-        let got = receiver.wait_for("metrics").await;
-        assert_eq!(got.is_grpc, *protocol == "grpc");
+        call(&mut process, json!({}));
+        for (_, signal) in SIGNALS {
+            let got = receiver.wait_for(signal).await;
+            assert_eq!(got.is_grpc, *protocol == "grpc");
+            assert_eq!(got.resource["service.name"], "shop-tools");
+        }
         drop(process.input.take());
         assert_eq!(process.exit_code(), Some(0));
     }

@@ -60,23 +60,24 @@ pub(crate) struct Got {
 
 impl Receiver {
     pub(crate) async fn start() -> Self {
-        Self::start_that(false).await
+        Self::start_that(false, false).await
     }
 
-    /// One that closes connections, until it [opens](Self::open).
-    pub(crate) async fn start_closed() -> Self {
-        Self::start_that(true).await
+    /// One that closes connections, or holds them and reads nothing, until it [opens](Self::open).
+    pub(crate) async fn start_closed(holds: bool) -> Self {
+        Self::start_that(true, holds).await
     }
 
-    async fn start_that(closes: bool) -> Self {
+    async fn start_that(closes: bool, holds: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Seen::default());
         seen.closes.store(closes, SeqCst);
         let (routes, state) = (routes(&seen), Arc::clone(&seen));
         tokio::spawn(async move {
+            let mut held = Vec::new();
             while state.closes.load(SeqCst) {
-                drop(listener.accept().await);
+                held.extend(Some(listener.accept().await).filter(|_| holds));
             }
             axum::serve(listener, routes).await
         });

@@ -104,20 +104,21 @@ impl Otlp {
 
 impl PushMetricExporter for Otlp {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let result = self.link.send(self.link.exporter.export(metrics)).await;
+        let exporter = self.link.exporter();
+        let result = self.link.send(exporter.export(metrics)).await;
         self.exports.ended(&result, 0);
         result
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.link.exporter.force_flush()
+        self.link.exporter().force_flush()
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.link.exporter.shutdown_with_timeout(timeout)
+        self.link.exporter().shutdown_with_timeout(timeout)
     }
 
     fn temporality(&self) -> Temporality {
-        self.link.exporter.temporality()
+        self.link.exporter().temporality()
     }
 }

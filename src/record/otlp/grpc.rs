@@ -5,10 +5,10 @@
 //! server's will not do: it may be gone when the last spans are sent.
 
 use opentelemetry_otlp::tonic_types::transport::{Certificate, ClientTlsConfig, Identity};
-use opentelemetry_otlp::{ExporterBuildError, WithExportConfig, WithTonicConfig};
-use tokio::runtime::Builder;
+use opentelemetry_otlp::{WithExportConfig, WithTonicConfig};
+use tokio::runtime::{Builder, Runtime};
 
-use super::{Link, OtlpSettings, TracingError};
+use super::{OtlpSettings, TracingError};
 
 /// `builder` with the settings.
 pub(super) fn over<B: WithExportConfig + WithTonicConfig>(
@@ -24,25 +24,14 @@ pub(super) fn over<B: WithExportConfig + WithTonicConfig>(
     }
 }
 
-/// What `build` makes, with a thread for its connection.
-pub(super) fn link<E>(
-    settings: &OtlpSettings,
-    build: impl FnOnce() -> Result<E, ExporterBuildError>,
-) -> Result<Link<E>, TracingError> {
+/// A thread for a connection.
+pub(super) fn runtime() -> Result<Runtime, TracingError> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("otlp-grpc")
         .enable_all()
         .build();
-    let runtime = runtime.map_err(|_| TracingError("there is no thread for it".to_owned()))?;
-    // Connecting begins with the first export; the task that will do it is started here.
-    let entered = runtime.enter();
-    let exporter = build()?;
-    drop(entered);
-    Ok(Link {
-        exporter,
-        runtime: Some((runtime, settings.timeout)),
-    })
+    runtime.map_err(|_| TracingError("there is no thread for it".to_owned()))
 }
 
 fn tls(settings: &OtlpSettings) -> ClientTlsConfig {
