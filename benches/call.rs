@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use tollgate::auth::{ClaimNames, Credentials, Issuer, MintRequest, mint, random_secret};
 use tollgate::mcp::{Header, McpHeaders, Peer};
 use tollgate::pipeline::CallRequest;
-use tollgate::record::{ExportTimes, Measured, MetricReader, MetricReaders, Metrics, Surface};
+use tollgate::record::{Measured, MetricReader, MetricReaders, MetricSettings, Metrics, Surface};
 use tollgate::server::Server;
 use tollgate::tool::TargetRef;
 use tollgate::{CallContext, Clock, Quota, Tool, ToolError};
@@ -93,7 +93,8 @@ fn pipeline(c: &mut Criterion) {
                 tenants: None,
                 started: server.pipeline().recorder.now(),
             };
-            let readers = MetricReaders::new(&[MetricReader::Prometheus], ExportTimes::default());
+            let readers =
+                MetricReaders::new(&[MetricReader::Prometheus], &MetricSettings::default());
             let readers = readers.expect("readers");
             let metrics = Metrics::new(measured, &readers, || None).expect("metrics");
             server.pipeline().recorder.measure(metrics);

@@ -12,7 +12,6 @@ mod explain;
 mod healthcheck;
 mod init;
 mod log_format;
-mod metrics;
 mod reload;
 mod replay;
 mod schema;
@@ -159,7 +158,7 @@ impl ConfigArgs {
 
     /// The server that the configuration describes.
     fn builder(&self, config: Config) -> Result<ServerBuilder, CliError> {
-        let builder = metrics::read_environment(ServerBuilder::from_config(config)?)?;
+        let builder = ServerBuilder::from_config(config)?;
         let builder = if self.dev {
             builder.dev_mode()
         } else {

@@ -13,6 +13,7 @@ mod exports;
 mod metrics;
 mod names;
 mod otel;
+mod otlp;
 mod resource;
 mod root;
 mod trail;
@@ -28,10 +29,11 @@ use uuid::{NoContext, Timestamp, Uuid};
 pub use explain::Explanation;
 pub use exports::ExporterState;
 pub use metrics::{
-    CacheState, ConfigState, ExportTimes, Measured, MetricReader, MetricReaders, Metrics,
+    CacheState, ConfigState, Measured, MetricReader, MetricReaders, MetricSettings, Metrics,
     SourceState, State, TargetState, TenantLabel,
 };
-pub use otel::{Exporter, Tracing, TracingError, TracingSettings};
+pub use otel::{Exporter, Tracing, TracingSettings};
+pub use otlp::{OtlpProtocol, OtlpSettings, TracingError};
 use root::Origin;
 pub use root::Wait;
 

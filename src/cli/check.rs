@@ -7,6 +7,7 @@
 mod defaults;
 mod matrix;
 mod reach;
+mod unheeded;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let mut config = args.config.load()?;
+    let unheeded = unheeded::of_audit(&config);
     // Whoever checks writes nothing: a log that another user began could not be gone on with.
     if let Some(audit) = config.audit.take() {
         has_folder(&audit.file)?;
@@ -42,6 +44,9 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
         say(format_args!(
             "the keys of {issuer} were not checked: the server fetches them when it starts"
         ));
+    }
+    for sentence in unheeded {
+        say(Inert(&sentence));
     }
     let faults = reach::faults(targets, callers.as_deref(), &places);
     Faults(faults).or(ExitCode::SUCCESS).map_err(Into::into)

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use super::document::At;
 use super::faults::Faults;
-use super::raw::{RawAudit, RawAuditArguments, RawAuditMode, RawAuditOverride};
+use super::raw::{RawAudit, RawAuditArguments, RawAuditMode, RawAuditOverride, usual_secrets};
 use super::secret;
 
 /// The checked `audit` section. `Debug` does not show the key.
@@ -26,6 +26,8 @@ pub struct Audit {
     pub records_arguments: bool,
     /// Names of members whose values are left out, in lower case.
     pub redact: BTreeSet<String>,
+    /// Whether the file names others than the usual ones.
+    pub names_redacted: bool,
     /// When its files are full.
     pub rotate: AuditRotation,
 }
@@ -71,6 +73,7 @@ pub(super) fn check(raw: RawAudit, file: &Path, at: &At<'_>, faults: &mut Faults
         key: raw.key.into(),
         is_strict: matches!(raw.mode, RawAuditMode::Strict),
         records_arguments: matches!(raw.arguments, RawAuditArguments::Recorded),
+        names_redacted: raw.redact != usual_secrets(),
         redact: lower_case(&raw.redact),
         rotate: AuditRotation {
             max_bytes: raw.rotate.max_bytes,

@@ -21,7 +21,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use audit::{RawAudit, RawAuditArguments, RawAuditMode, RawAuditOverride};
+pub(super) use audit::{
+    RawAudit, RawAuditArguments, RawAuditMode, RawAuditOverride, usual_secrets,
+};
 pub(super) use auth::{
     RawAlgorithm, RawApiKey, RawAuth, RawIntrospection, RawIssuer, RawJwks, RawKeyTimes, RawScope,
 };

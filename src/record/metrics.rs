@@ -35,7 +35,7 @@ use crate::tool::Target;
 pub use caches::CacheState;
 use edge::Edge;
 pub use gauges::{ConfigState, SourceState, State, TargetState};
-pub use readers::{ExportTimes, MetricReader, MetricReaders};
+pub use readers::{MetricReader, MetricReaders, MetricSettings};
 use series::Series;
 pub use tenants::TenantLabel;
 

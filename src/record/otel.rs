@@ -1,22 +1,21 @@
 //! Where spans go, and which ones.
 //!
 //! Export goes through the SDK: to the console in dev mode, to a collector by OTLP. What its standard
-//! variables say and the SDK reads itself (endpoint, headers, batches, sampler) is not repeated here.
+//! variables say and the SDK reads itself (batches, sampler) is not repeated here.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{
-    ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
-};
+use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, TracerProviderBuilder,
 };
 
 use super::console::ConsoleExporter;
 use super::export::{Bounded, Queue, Watched};
+use super::otlp::{self, Link, OtlpSettings, TracingError};
 use super::{ExporterState, resource};
 use crate::trace::Tracer;
 
@@ -24,15 +23,13 @@ use crate::trace::Tracer;
 const CONSOLE_DELAY: Duration = Duration::from_millis(100);
 /// The specification's default for `OTEL_BSP_MAX_QUEUE_SIZE`.
 const MAX_QUEUE: usize = 2_048;
-/// The specification's default for `OTEL_EXPORTER_OTLP_TIMEOUT`.
-const OTLP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where spans go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exporter {
     /// One readable line a span, on standard error.
     Console,
-    /// A collector, by OTLP over HTTP with protobuf, as the `OTEL_EXPORTER_OTLP_*` variables say.
+    /// A collector, by OTLP, as the `OTEL_EXPORTER_OTLP_*` variables say.
     Otlp,
 }
 
@@ -50,12 +47,8 @@ pub struct TracingSettings {
     pub max_text: Option<usize>,
     /// Most attributes of a span, of an event and of a link. Default 128.
     pub max_attributes: [Option<u32>; 3],
-    /// How long a collector may take for a batch. Default 10 s.
-    pub timeout: Option<Duration>,
-    /// The certificates (PEM) that a collector's must be issued by. Default: the system's.
-    pub certificates: Option<Vec<u8>>,
-    /// Our own certificate and key (PEM).
-    pub identity: Option<Vec<u8>>,
+    /// How a collector is spoken to.
+    pub otlp: OtlpSettings,
 }
 
 impl Default for TracingSettings {
@@ -66,31 +59,8 @@ impl Default for TracingSettings {
             max_queue: None,
             max_text: None,
             max_attributes: [None; 3],
-            timeout: None,
-            certificates: None,
-            identity: None,
+            otlp: OtlpSettings::default(),
         }
-    }
-}
-
-/// Why tracing could not be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("the OTLP exporter cannot be set up: {0}")]
-pub struct TracingError(String);
-
-impl From<ExporterBuildError> for TracingError {
-    /// The library quotes the value of a setting, and the URL of a collector may hold a password: only
-    /// the setting's name is kept.
-    fn from(error: ExporterBuildError) -> Self {
-        let name = match &error {
-            ExporterBuildError::InvalidConfiguration(text) => text.split(':').next(),
-            _ => None,
-        };
-        let is_variable = |name: &&str| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
-        Self(match name.filter(is_variable) {
-            Some(name) => format!("the environment variable {name} has a value that is not valid"),
-            None => "check the OTEL_EXPORTER_OTLP_* environment variables".to_owned(),
-        })
     }
 }
 
@@ -127,7 +97,7 @@ impl Tracing {
                 }
                 Exporter::Otlp => {
                     let watched = Watched {
-                        inner: otlp(settings)?,
+                        inner: otlp::spans(&settings.otlp)?,
                         queue: Arc::clone(queue.get_or_insert_default()),
                     };
                     builder.with_span_processor(batches(watched, settings))
@@ -194,7 +164,7 @@ fn tracer(provider: &SdkTracerProvider) -> opentelemetry_sdk::trace::SdkTracer {
     provider.tracer_with_scope(scope.build())
 }
 
-fn batches(exporter: Watched<SpanExporter>, settings: &TracingSettings) -> Bounded {
+fn batches(exporter: Watched<Link<SpanExporter>>, settings: &TracingSettings) -> Bounded {
     let capacity = settings.max_queue.unwrap_or(MAX_QUEUE);
     let config = BatchConfigBuilder::default().with_max_queue_size(capacity);
     Bounded {
@@ -205,49 +175,4 @@ fn batches(exporter: Watched<SpanExporter>, settings: &TracingSettings) -> Bound
         capacity,
         max_text: settings.max_text,
     }
-}
-
-fn otlp(settings: &TracingSettings) -> Result<SpanExporter, TracingError> {
-    let timeout = settings.timeout.unwrap_or(OTLP_TIMEOUT);
-    let mut builder = SpanExporter::builder()
-        .with_http()
-        .with_protocol(Protocol::HttpBinary)
-        .with_timeout(timeout);
-    if settings.certificates.is_some() || settings.identity.is_some() {
-        builder = builder.with_http_client(client(settings, timeout)?);
-    }
-    Ok(builder.build()?)
-}
-
-/// A client with certificates of its own.
-fn client(
-    settings: &TracingSettings,
-    timeout: Duration,
-) -> Result<reqwest::blocking::Client, TracingError> {
-    let unusable = |name| {
-        move |_| {
-            TracingError(format!(
-                "the file that OTEL_EXPORTER_OTLP_{name} names is no PEM"
-            ))
-        }
-    };
-    let mut builder = reqwest::blocking::Client::builder().timeout(timeout);
-    if let Some(pem) = &settings.certificates {
-        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(unusable("CERTIFICATE"))?;
-        if roots.is_empty() {
-            return Err(TracingError(
-                "the file that OTEL_EXPORTER_OTLP_CERTIFICATE names holds no certificate"
-                    .to_owned(),
-            ));
-        }
-        builder = builder.tls_certs_only(roots);
-    }
-    if let Some(pem) = &settings.identity {
-        let own = reqwest::Identity::from_pem(pem).map_err(unusable("CLIENT_KEY"))?;
-        builder = builder.identity(own);
-    }
-    // It waits for a runtime of its own, which no thread of another one may do.
-    let built = std::thread::spawn(move || builder.build()).join();
-    let built = built.ok().and_then(Result::ok);
-    built.ok_or_else(|| TracingError("its HTTP client cannot be made".to_owned()))
 }

@@ -147,7 +147,7 @@ impl ServerBuilder {
             self.metric_readers()
         };
         let tenants = self.tenant_label.take();
-        Measuring::new(&readers, self.export_times, &self.service, tenants)
+        Measuring::new(&readers, &self.metric_settings, &self.service, tenants)
     }
 
     /// Those that were named; without a word Prometheus, where it can ask.

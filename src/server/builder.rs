@@ -19,7 +19,9 @@ use crate::config::Origin;
 use crate::mcp::ServerInfo;
 use crate::pipeline::{Pipeline, ResourceUpdates};
 use crate::quota::StoreSettings;
-use crate::record::{ExportTimes, Exporter, MetricReader, TenantLabel, Tracing, TracingSettings};
+use crate::record::{
+    Exporter, MetricReader, MetricSettings, TenantLabel, Tracing, TracingSettings,
+};
 use crate::source::resilience::Resilience;
 use crate::tool::{Declared, Prompt, Quota, Resource, Tool};
 use crate::transport::http::{DevMint, HttpSettings, Limits, Tls};
@@ -62,7 +64,7 @@ pub struct ServerBuilder {
     pub(super) audit: Option<AuditSettings>,
     /// `None`: Prometheus, where there is an admin listener.
     pub(super) metrics: Option<Vec<MetricReader>>,
-    pub(super) export_times: ExportTimes,
+    pub(super) metric_settings: MetricSettings,
     pub(super) tenant_label: Option<TenantLabel>,
     pub(super) tracing_settings: TracingSettings,
     pub(super) state_secret: Option<Vec<u8>>,
@@ -103,7 +105,7 @@ impl Default for ServerBuilder {
             tracing: None,
             audit: None,
             metrics: None,
-            export_times: ExportTimes::default(),
+            metric_settings: MetricSettings::default(),
             tenant_label: None,
             tracing_settings: TracingSettings::default(),
             state_secret: None,
@@ -315,9 +317,9 @@ impl ServerBuilder {
         self
     }
 
-    /// When metrics are sent to a collector.
-    pub fn export_times(mut self, times: ExportTimes) -> Self {
-        self.export_times = times;
+    /// When metrics are sent to a collector, and how.
+    pub fn metric_settings(mut self, settings: MetricSettings) -> Self {
+        self.metric_settings = settings;
         self
     }
 

@@ -24,7 +24,7 @@ use super::ServerBuilder;
 use super::admin::AdminAddress;
 use crate::auth::{ClaimNames, LocalIdentity, Principal, ScopeInclusion};
 use crate::config::{self, Config, Faults};
-use crate::record::{MetricReader, TenantLabel};
+use crate::record::TenantLabel;
 use crate::tool::{UriTemplate, argument_names};
 pub(crate) use issuers::jws_algorithm;
 
@@ -57,7 +57,11 @@ impl ServerBuilder {
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             audit: config.audit.as_ref().map(audit::settings),
-            metrics: config.telemetry.metrics.as_deref().map(metric_readers),
+            metrics: config
+                .telemetry
+                .metrics
+                .as_ref()
+                .map(|named| named.iter().copied().map(Into::into).collect()),
             tenant_label: tenant_label(&config),
             ..Self::default()
         };
@@ -127,15 +131,6 @@ impl ServerBuilder {
             self.declared.resources.extend(governed);
         }
     }
-}
-
-/// Where metrics go.
-pub(crate) fn metric_readers(named: &[config::MetricReader]) -> Vec<MetricReader> {
-    let reader = |named: &config::MetricReader| match named {
-        config::MetricReader::Prometheus => MetricReader::Prometheus,
-        config::MetricReader::Otlp => MetricReader::Otlp,
-    };
-    named.iter().map(reader).collect()
 }
 
 fn tenant_label(config: &Config) -> Option<TenantLabel> {

@@ -10,7 +10,7 @@ use opentelemetry_sdk::error::OTelSdkError;
 
 use crate::pipeline::{Pipeline, Standing};
 use crate::record::{
-    CacheState, ConfigState, ExportTimes, Measured, MetricReader, MetricReaders, Metrics,
+    CacheState, ConfigState, Measured, MetricReader, MetricReaders, MetricSettings, Metrics,
     SourceState, State, TargetState, TenantLabel, TracingError,
 };
 use crate::source::resilience::{BreakerState, Resilience};
@@ -28,12 +28,12 @@ pub(super) struct Measuring {
 impl Measuring {
     pub(super) fn new(
         wanted: &[MetricReader],
-        times: ExportTimes,
+        settings: &MetricSettings,
         service: &str,
         tenants: Option<TenantLabel>,
     ) -> Result<Self, TracingError> {
         Ok(Self {
-            readers: MetricReaders::new(wanted, times)?,
+            readers: MetricReaders::new(wanted, settings)?,
             service: service.to_owned(),
             tenants,
         })

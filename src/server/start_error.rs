@@ -26,11 +26,11 @@ pub enum StartError {
     /// The audit log cannot be opened.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// OTLP over gRPC, which is not built in.
+    /// Traces or metrics by OTLP over gRPC, which is not built in.
     #[error(
-        "OTEL_EXPORTER_OTLP_PROTOCOL asks for gRPC, which this build does not speak: set it to http/protobuf, and the endpoint to the collector's HTTP port (4318 by default)"
+        "the environment asks for {0} over gRPC (OTEL_EXPORTER_OTLP_PROTOCOL), which this build does not speak: build it with the feature otlp-grpc, or set http/protobuf and the collector's HTTP port (4318 by default) as the endpoint"
     )]
-    NoGrpc,
+    NoGrpc(&'static str),
     /// Dev mode signs its tokens with a random secret.
     #[error("dev mode needs a secret: {0}")]
     DevSecret(#[from] NoRandomness),

@@ -173,3 +173,43 @@ fn a_faulty_rule_is_told_with_its_line() {
         assert!(line.starts_with(start), "{line}");
     }
 }
+
+#[test]
+fn what_is_said_of_the_audit_log_in_vain_is_told() {
+    let said = |audit: &str, own: &str| {
+        let found = check(&format!("{}{audit}{ISSUER}", tool(own)));
+        assert_eq!(found.code, Some(0), "{found:?}");
+        let lines = found.stderr.lines();
+        let told = lines.filter(|line| line.contains("has no effect"));
+        told.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let section = |more: &str| {
+        let key = "Zm9vYmFyLXF1dXgtY29ycmdlLWdyYXVsdHk";
+        format!("audit: {{file: a.jsonl, key: {key}{more}}}\n")
+    };
+    let tool = "anyAuthenticated: true\naudit: {redact: [customer_id]}";
+    for (audit, own, told) in [
+        (
+            section(", redact: [pin]"),
+            "anyAuthenticated: true",
+            "audit.redact",
+        ),
+        (section(""), tool, "tools.t.audit.redact"),
+        (String::new(), tool, "tools.t.audit"),
+    ] {
+        let said = said(&audit, own);
+        let is_it = |line: &String| line.contains(&format!("{told} has no effect: "));
+        assert!(
+            said.len() == 1 && said.iter().all(is_it),
+            "{told}: {said:?}"
+        );
+    }
+    let records = "anyAuthenticated: true\naudit: {arguments: recorded, redact: [a]}";
+    for (audit, own) in [
+        (section(", arguments: recorded, redact: [pin]"), tool),
+        (section(", redact: [pin]"), records),
+        (section(""), "anyAuthenticated: true"),
+    ] {
+        assert!(said(&audit, own).is_empty(), "{audit} {own}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{CONFIG, allowed, folder, id, refused, told, with, write};
+use crate::{CONFIG, allowed, folder, id, refused, replay, told, with, write};
 
 fn digest_only(call: Value) -> Value {
     with(call, json!({"arguments": {"digest": "d"}}))
@@ -125,5 +125,25 @@ fn with_the_file_that_was_in_force_only_what_changed_is_undecidable() {
             (Some(1), &json!(2)),
             "{told_b:#}"
         );
+    }
+}
+
+#[test]
+fn what_cannot_be_decided_names_its_tenant_if_it_is_of_one() {
+    let of = |number, tenant: &str| {
+        let call = digest_only(allowed(number, id("")));
+        with(call, json!({ "tenant": tenant }))
+    };
+    for (tenants, whose) in [
+        (["acme", "acme"], ("tenant acme", "acme")),
+        (["acme", "globex"], ("several tenants", "*")),
+    ] {
+        let calls = [of(0, tenants[0]), of(1, tenants[1])];
+        let folder = folder(&calls, "", "");
+        let (_, told) = told(&folder, &[]);
+        assert_eq!(told["groups"][0]["tenant"], whose.1, "{told}");
+        let text = replay(&folder, &[]).stdout;
+        let line = format!("2  get  {}  its arguments were not recorded", whose.0);
+        assert!(text.contains(&line), "{text}");
     }
 }

@@ -217,7 +217,7 @@ async fn a_variable_that_cannot_be_heeded_is_a_fault_at_start_that_does_not_show
     let folder = prepared(&api, "telemetry: {traces: [otlp]}");
     for (name, value) in [
         ("OTEL_TRACES_SAMPLER", "sesame"),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "sesame"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/no/sesame.pem"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:sesame@ bad"),
     ] {

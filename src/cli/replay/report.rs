@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::tally::{Class, Tally};
+use super::tally::{Class, SEVERAL, Tally};
 use crate::log::Inert;
 
 impl Class {
@@ -51,16 +51,12 @@ pub(super) fn text(tally: &Tally) -> String {
             let _ = writeln!(text, "\n{}", group.class.title());
         }
         let examples: Vec<String> = members.examples.iter().map(Uuid::to_string).collect();
-        let (target, tenant, why) = (
-            Inert(&group.target),
-            Inert(&group.tenant),
-            Inert(&group.why),
-        );
-        let _ = writeln!(
-            text,
-            "{:>8}  {target}  tenant {tenant}  {why}",
-            members.count
-        );
+        let (target, why) = (Inert(&group.target), Inert(&group.why));
+        let whose = match members.tenant.as_str() {
+            SEVERAL => "several tenants".to_owned(),
+            tenant => format!("tenant {}", Inert(tenant)),
+        };
+        let _ = writeln!(text, "{:>8}  {target}  {whose}  {why}", members.count);
         let _ = writeln!(text, "{:8}  such as {}", "", examples.join(", "));
     }
     if tally.decided() == 0 {
@@ -74,7 +70,7 @@ pub(super) fn json(tally: &Tally) -> Value {
         json!({
             "change": group.class.name(),
             "target": group.target,
-            "tenant": group.tenant,
+            "tenant": members.tenant,
             "why": group.why,
             "count": members.count,
             "examples": members.examples,

@@ -14,8 +14,8 @@ use super::recorded::{Recorded, Skipped};
 const MAX_GROUPS: usize = 1_000;
 /// Ids of each group that are told.
 const EXAMPLES: usize = 3;
-/// What stands for all targets or tenants.
-const ALL: &str = "*";
+/// What stands for several targets or tenants.
+pub(super) const SEVERAL: &str = "*";
 
 /// What kind of change a group is of, in the order in which they are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,14 +31,17 @@ pub(super) enum Class {
 pub(super) struct Group {
     pub(super) class: Class,
     pub(super) target: String,
-    pub(super) tenant: String,
+    /// `None`: tenants are not told apart.
+    tenant: Option<String>,
     pub(super) why: String,
 }
 
 /// How many, and some of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Members {
     pub(super) count: u64,
+    /// Whose they are, if all are one tenant's.
+    pub(super) tenant: String,
     pub(super) examples: Vec<Uuid>,
 }
 
@@ -93,27 +96,31 @@ impl Tally {
             Change::Undecidable(why) => (Class::Undecidable, &mut self.undecidable, why.to_owned()),
         };
         *count += 1;
-        let tenant = match class {
-            // Nobody can act on one tenant's alone.
-            Class::Undecidable => ALL,
-            _ => &call.tenant,
-        };
+        // Nobody can act on one tenant's alone where nothing could be decided.
+        let is_decided = class != Class::Undecidable;
         let mut group = Group {
             class,
-            target: call.target.name().unwrap_or(ALL).to_owned(),
-            tenant: tenant.to_owned(),
+            target: call.target.name().unwrap_or(SEVERAL).to_owned(),
+            tenant: is_decided.then(|| call.tenant.clone()),
             why,
         };
         if self.groups.len() >= MAX_GROUPS && !self.groups.contains_key(&group) {
             group = Group {
                 class,
-                target: ALL.to_owned(),
-                tenant: ALL.to_owned(),
+                target: SEVERAL.to_owned(),
+                tenant: None,
                 why: "others".to_owned(),
             };
         }
-        let members = self.groups.entry(group).or_default();
+        let members = self.groups.entry(group).or_insert_with(|| Members {
+            count: 0,
+            tenant: call.tenant.clone(),
+            examples: Vec::new(),
+        });
         members.count += 1;
+        if members.tenant != call.tenant {
+            SEVERAL.clone_into(&mut members.tenant);
+        }
         if members.examples.len() < EXAMPLES {
             members.examples.push(call.id);
         }

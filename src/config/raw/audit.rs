@@ -87,7 +87,7 @@ pub(in crate::config) enum RawAuditArguments {
     Recorded,
 }
 
-fn usual_secrets() -> BTreeSet<String> {
+pub(in crate::config) fn usual_secrets() -> BTreeSet<String> {
     let names = [
         "password",
         "secret",

@@ -42,11 +42,13 @@ pub(super) fn register(meter: &Meter, started: Duration) {
     linux::register(meter);
 }
 
+/// With a comma between, in the order of the alphabet.
 fn features() -> &'static str {
-    if cfg!(feature = "testing") {
-        "testing"
-    } else {
-        "none"
+    match (cfg!(feature = "otlp-grpc"), cfg!(feature = "testing")) {
+        (true, true) => "otlp-grpc,testing",
+        (true, false) => "otlp-grpc",
+        (false, true) => "testing",
+        (false, false) => "none",
     }
 }
 

@@ -7,38 +7,38 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry_otlp::{MetricExporter, WithExportConfig as _};
+use opentelemetry_otlp::MetricExporter;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, Temporality};
 
-use crate::record::TracingError;
 use crate::record::exports::{Exports, METRICS};
+use crate::record::otlp::{self, Link, OtlpSettings, TracingError};
 
 /// A way to read the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricReader {
     /// `/metrics` on the admin listener.
     Prometheus,
-    /// OTLP over HTTP with protobuf, as the `OTEL_EXPORTER_OTLP_*` variables say.
+    /// A collector, by OTLP, as the `OTEL_EXPORTER_OTLP_*` variables say.
     Otlp,
 }
 
-/// When numbers are sent, and how long that may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExportTimes {
+/// When numbers are sent, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricSettings {
     /// Between two exports. Default 60 s.
     pub interval: Duration,
-    /// For one try of one export. Default 10 s.
-    pub timeout: Duration,
+    /// How a collector is spoken to.
+    pub otlp: OtlpSettings,
 }
 
-impl Default for ExportTimes {
+impl Default for MetricSettings {
     fn default() -> Self {
         Self {
             interval: Duration::from_secs(60),
-            timeout: Duration::from_secs(10),
+            otlp: OtlpSettings::default(),
         }
     }
 }
@@ -55,11 +55,11 @@ impl MetricReaders {
     ///
     /// # Errors
     /// [`TracingError`] when the OTLP exporter cannot be made from the environment's settings.
-    pub fn new(wanted: &[MetricReader], times: ExportTimes) -> Result<Self, TracingError> {
+    pub fn new(wanted: &[MetricReader], settings: &MetricSettings) -> Result<Self, TracingError> {
         let otlp = wanted.contains(&MetricReader::Otlp);
         Ok(Self {
             prometheus: wanted.contains(&MetricReader::Prometheus),
-            otlp: otlp.then(|| Otlp::new(times)).transpose()?,
+            otlp: otlp.then(|| Otlp::new(settings)).transpose()?,
         })
     }
 
@@ -80,21 +80,17 @@ impl MetricReaders {
 /// Sends to a collector, and notes how that goes.
 #[derive(Clone)]
 pub(super) struct Otlp {
-    exporter: Arc<MetricExporter>,
+    link: Arc<Link<MetricExporter>>,
     pub(super) exports: Arc<Exports>,
     interval: Duration,
 }
 
 impl Otlp {
-    fn new(times: ExportTimes) -> Result<Self, TracingError> {
-        let exporter = MetricExporter::builder()
-            .with_http()
-            .with_timeout(times.timeout)
-            .build()?;
+    fn new(settings: &MetricSettings) -> Result<Self, TracingError> {
         Ok(Self {
-            exporter: Arc::new(exporter),
+            link: Arc::new(otlp::metrics(&settings.otlp)?),
             exports: Arc::new(Exports::new(METRICS)),
-            interval: times.interval,
+            interval: settings.interval,
         })
     }
 
@@ -108,20 +104,21 @@ impl Otlp {
 
 impl PushMetricExporter for Otlp {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let result = self.exporter.export(metrics).await;
+        let exporter = self.link.exporter();
+        let result = self.link.send(exporter.export(metrics)).await;
         self.exports.ended(&result, 0);
         result
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.exporter.force_flush()
+        self.link.exporter().force_flush()
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
+        self.link.exporter().shutdown_with_timeout(timeout)
     }
 
     fn temporality(&self) -> Temporality {
-        self.exporter.temporality()
+        self.link.exporter().temporality()
     }
 }

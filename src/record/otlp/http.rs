@@ -1,0 +1,39 @@
+//! OTLP over HTTP with protobuf, by a client that blocks.
+
+use opentelemetry_otlp::{Protocol, WithExportConfig, WithHttpConfig};
+use reqwest::blocking::Client;
+
+use super::{OtlpSettings, TracingError};
+
+/// `builder` with the settings.
+pub(super) fn over<B: WithExportConfig + WithHttpConfig>(
+    builder: B,
+    settings: &OtlpSettings,
+) -> Result<B, TracingError> {
+    let builder = builder
+        .with_protocol(Protocol::HttpBinary)
+        .with_timeout(settings.timeout);
+    if settings.certificates.is_some() || settings.identity.is_some() {
+        Ok(builder.with_http_client(client(settings)?))
+    } else {
+        Ok(builder)
+    }
+}
+
+/// A client with certificates of its own.
+fn client(settings: &OtlpSettings) -> Result<Client, TracingError> {
+    let unusable = |what| move |_| TracingError(format!("{what} cannot be read (PEM)"));
+    let mut builder = Client::builder().timeout(settings.timeout);
+    if let Some(pem) = &settings.certificates {
+        let roots = reqwest::Certificate::from_pem_bundle(pem);
+        builder = builder.tls_certs_only(roots.map_err(unusable("the collector's certificates"))?);
+    }
+    if let Some(pem) = &settings.identity {
+        let own = reqwest::Identity::from_pem(pem);
+        builder = builder.identity(own.map_err(unusable("our own certificate"))?);
+    }
+    // It waits for a runtime of its own, which no thread of another one may do.
+    let built = std::thread::spawn(move || builder.build()).join();
+    let built = built.ok().and_then(Result::ok);
+    built.ok_or_else(|| TracingError("its HTTP client cannot be made".to_owned()))
+}
