@@ -35,6 +35,7 @@ mod environment;
 mod expansion;
 mod faults;
 mod files_read;
+mod governed;
 mod header_names;
 mod http;
 mod identity;
@@ -47,6 +48,7 @@ mod log_format;
 mod otel;
 mod parameters;
 mod policy;
+mod prompt;
 mod proxies;
 mod quota;
 mod quota_store;
@@ -87,6 +89,7 @@ pub use environment::{Environment, ProcessEnvironment};
 pub(crate) use environment::{notify_socket, watchdog_period};
 pub use faults::{Fault, Faults, Origin};
 pub use files_read::FilesRead;
+pub use governed::Governed;
 pub use http::Http;
 pub use inputs::Binding;
 pub use introspection::Introspection;
@@ -94,6 +97,7 @@ pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};
 pub(crate) use log_format::log_format;
 pub use otel::{Otel, OtelFault, OtelSignal, OtelSpans, Otlp, OtlpProtocol};
 pub use policy::{Access, Mode, Policy};
+pub use prompt::{Message, Prompt};
 pub use quota::{Quotas, Rate, RateError};
 pub use quota_store::{OnStoreFailure, QuotaStore};
 pub use rate_limit::{Limit, Per};
@@ -127,7 +131,9 @@ pub struct Config {
     pub tools: Vec<Tool>,
     /// The resources, sorted by URI template.
     pub resources: Vec<Resource>,
-    /// What single tenants have otherwise, by name. Every tool and resource it names is there.
+    /// The prompts, sorted by name.
+    pub prompts: Vec<Prompt>,
+    /// What single tenants have otherwise, by name. Everything that it names is there.
     pub tenants: BTreeMap<String, Tenant>,
     /// What the server tells about itself.
     pub telemetry: Telemetry,
@@ -257,7 +263,18 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
         resource::check(uri, raw, &sources, &at, faults)
     });
     let resources: Vec<Resource> = resources.collect();
-    let tenants = tenant::check(raw.tenants, &tools, &resources, &top.key("tenants"), faults);
+    let prompts_at = top.key("prompts");
+    let prompts = raw.prompts.into_iter().map(|(name, raw)| {
+        let at = prompts_at.key(&name);
+        prompt::check(name, raw, &at, faults)
+    });
+    let prompts: Vec<Prompt> = prompts.collect();
+    let known = tenant::Known {
+        tools: &tools,
+        resources: &resources,
+        prompts: &prompts,
+    };
+    let tenants = tenant::check(raw.tenants, &known, &top.key("tenants"), faults);
     let server = server::check(raw.server, file, &top.key("server"), faults);
     let telemetry_at = top.key("telemetry");
     Config {
@@ -265,6 +282,7 @@ fn check(raw: raw::RawConfig, file: &Path, top: &At<'_>, faults: &mut Faults) ->
             .audit
             .map(|raw| audit::check(raw, file, &top.key("audit"), faults)),
         resources,
+        prompts,
         tools,
         tenants,
         auth: auth::check(raw.auth, file, &top.key("auth"), faults),

@@ -8,6 +8,7 @@
 mod breaker;
 pub mod http;
 mod inputs;
+mod prompt;
 pub mod resilience;
 mod retries;
 mod sql;
@@ -15,4 +16,5 @@ pub mod sqlite;
 mod summary;
 
 pub use self::inputs::{Bound, Declared};
+pub use self::prompt::{PromptError, PromptTexts};
 pub use self::sql::{SqlError, SqlSpec, SqlTool};

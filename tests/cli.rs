@@ -137,6 +137,7 @@ fn check_prints_who_may_call_what_how_often() {
     find_orders                *       orders:search  none   10/10s            2s       half
     get_customer               *       customer:read  none   5/10s             2s       8
     customers://{customer_id}  *       customer:read  none   5/10s             2s       half
+    prompt/answer_customer     *       customer:read  none   10/10s            30s      half
     ");
 }
 

@@ -38,13 +38,16 @@ impl Config {
     pub fn lift_limits(&mut self) {
         let tools = self.tools.iter_mut().map(|tool| &mut tool.policy);
         let resources = self.resources.iter_mut();
-        for policy in tools.chain(resources.map(|resource| &mut resource.policy)) {
+        let resources = resources.map(|resource| &mut resource.policy);
+        let prompts = self.prompts.iter_mut().map(|prompt| &mut prompt.policy);
+        for policy in tools.chain(resources).chain(prompts) {
             policy.limits = None;
         }
         for tenant in self.tenants.values_mut() {
             tenant.limits = None;
             let own = tenant.tools.values_mut();
             own.chain(tenant.resources.values_mut())
+                .chain(tenant.prompts.values_mut())
                 .for_each(|own| own.limits = None);
         }
         self.quotas.default.clear();

@@ -12,6 +12,7 @@ mod concurrency;
 mod http;
 mod policy;
 pub(super) mod presentation;
+mod prompt;
 mod server;
 mod source;
 mod tool;
@@ -36,6 +37,7 @@ pub(super) use policy::{
     RawFullLimit, RawLimit, RawMode, RawOverride, RawPer, RawRateLimit, RawRule, RawScopeSet,
     RawScopes, RawTenant,
 };
+pub(super) use prompt::{RawMessage, RawPrompt, RawRole};
 pub(super) use server::{RawServer, RawTls};
 pub(super) use source::{RawBreaker, RawBreakerSettings, RawSource};
 pub(super) use tool::{RawBinding, RawResource, RawResult, RawSql, RawTool};
@@ -56,6 +58,8 @@ pub(super) struct RawConfig {
     pub(super) tools: BTreeMap<String, RawTool>,
     /// The resources that callers see, by URI template, such as `customers://{customer_id}`.
     pub(super) resources: BTreeMap<String, RawResource>,
+    /// The prompts that people pick, by name: 1 to 128 letters, digits, `_`, `.` or `-`.
+    pub(super) prompts: BTreeMap<String, RawPrompt>,
     /// What single tenants have otherwise than the others, by tenant.
     pub(super) tenants: BTreeMap<String, RawTenant>,
     pub(super) telemetry: RawTelemetry,

@@ -3,11 +3,13 @@
 //! A reader would ask why an unknown tool is a fault and an unknown tenant is not: tools are declared in this
 //! file, tenants are whatever the issuers say.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use super::document::At;
 use super::faults::Faults;
+use super::governed::target_of;
 use super::identity;
 use super::policy::{self, Access};
 use super::rate_limit::Limit;
@@ -15,7 +17,7 @@ use super::raw::{RawOverride, RawTenant};
 use super::rule::{self, Rule};
 use super::scope_set::ScopeSet;
 use super::shape::did_you_mean;
-use super::{Resource, Tool};
+use super::{Prompt, Resource, Tool};
 
 /// What one tenant has otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct Tenant {
     pub tools: BTreeMap<String, Override>,
     /// By URI template of the resource, which is there.
     pub resources: BTreeMap<String, Override>,
+    /// By name of the prompt, which is there.
+    pub prompts: BTreeMap<String, Override>,
     /// What limits it where no tool or resource says it; `None`: as `quotas.default` says.
     pub limits: Option<Vec<Limit>>,
 }
@@ -43,18 +47,40 @@ pub struct Override {
     pub limits: Option<Vec<Limit>>,
 }
 
+/// What a tenant may have otherwise.
+pub(super) struct Known<'c> {
+    pub(super) tools: &'c [Tool],
+    pub(super) resources: &'c [Resource],
+    pub(super) prompts: &'c [Prompt],
+}
+
+impl Tenant {
+    /// All that it has otherwise, by what the catalogue calls it.
+    pub fn overrides(&self) -> impl Iterator<Item = (Cow<'_, str>, &Override)> {
+        let sections = [
+            ("tools", &self.tools),
+            ("resources", &self.resources),
+            ("prompts", &self.prompts),
+        ];
+        sections.into_iter().flat_map(|(section, all)| {
+            let all = all.iter();
+            all.map(move |(name, own)| (target_of(section, name), own))
+        })
+    }
+}
+
 pub(super) fn check(
     raw: BTreeMap<String, RawTenant>,
-    tools: &[Tool],
-    resources: &[Resource],
+    known: &Known<'_>,
     at: &At<'_>,
     faults: &mut Faults,
 ) -> BTreeMap<String, Tenant> {
-    let tools: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
-    let resources = resources
-        .iter()
-        .map(|resource| resource.uri_template.as_str());
-    let resources: Vec<&str> = resources.collect();
+    let tools = known.tools.iter().map(|tool| &*tool.name);
+    let resources = known.resources.iter();
+    let resources = resources.map(|resource| &*resource.uri_template);
+    let prompts = known.prompts.iter().map(|prompt| &*prompt.name);
+    let tools: Vec<&str> = tools.collect();
+    let (resources, prompts): (Vec<&str>, Vec<&str>) = (resources.collect(), prompts.collect());
     let check_one = |(name, raw): (String, RawTenant)| {
         let at = at.key(&name);
         identity::check_name(&name, &at, faults);
@@ -67,6 +93,7 @@ pub(super) fn check(
                 &at.key("resources"),
                 faults,
             ),
+            prompts: section(raw.prompts, &prompts, "prompt", &at.key("prompts"), faults),
             limits: policy::limits(raw.rate_limit, &at, faults),
         };
         (name, tenant)

@@ -51,7 +51,7 @@ pub(super) fn check(
     at: &At<'_>,
     faults: &mut Faults,
 ) -> Tool {
-    check_name(&name, at, faults);
+    check_name(&name, "tool", at, faults);
     if raw.description.trim().is_empty() {
         at.key("description").fault(
             faults,
@@ -100,14 +100,14 @@ pub(super) fn check(
 }
 
 /// MCP 2026-07-28, server/tools, "Tool Names".
-fn check_name(name: &str, at: &At<'_>, faults: &mut Faults) {
+pub(super) fn check_name(name: &str, kind: &str, at: &At<'_>, faults: &mut Faults) {
     let plain = name
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
     if !plain || !(1..=128).contains(&name.len()) {
         at.fault(
             faults,
-            "a tool's name is 1 to 128 letters, digits, `_`, `.` and `-`",
+            format!("a {kind}'s name is 1 to 128 letters, digits, `_`, `.` and `-`"),
         );
     }
 }

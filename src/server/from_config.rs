@@ -28,7 +28,7 @@ use crate::record::TenantLabel;
 use crate::tool::{UriTemplate, argument_names};
 pub(crate) use issuers::jws_algorithm;
 
-use declared::{declared_resource, declared_tool};
+use declared::{declared_prompt, declared_resource, declared_tool};
 use policy::govern;
 use sources::{OpenSources, open_sources};
 
@@ -97,7 +97,7 @@ impl ServerBuilder {
         faults.or(builder)
     }
 
-    /// Adds the tools and resources of a configuration, under their policies; without `sources` such
+    /// Adds the tools, resources and prompts of a configuration, under their policies; without `sources` such
     /// that cannot run.
     fn declare(&mut self, config: &Config, sources: Option<&OpenSources>, faults: &mut Faults) {
         for tool in &config.tools {
@@ -129,6 +129,25 @@ impl ServerBuilder {
             );
             let governed = govern(built, variables, common, own, faults);
             self.declared.resources.extend(governed);
+        }
+        self.declare_prompts(config, faults);
+    }
+
+    fn declare_prompts(&mut self, config: &Config, faults: &mut Faults) {
+        for prompt in &config.prompts {
+            let own =
+                limits::of_tenants(config, &prompt.policy, |own| own.prompts.get(&prompt.name));
+            let origin = prompt.origin.clone();
+            self.origins
+                .insert(format!("prompt/{}", prompt.name), origin);
+            let built = declared_prompt(prompt, faults);
+            let arguments = argument_names(&prompt.input_schema);
+            let common = (
+                &prompt.policy,
+                limits::common(&prompt.policy, &config.quotas.default),
+            );
+            let governed = govern(built, arguments.as_deref(), common, own, faults);
+            self.declared.prompts.extend(governed);
         }
     }
 }

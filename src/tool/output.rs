@@ -64,7 +64,8 @@ impl ToolOutput {
         }
     }
 
-    pub(super) fn prompt(prompt: PromptOutput) -> Self {
+    /// The messages of a prompt.
+    pub fn prompt(prompt: PromptOutput) -> Self {
         Self {
             body: Body::Prompt(prompt),
         }

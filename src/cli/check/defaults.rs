@@ -14,19 +14,13 @@ pub(super) struct Defaults {
 
 impl Defaults {
     pub(super) fn of(config: &Config) -> Self {
-        let tools = config.tools.iter().map(|tool| (&tool.name, &tool.policy));
-        let resources = config.resources.iter();
-        let resources = resources.map(|resource| (&resource.uri_template, &resource.policy));
-        let silent = tools
-            .chain(resources)
-            .filter(|(_, policy)| policy.limits.is_none());
+        let silent = config.governed().filter(|one| one.policy.limits.is_none());
         let own = config.tenants.iter().flat_map(|(name, tenant)| {
-            let all = tenant.tools.iter().chain(&tenant.resources);
-            let own = all.filter(|(_, own)| own.limits.is_some());
-            own.map(|(target, _)| (name.clone(), target.clone()))
+            let own = tenant.overrides().filter(|(_, own)| own.limits.is_some());
+            own.map(|(target, _)| (name.clone(), target.into_owned()))
         });
         Self {
-            silent: silent.map(|(name, _)| name.clone()).collect(),
+            silent: silent.map(|one| one.target().into_owned()).collect(),
             own: own.collect(),
         }
     }

@@ -13,12 +13,9 @@ use crate::tool::{CompiledRule, Mode, Target, Terms};
 
 /// Where each tool and resource is declared.
 pub(super) fn places(config: &Config) -> BTreeMap<String, Origin> {
-    let tools = config.tools.iter().map(|tool| (&tool.name, &tool.origin));
-    let resources = config.resources.iter();
-    let resources = resources.map(|resource| (&resource.uri_template, &resource.origin));
-    let places = tools.chain(resources);
+    let places = config.governed();
     places
-        .map(|(name, origin)| (name.clone(), origin.clone()))
+        .map(|one| (one.target().into_owned(), one.origin.clone()))
         .collect()
 }
 

@@ -7,14 +7,9 @@ use crate::config::Config;
 
 /// A sentence for each.
 pub(super) fn of_audit(config: &Config) -> Vec<String> {
-    let tools = config.tools.iter().map(|tool| (&tool.name, &tool.policy));
-    let resources = config.resources.iter();
-    let resources = resources.map(|resource| (&resource.uri_template, &resource.policy));
-    let targets = tools
-        .map(|(name, policy)| ("tools", name, &policy.audit))
-        .chain(resources.map(|(name, policy)| ("resources", name, &policy.audit)));
     let (mut said, mut is_recorded) = (Vec::new(), false);
-    for (section, name, own) in targets {
+    for one in config.governed() {
+        let (section, name, own) = (one.section, one.name, &one.policy.audit);
         let Some(audit) = &config.audit else {
             if own.records_arguments.is_some() || own.redact.is_some() {
                 said.push(format!("{section}.{name}.audit has no effect: there is no `audit` section, and no audit log"));

@@ -133,7 +133,9 @@ pub(in crate::config) struct RawTenant {
     pub(in crate::config) tools: BTreeMap<String, RawOverride>,
     /// Resources, by URI template: one of those under `resources`.
     pub(in crate::config) resources: BTreeMap<String, RawOverride>,
-    /// Calls of this tenant where no tool or resource says it, instead of `quotas.default`.
+    /// Prompts, by name: one of those under `prompts`.
+    pub(in crate::config) prompts: BTreeMap<String, RawOverride>,
+    /// Calls of this tenant where no tool, resource or prompt says it, instead of `quotas.default`.
     pub(in crate::config) rate_limit: Option<RawRateLimit>,
 }
 

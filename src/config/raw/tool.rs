@@ -60,7 +60,7 @@ pub(in crate::config) struct RawTool {
     pub(in crate::config) http: Option<RawHttp>,
 }
 
-fn default_enabled() -> bool {
+pub(super) fn default_enabled() -> bool {
     true
 }
 

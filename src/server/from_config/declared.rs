@@ -10,8 +10,8 @@ use super::sources::{OpenKind, OpenSource, OpenSources};
 use super::unopened::Unopened;
 use crate::config::{self, Backend, Faults};
 use crate::source::http::{HttpSpec, HttpTool};
-use crate::source::{Bound, Declared, SqlSpec, SqlTool};
-use crate::tool::{Arguments, Handler, Resource, Tool, UriTemplate};
+use crate::source::{Bound, Declared, PromptTexts, SqlSpec, SqlTool};
+use crate::tool::{Arguments, Handler, Prompt, Resource, Tool, UriTemplate, argument_names};
 
 /// What runs, and the schema of what it answers with, where that is known.
 type Runnable = (Arc<dyn Handler>, Option<Value>);
@@ -74,6 +74,26 @@ pub(super) fn declared_resource(
         .mime_type(&resource.mime_type)
         .declared(input, Arguments::new(), None, handler);
     Some(present_resource(built, resource))
+}
+
+pub(super) fn declared_prompt(prompt: &config::Prompt, faults: &mut Faults) -> Option<Prompt> {
+    let arguments = argument_names(&prompt.input_schema).unwrap_or_default();
+    let declared = declared(arguments, &prompt.bind);
+    let messages = prompt.messages.iter();
+    let messages = messages.map(|message| (message.by_assistant, message.text.as_str()));
+    let texts = PromptTexts::new(messages, &declared)
+        .map_err(|error| faults.0.push(prompt.origin.fault(error.to_string())))
+        .ok()?;
+    let built = Prompt::new(&prompt.name, &prompt.description).declared(
+        prompt.input_schema.clone(),
+        prompt.defaults.clone(),
+        None,
+        Arc::new(texts),
+    );
+    Some(match &prompt.title {
+        Some(title) => built.title(title),
+        None => built,
+    })
 }
 
 fn declared<'a>(
