@@ -28,20 +28,9 @@ use tollgate::{
 #[derive(Default)]
 pub(crate) struct House {
     offers: AtomicU32,
-    bookings: AtomicU32,
-    kitchens: AtomicUsize,
-}
-
-impl House {
-    /// Bookings that were made.
-    pub(crate) fn bookings(&self) -> u32 {
-        self.bookings.load(Ordering::SeqCst)
-    }
-
-    /// Kitchens that cook at the moment.
-    pub(crate) fn kitchens(&self) -> usize {
-        self.kitchens.load(Ordering::SeqCst)
-    }
+    pub(crate) bookings: AtomicU32,
+    /// Those that cook at the moment.
+    pub(crate) kitchens: AtomicUsize,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -24,6 +24,7 @@ mod talk;
 mod talking;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -144,10 +145,10 @@ async fn what_a_call_holds_is_let_go_when_its_client_leaves() {
     let call = client.send("tools/call", tool("cook", json!({"minutes": 600})));
     let mut call = call.await;
     assert!(call.next().await.is_some());
-    assert_eq!(house.kitchens(), 1);
+    assert_eq!(house.kitchens.load(SeqCst), 1);
     drop((call, client));
     let free = async {
-        while house.kitchens() > 0 {
+        while house.kitchens.load(SeqCst) > 0 {
             tokio::task::yield_now().await;
         }
     };
@@ -166,7 +167,7 @@ async fn a_modern_call_that_asks_runs_again_with_what_it_remembered() {
     assert_eq!(question["method"], "elicitation/create");
     let message = "Table 1 for 4. Your phone number?";
     assert_eq!(question["params"]["message"], message);
-    assert_eq!(house.bookings(), 0);
+    assert_eq!(house.bookings.load(SeqCst), 0);
 
     call["requestState"] = asks["requestState"].clone();
     // What does not fit the form is asked for again, for the same table.
@@ -179,12 +180,12 @@ async fn a_modern_call_that_asks_runs_again_with_what_it_remembered() {
     call["inputResponses"] = json!({"contact": {"action": "accept", "content": {"phone": "044"}}});
     let booked = client.result("tools/call", call.clone()).await;
     assert_eq!(booked["structuredContent"], "table 1, 044");
-    assert_eq!(house.bookings(), 1);
+    assert_eq!(house.bookings.load(SeqCst), 1);
 
     call["inputResponses"] = json!({"contact": {"action": "decline"}});
     let declined = client.result("tools/call", call).await;
     assert_eq!(declined["isError"], true);
-    assert_eq!(house.bookings(), 1);
+    assert_eq!(house.bookings.load(SeqCst), 1);
 }
 
 #[tokio::test]
@@ -201,7 +202,7 @@ async fn a_legacy_call_waits_for_the_answer() {
     client.post(&answer).await;
     let booked = call.next().await.expect("an answer");
     assert_eq!(booked["result"]["content"][0]["text"], "table 1, 044");
-    assert_eq!(house.bookings(), 1);
+    assert_eq!(house.bookings.load(SeqCst), 1);
 }
 
 #[tokio::test]
@@ -219,7 +220,7 @@ async fn who_cannot_be_asked_is_told_so_or_served_otherwise() {
         (status, &refused["type"]),
         (422, &json!("urn:tollgate:error:client-cannot"))
     );
-    assert_eq!(house.bookings(), 0);
+    assert_eq!(house.bookings.load(SeqCst), 0);
 
     let menu = tool("advertise", json!({"dishes": "soup\nbread"}));
     let line = client.result("tools/call", menu.clone()).await;
