@@ -47,8 +47,21 @@
 //! ```
 //!
 //! `server.bind(address)` then serves HTTP, `server.stdio(output)` a client on a pair of streams;
-//! `examples/shop.rs` is a whole program. Tests of tools run a real server with `testing` (a
-//! feature). The rooms of the crate and the rules between them are in `ARCHITECTURE.md`.
+//! `examples/shop.rs` is a whole program.
+//!
+//! What else authors have, each with a program in `examples/`:
+//!
+//! - [`Content`] and [`ToolOutput`]: pictures, sound, links and resources beside a value (`contents`).
+//! - [`CallContext`] speaks before the answer: [`progress`](CallContext::progress),
+//!   [`log`](CallContext::log), and questions to the user ([`elicit`](CallContext::elicit)), to the
+//!   client's model ([`sample`](CallContext::sample)), for its folders ([`roots`](CallContext::roots)).
+//!   A call that asks may run again from the top: ask before you act (`talking`).
+//! - [`Prompt`] and [`Suggestions`]: texts that people pick and fill in (`prompts`).
+//! - [`Resource`], [`ResourceContents`] and [`ResourceUpdates`]: data by URI, and word that it changed
+//!   (`resources`).
+//!
+//! Tests of tools run a real server with `testing` (a feature). The rooms of the crate and the rules
+//! between them are in `ARCHITECTURE.md`.
 
 pub mod access;
 pub mod audit;

@@ -41,6 +41,7 @@ pub use log_levels::LogLevels;
 pub use reloads::{ReloadState, Reloads, Standing};
 pub use request::CallRequest;
 pub use updates::ResourceUpdates;
+pub(crate) use updates::Update;
 
 /// Everything a call passes, shared by all transports. One per configuration that was served.
 pub struct Pipeline {

@@ -447,10 +447,20 @@ impl CallRecord {
     /// `tools/call get_customer`: the method, and the target from the catalogue (never the name
     /// that a caller made up).
     fn name(&self) -> String {
-        match &self.target {
-            Some(target) => format!("{} {}", self.method, target.name()),
+        match self.named_target() {
+            Some((_, name)) => format!("{} {name}", self.method),
             None => self.method.to_string(),
         }
+    }
+
+    /// The target's name, and the attribute that holds it by its kind.
+    fn named_target(&self) -> Option<(&'static str, &str)> {
+        let target = self.target.as_ref()?;
+        Some(match target.kind() {
+            TargetKind::Tool(_) => (names::TOOL, target.name()),
+            TargetKind::Resource(..) => (names::RESOURCE_URI_TEMPLATE, target.name()),
+            TargetKind::Prompt(face) => (names::PROMPT, &face.name),
+        })
     }
 
     fn is_tool(&self) -> bool {

@@ -132,7 +132,11 @@ fn span_of(target: &Target, trace: &Trace) -> Span {
         TargetKind::Resource(..) => "read_resource",
         TargetKind::Prompt(_) => "get_prompt",
     };
-    let mut span = trace.child(Kind::Internal, || format!("{what} {}", target.name()));
+    let name = match target.kind() {
+        TargetKind::Prompt(face) => &face.name,
+        TargetKind::Tool(_) | TargetKind::Resource(..) => target.name(),
+    };
+    let mut span = trace.child(Kind::Internal, || format!("{what} {name}"));
     if is_tool && span.is_recorded() {
         span.set(attribute::OPERATION, what);
         span.set(attribute::TOOL, target.name().to_owned());

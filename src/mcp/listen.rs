@@ -24,8 +24,8 @@ use super::front::Era;
 use super::lists::ListKind;
 use super::session::Uris;
 use crate::auth::{KeptCredentials, Principal};
-use crate::pipeline::Pipeline;
 use crate::pipeline::listeners::{Ear, Recheck};
+use crate::pipeline::{Pipeline, Update};
 
 /// How often a quiet listener is looked after, and shown that the connection lives. Proxies cut what
 /// is silent for a minute or half of one.
@@ -176,12 +176,14 @@ impl Listening {
     /// A resource changed, or so many that nobody knows which.
     async fn hear(
         &mut self,
-        updated: Result<Arc<str>, RecvError>,
+        updated: Result<Update, RecvError>,
         credentials: &KeptCredentials,
         served: &Served,
     ) {
         let uris = match updated {
-            Ok(uri) if self.uris.has(&uri) => vec![uri.to_string()],
+            Ok(update) if self.uris.has(&update.uri) && update.is_for(&self.principal) => {
+                vec![update.uri.to_string()]
+            }
             Ok(_) => return,
             Err(RecvError::Lagged(_)) => self.uris.all(),
             // The sender is the server's own, and outlives its listeners.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{broadcast, watch};
 
-use super::{Call, Pipeline};
+use super::{Call, Pipeline, Update};
 use crate::auth::{AuthError, Credentials, IdentityKey, Principal, TenantKey};
 use crate::clock::Clock;
 use crate::error::CallError;
@@ -40,7 +40,7 @@ pub(crate) struct Ear {
     /// Says when to look for changes.
     pub(crate) changes: watch::Receiver<u64>,
     /// Says which resources changed.
-    pub(crate) updates: broadcast::Receiver<Arc<str>>,
+    pub(crate) updates: broadcast::Receiver<Update>,
     /// Says when to look without that.
     pub(crate) clock: Clock,
     _seat: Option<Seat>,

@@ -47,15 +47,11 @@ impl Attributes {
 
     fn target(&mut self, record: &CallRecord) {
         self.add(names::METHOD, record.method.to_string());
-        let Some(target) = &record.target else {
-            return;
-        };
-        let name = target.name().to_owned();
+        if let Some((attribute, name)) = record.named_target() {
+            self.add(attribute, name.to_owned());
+        }
         if record.is_tool() {
-            self.add(names::TOOL, name);
             self.add(names::OPERATION, "execute_tool");
-        } else {
-            self.add(names::RESOURCE_URI_TEMPLATE, name);
         }
     }
 

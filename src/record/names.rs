@@ -16,6 +16,7 @@ pub(super) const NETWORK_PROTOCOL: &str = "network.protocol.name";
 pub(super) const NETWORK_VERSION: &str = "network.protocol.version";
 pub(super) const TRANSPORT: &str = "network.transport";
 pub(super) const TOOL: &str = "gen_ai.tool.name";
+pub(super) const PROMPT: &str = "gen_ai.prompt.name";
 pub(super) const OPERATION: &str = "gen_ai.operation.name";
 
 pub(super) const CALL_ID: &str = "tollgate.call.id";

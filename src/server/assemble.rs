@@ -27,6 +27,8 @@ use crate::transport::http::DevMint;
 /// Who signs the demo's tokens, and whom they are for.
 const DEV_ISSUER: &str = "urn:tollgate:dev";
 const DEV_AUDIENCE: &str = "tollgate-dev";
+/// What is shorter can be guessed by whoever holds something that it sealed.
+const MIN_SECRET_BYTES: usize = 32;
 
 impl ServerBuilder {
     /// A server, or what takes the place of `before` in one that runs.
@@ -132,8 +134,11 @@ impl ServerBuilder {
     }
 
     /// One that other replicas know, or else one that is forgotten with this process.
-    fn known_secret(&mut self) -> Result<Vec<u8>, NoRandomness> {
+    fn known_secret(&mut self) -> Result<Vec<u8>, StartError> {
         match self.state_secret.take() {
+            Some(secret) if secret.len() < MIN_SECRET_BYTES => {
+                Err(StartError::ShortStateSecret(secret.len()))
+            }
             Some(secret) => Ok(secret),
             None => Ok(random_secret()?.expose_secret().as_bytes().to_vec()),
         }

@@ -136,20 +136,51 @@ impl ServerBuilder {
     }
 
     /// Adds a prompt.
+    ///
+    /// ```
+    /// use schemars::JsonSchema;
+    /// use serde::Deserialize;
+    /// use tollgate::server::Server;
+    /// use tollgate::{CallContext, Prompt, ToolError};
+    ///
+    /// #[derive(Deserialize, JsonSchema)]
+    /// struct Args {
+    ///     /// What to explain.
+    ///     topic: String,
+    /// }
+    ///
+    /// async fn explain(_call: CallContext, args: Args) -> Result<String, ToolError> {
+    ///     Ok(format!("Explain {} to a child.", args.topic))
+    /// }
+    ///
+    /// let prompt = Prompt::new("explain", "Explains something.").any_authenticated();
+    /// let server = Server::builder().prompt(prompt.handler(explain)).build()?;
+    /// # Ok::<(), tollgate::server::StartError>(())
+    /// ```
     pub fn prompt(mut self, prompt: Prompt) -> Self {
         self.declared.prompts.push(prompt);
         self
     }
 
     /// Hears by these updates what resources changed, and tells subscribers. A reload goes on with
-    /// those of the start.
+    /// those of the start. See [`ResourceUpdates`] for an example.
     pub fn resource_updates(mut self, updates: ResourceUpdates) -> Self {
         self.updates = updates;
         self
     }
 
-    /// Seals what clients carry between requests, so that replicas with the same secret, of at least
-    /// 32 bytes, serve each other's. Default: one that ends with the process.
+    /// Seals what clients carry between requests (what calls [remember](crate::CallContext::remember),
+    /// session ids of the `initialize` era), so that replicas with the same secret, of at least 32
+    /// bytes (else [`build`](Self::build) refuses it), serve each other's. Random bytes, not a
+    /// password. Default: one that ends with the process.
+    ///
+    /// ```no_run
+    /// use tollgate::server::Server;
+    ///
+    /// let secret = std::fs::read("/run/secrets/state")?;
+    /// let server = Server::builder().state_secret(secret).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn state_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
         self.state_secret = Some(secret.into());
         self

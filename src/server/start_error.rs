@@ -34,6 +34,9 @@ pub enum StartError {
     /// Dev mode signs its tokens with a random secret.
     #[error("dev mode needs a secret: {0}")]
     DevSecret(#[from] NoRandomness),
+    /// A secret for what clients carry that can be guessed.
+    #[error("the state secret has {0} bytes: give it at least 32, at random")]
+    ShortStateSecret(usize),
     /// An issuer that cannot be trusted as described.
     #[error(transparent)]
     Issuer(#[from] IssuerError),

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::output::Body;
 use super::schema::output_schema_of;
 use super::{
     Content, PromptFace, PromptMessage, PromptOutput, ResourceContents, ResourceFace, ToolError,
@@ -66,18 +67,60 @@ macro_rules! without_schema {
             }
 
             fn into_output(self) -> Result<ToolOutput, ToolError> {
-                Ok($into(self))
+                $into(self)
             }
         }
     )*};
 }
 
 without_schema! {
-    ToolFace: ToolOutput => |output| output;
-    ToolFace: Content => |content| ToolOutput::content([content]);
-    ResourceFace: ResourceContents => |contents| ToolOutput::resource([contents]);
-    ResourceFace: ToolOutput => |output| output;
-    PromptFace: PromptOutput => ToolOutput::prompt;
-    PromptFace: Vec<PromptMessage> => |messages| ToolOutput::prompt(PromptOutput::new(messages));
-    PromptFace: String => |text| ToolOutput::prompt(PromptOutput::from(text));
+    ToolFace: ToolOutput => of_tool;
+    ToolFace: Content => |content| Ok(ToolOutput::content([content]));
+    ResourceFace: ResourceContents => |contents| Ok(ToolOutput::resource([contents]));
+    ResourceFace: ToolOutput => of_resource;
+    PromptFace: PromptOutput => |prompt| Ok(ToolOutput::prompt(prompt));
+    PromptFace: Vec<PromptMessage> => |messages| Ok(ToolOutput::prompt(PromptOutput::new(messages)));
+    PromptFace: String => |text| Ok(ToolOutput::prompt(PromptOutput::from(text)));
+}
+
+/// One type for both, so what belongs to the other is refused here rather than sent as nothing.
+fn of_tool(output: ToolOutput) -> Result<ToolOutput, ToolError> {
+    match output.body() {
+        Body::Resource(_) => Err(ToolError::Defect(
+            "a tool answered with `ToolOutput::resource`; embed it: `Content::embedded`".to_owned(),
+        )),
+        _ => Ok(output),
+    }
+}
+
+fn of_resource(output: ToolOutput) -> Result<ToolOutput, ToolError> {
+    match output.body() {
+        Body::Content(..) => Err(ToolError::Defect(
+            "a resource answered with `ToolOutput::content`; use `ToolOutput::resource`".to_owned(),
+        )),
+        _ => Ok(output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_another_kind_of_target_is_a_defect_and_not_an_empty_answer() {
+        let parts = ToolOutput::resource([ResourceContents::text("x")]);
+        let pieces = ToolOutput::content([Content::text("x")]);
+        let (parts_too, value) = (parts.clone(), ToolOutput::json(json!(1)));
+        let by_tool = <ToolOutput as Answers<ToolFace>>::into_output;
+        let by_resource = <ToolOutput as Answers<ResourceFace>>::into_output;
+        assert!(matches!(by_tool(parts), Err(ToolError::Defect(_))));
+        assert!(matches!(
+            by_resource(pieces.clone()),
+            Err(ToolError::Defect(_))
+        ));
+        assert!(by_tool(pieces).is_ok() && by_resource(parts_too).is_ok());
+        assert!(by_tool(value.clone()).is_ok() && by_resource(value).is_ok());
+    }
 }

@@ -32,7 +32,18 @@ pub struct Asked {
     pub(crate) remembered: Option<Value>,
 }
 
-/// The answers to several questions, by their keys.
+/// The answers to several questions, by their keys. See [`CallContext::ask`].
+///
+/// ```
+/// use tollgate::{Replies, Reply};
+///
+/// fn day(replies: &Replies) -> Option<&str> {
+///     match replies.get("day")? {
+///         Reply::Form(form) => form.content.get("day")?.as_str(),
+///         Reply::Sampled(_) | Reply::Roots(_) => None,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Replies(Vec<(String, Reply)>);
 
@@ -45,10 +56,28 @@ impl Replies {
 }
 
 impl CallContext {
-    /// Asks all of these, each under a key of its own, and waits for the answers.
+    /// Asks all of these, each under a key of its own, and waits for the answers. At most 16 at once.
     ///
     /// Pass the error on with `?`: in one era it is how the questions get out, and the function runs
-    /// again from the top when they are answered. What it must know then, [`remember`](Self::remember).
+    /// again from the top when they are answered. What it must know then, [`remember`](Self::remember):
+    /// the answers of earlier rounds too, since each round brings only its own.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tollgate::{CallContext, Question, Reply, ToolError};
+    ///
+    /// async fn plan(call: CallContext) -> Result<String, ToolError> {
+    ///     let form = json!({"type": "object", "properties": {"day": {"type": "string"}}});
+    ///     let questions = [("day", Question::form("Which day?", form)), ("folders", Question::roots())];
+    ///     let replies = call.ask(questions).await?;
+    ///     match (replies.get("day"), replies.get("folders")) {
+    ///         (Some(Reply::Form(day)), Some(Reply::Roots(folders))) if day.is_accepted() => {
+    ///             Ok(format!("{:?} in {} folders", day.content.get("day"), folders.len()))
+    ///         }
+    ///         _ => Err(ToolError::refused("The user does not want to plan")),
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`ToolError::ClientCannot`] when the client did not say that it can be asked so (or there is
@@ -83,7 +112,24 @@ impl CallContext {
     }
 
     /// Asks the user to fill in a form. `schema` is a JSON Schema of an object whose properties are
-    /// texts, numbers, booleans or choices (2026-07-28, client/elicitation, "Requested Schema").
+    /// texts, numbers, booleans or choices (2026-07-28, client/elicitation, "Requested Schema"). What
+    /// was filled in fits it. Never ask for a secret this way: the client, and often its model, reads
+    /// the answer.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tollgate::{CallContext, ToolError};
+    ///
+    /// async fn delete(call: CallContext, name: &str) -> Result<String, ToolError> {
+    ///     let form = json!({"type": "object", "properties": {"reason": {"type": "string"}}});
+    ///     let reply = call.elicit("sure", &format!("Delete {name}?"), form).await?;
+    ///     if !reply.is_accepted() {
+    ///         return Err(ToolError::refused("The user does not want it deleted"));
+    ///     }
+    ///     // Only now: nothing below this line happens twice.
+    ///     Ok(format!("deleted {name}"))
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Those of [`ask`](Self::ask).
@@ -100,7 +146,17 @@ impl CallContext {
         }
     }
 
-    /// Asks the client's model.
+    /// Asks the client's model. What it says is somebody else's text: show it, do not act by it.
+    ///
+    /// ```
+    /// use tollgate::{CallContext, SampleRequest, ToolError};
+    ///
+    /// async fn summary(call: CallContext, text: String) -> Result<String, ToolError> {
+    ///     let request = SampleRequest::new(200).system("Sum up in one line.").user(text);
+    ///     let said = call.sample("summary", request).await?;
+    ///     Ok(said.text().unwrap_or_default().to_owned())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Those of [`ask`](Self::ask).
@@ -111,7 +167,17 @@ impl CallContext {
         }
     }
 
-    /// Asks which folders the client works on.
+    /// Asks which folders the client works on. They are on the client's machine: names to talk of, not
+    /// paths to open.
+    ///
+    /// ```
+    /// use tollgate::{CallContext, ToolError};
+    ///
+    /// async fn folders(call: CallContext) -> Result<Vec<String>, ToolError> {
+    ///     let roots = call.roots("folders").await?;
+    ///     Ok(roots.into_iter().map(|root| root.uri).collect())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Those of [`ask`](Self::ask).

@@ -117,14 +117,42 @@ impl Client {
 }
 
 impl CallContext {
-    /// Whether the client said that it can be asked so. Without it, asking fails.
+    /// Whether the client said that it can be asked so. Without it, asking fails. Never over REST and
+    /// in `tollgate call`, where there is nobody to ask.
+    ///
+    /// ```
+    /// use tollgate::{CallContext, Capability, SampleRequest, ToolError};
+    ///
+    /// async fn title(call: CallContext, text: &str) -> Result<String, ToolError> {
+    ///     if !call.can(Capability::Sampling) {
+    ///         return Ok(text.chars().take(40).collect());
+    ///     }
+    ///     let request = SampleRequest::new(20).system("Write a title.").user(text);
+    ///     let said = call.sample("title", request).await?;
+    ///     Ok(said.text().unwrap_or_default().to_owned())
+    /// }
+    /// ```
     pub fn can(&self, capability: Capability) -> bool {
         let client = self.client();
         client.is_some_and(|client| client.capabilities.has(capability))
     }
 
     /// Tells the client how far the call is, if it wants to know. Progress that does not grow, and
-    /// what the client is too slow to read, is left out.
+    /// what the client is too slow to read (256 notices wait at most), is left out.
+    ///
+    /// ```
+    /// use tollgate::{CallContext, Progress, ToolError};
+    ///
+    /// async fn import(call: CallContext, rows: Vec<String>) -> Result<usize, ToolError> {
+    ///     let total = rows.len() as f64;
+    ///     for (number, row) in rows.iter().enumerate() {
+    ///         call.progress(Progress::new(number as f64).total(total).message("importing"));
+    ///         // … one row
+    ///         # let _ = row;
+    ///     }
+    ///     Ok(rows.len())
+    /// }
+    /// ```
     pub fn progress(&self, progress: Progress) {
         let Some(client) = self.client() else { return };
         let (Some(token), Some(outbox)) = (&client.progress, &client.outbox) else {
@@ -140,19 +168,48 @@ impl CallContext {
         }
     }
 
-    /// Whether the client wants log messages of this level.
+    /// Whether the client wants log messages of this level; for what is costly to put together.
+    ///
+    /// ```
+    /// use tollgate::{CallContext, LogLevel};
+    ///
+    /// fn trace(call: &CallContext, rows: &[String]) {
+    ///     if call.wants_log(LogLevel::Debug) {
+    ///         call.log(LogLevel::Debug, rows.join("\n"));
+    ///     }
+    /// }
+    /// ```
     pub fn wants_log(&self, level: LogLevel) -> bool {
         let wanted = self.client().and_then(|client| client.log_level);
         wanted.is_some_and(|wanted| level >= wanted)
     }
 
-    /// Sends the client a log message, if it wants such. It must hold no secret and nothing of
-    /// another tenant's; what operators need belongs into a log of yours.
+    /// Sends the client a log message, if it wants such; what it is too slow to read is left out. It
+    /// must hold no secret and nothing of another tenant's; what operators need belongs into a log of
+    /// yours.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tollgate::{CallContext, LogLevel};
+    ///
+    /// fn tell(call: &CallContext) {
+    ///     call.log(LogLevel::Info, "no index, this takes a while");
+    ///     call.log(LogLevel::Warning, json!({"skipped": 3, "because": "no date"}));
+    /// }
+    /// ```
     pub fn log(&self, level: LogLevel, data: impl Into<Value>) {
         self.log_as(None, level, data.into());
     }
 
     /// The same under the name of a part of the tool.
+    ///
+    /// ```
+    /// use tollgate::{CallContext, LogLevel};
+    ///
+    /// fn tell(call: &CallContext) {
+    ///     call.log_from("parser", LogLevel::Notice, "the file has two headers");
+    /// }
+    /// ```
     pub fn log_from(&self, logger: &str, level: LogLevel, data: impl Into<Value>) {
         self.log_as(Some(logger.to_owned()), level, data.into());
     }
@@ -171,7 +228,27 @@ impl CallContext {
 
     /// Keeps something until the answers come to what the call asks next. The client carries it,
     /// sealed: it can neither read nor change it, and it is good for this caller and these arguments
-    /// alone. At most 8 KiB.
+    /// alone, for 15 minutes. At most 8 KiB. What was remembered in an earlier round stays unless
+    /// something else is.
+    ///
+    /// It makes a difference where the function runs again with the answers. Where it waits for them,
+    /// its variables remember, and this does nothing; so the same lines serve both:
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tollgate::{CallContext, ToolError};
+    ///
+    /// async fn draw(call: CallContext) -> Result<String, ToolError> {
+    ///     let number = match call.remembered::<u32>() {
+    ///         Some(number) => number,
+    ///         None => 7, // something that would not be the same the second time
+    ///     };
+    ///     call.remember(&number)?;
+    ///     let form = json!({"type": "object", "properties": {}});
+    ///     let reply = call.elicit("keep", &format!("Keep {number}?"), form).await?;
+    ///     Ok(format!("{number}: {:?}", reply.action))
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`ToolError::Defect`] when it cannot be written as JSON or is too long.
@@ -187,7 +264,23 @@ impl CallContext {
         Ok(())
     }
 
-    /// What the call remembered when it asked, now that it runs again with answers.
+    /// What the call remembered when it asked, now that it runs again with answers. Nothing in the
+    /// first run, where the call waits for answers instead, and when it is of another type. See
+    /// [`remember`](Self::remember).
+    ///
+    /// ```
+    /// use serde::{Deserialize, Serialize};
+    /// use tollgate::CallContext;
+    ///
+    /// #[derive(Default, Serialize, Deserialize)]
+    /// struct SoFar {
+    ///     name: Option<String>,
+    /// }
+    ///
+    /// fn so_far(call: &CallContext) -> SoFar {
+    ///     call.remembered().unwrap_or_default()
+    /// }
+    /// ```
     pub fn remembered<T: DeserializeOwned>(&self) -> Option<T> {
         let remembered = self.client()?.remembered.clone()?;
         serde_json::from_value(remembered).ok()

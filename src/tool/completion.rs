@@ -22,6 +22,17 @@ pub struct Typing {
 }
 
 /// Suggestions, the best first.
+///
+/// ```
+/// use tollgate::Suggestions;
+///
+/// let cities = ["Basel", "Bern", "Roma"];
+/// assert_eq!(Suggestions::beginning_with("b", cities), Suggestions::new(["Basel", "Bern"]));
+///
+/// // The first hundred of what a table holds, and how many there are.
+/// let first = (1..=100).map(|number| format!("c-{number}"));
+/// let of_table = Suggestions::new(first).of_total(12_000);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Suggestions {
     values: Vec<String>,

@@ -171,6 +171,16 @@ impl Link {
 ///
 /// A resource's handler may give one or several; what it leaves out, its URI and media type, is that
 /// of the resource that was asked for.
+///
+/// ```
+/// use tollgate::ResourceContents;
+///
+/// let logo = ResourceContents::blob(b"GIF89a").mime_type("image/gif").at("pictures://logo");
+/// assert_eq!(
+///     serde_json::to_value(&logo).unwrap(),
+///     serde_json::json!({"uri": "pictures://logo", "mimeType": "image/gif", "blob": "R0lGODlh"}),
+/// );
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceContents {

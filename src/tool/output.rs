@@ -10,7 +10,27 @@ use super::{Asked, Capability, Content, PromptOutput, ResourceContents};
 
 /// The answer of a tool, a resource or a prompt.
 ///
-/// MCP clients get a JSON value as structured content and as text; REST clients as `result`.
+/// MCP clients get a JSON value as structured content and as text; REST clients as `result`. A function
+/// that answers with a type of its own needs none of this; it is for pieces of content, and for
+/// resources of several parts.
+///
+/// ```
+/// use serde_json::json;
+/// use tollgate::{Content, ResourceContents, ToolOutput};
+///
+/// let drawing = ToolOutput::content([
+///     Content::text("The sales of May"),
+///     Content::image(b"\x89PNG", "image/png"),
+/// ])
+/// .with_structured(json!({"total": 4711}));
+/// assert_eq!(drawing.structured(), Some(&json!({"total": 4711})));
+///
+/// let folder = ToolOutput::resource([
+///     ResourceContents::text("one").at("notes://1"),
+///     ResourceContents::text("two").at("notes://2"),
+/// ]);
+/// assert_eq!(folder.as_json()["contents"][1]["uri"], "notes://2");
+/// ```
 #[derive(Clone, Debug)]
 pub struct ToolOutput {
     body: Body,

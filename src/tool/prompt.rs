@@ -5,6 +5,17 @@ use serde::Serialize;
 use super::{Content, Role};
 
 /// The messages of a prompt.
+///
+/// ```
+/// use tollgate::{Content, PromptMessage, PromptOutput};
+///
+/// let begun = PromptOutput::new([
+///     PromptMessage::user(Content::image(b"\x89PNG", "image/png")),
+///     PromptMessage::user("What is wrong in this picture?"),
+///     PromptMessage::assistant("Let me look at the edges first."),
+/// ])
+/// .description("Looks at a picture");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PromptOutput {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,6 +21,14 @@ const BOUNDARIES: [f64; 18] = [
     120.0, 300.0,
 ];
 
+/// What counts as a call: the methods that run something of a target's.
+const CALLS: [&str; 4] = [
+    "tools/call",
+    "resources/read",
+    "prompts/get",
+    "completion/complete",
+];
+
 pub(super) struct Series {
     bound: HashMap<Key, Bound, RandomState>,
     duration: Histogram<f64>,
@@ -58,7 +66,7 @@ impl Series {
                 .build(),
             calls: meter
                 .u64_counter(names::CALLS)
-                .with_description("Calls of tools and reads of resources by identified callers")
+                .with_description("Calls of tools, resources and prompts by identified callers")
                 .build(),
         }
     }
@@ -102,14 +110,11 @@ impl Series {
     fn bind(&self, key: &Key, record: &CallRecord, outcome: Outcome) -> Bound {
         let surface = KeyValue::new(names::SURFACE, key.surface.name());
         let mut labels = vec![KeyValue::new(names::METHOD, key.method), surface.clone()];
-        if let Some(target) = &record.target {
-            let name = target.name().to_owned();
-            if record.is_tool() {
-                labels.push(KeyValue::new(names::TOOL, name));
-                labels.push(KeyValue::new(names::OPERATION, "execute_tool"));
-            } else {
-                labels.push(KeyValue::new(names::RESOURCE_URI_TEMPLATE, name));
-            }
+        if let Some((label, name)) = record.named_target() {
+            labels.push(KeyValue::new(label, name.to_owned()));
+        }
+        if record.is_tool() {
+            labels.push(KeyValue::new(names::OPERATION, "execute_tool"));
         }
         let tenant = key.tenant.map(|number| {
             let name = record
@@ -122,7 +127,7 @@ impl Series {
         if outcome != Outcome::Ok {
             labels.push(KeyValue::new(names::ERROR_TYPE, key.reason));
         }
-        let is_call = ["tools/call", "resources/read"].contains(&key.method);
+        let is_call = CALLS.contains(&key.method);
         let target = record.target.as_ref().map(|target| target.name());
         let calls = is_call.then(|| {
             let mut labels = vec![

@@ -6,7 +6,24 @@ use serde_json::{Map, Value, json};
 use super::reply::{self, Reply};
 use crate::tool::{Capability, Content, Role, Schema, ToolError};
 
-/// Something to ask a client.
+/// Something to ask a client. See [`CallContext::ask`](crate::CallContext::ask).
+///
+/// ```
+/// use serde_json::json;
+/// use tollgate::{Question, SampleRequest};
+///
+/// let form = json!({
+///     "type": "object",
+///     "properties": {"size": {"type": "string", "enum": ["S", "M", "L"]}},
+///     "required": ["size"],
+/// });
+/// let questions = [
+///     ("size", Question::form("Which size?", form)),
+///     ("pay", Question::url("Please pay.", "https://pay.example.com/4711", "4711")),
+///     ("slogan", Question::sample(SampleRequest::new(50).user("A slogan for shirts, please."))),
+///     ("folders", Question::roots()),
+/// ];
+/// ```
 #[derive(Clone, Debug)]
 pub struct Question {
     kind: Kind,
