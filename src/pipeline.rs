@@ -5,6 +5,7 @@
 //! cancelled. Transports call [`Call::authenticate`] before they read a body and [`Call::serve`]
 //! after; nobody else turns a principal into a running tool.
 
+mod approve;
 pub(crate) mod cancellations;
 mod changes;
 mod complete;
@@ -25,6 +26,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::access::{AllowedArguments, authorize};
+use crate::approval::Approval;
 use crate::auth::{Authenticator, Principal};
 use crate::error::CallError;
 use crate::quota::Admission;
@@ -89,8 +91,13 @@ impl Call {
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
     ) -> Result<ToolOutput, CallError> {
-        let client = request.client.clone();
+        let (client, approver) = (request.client.clone(), request.approver);
         let (admission, arguments) = self.clear(principal, request).await?;
+        let approval = self.approve(&admission, arguments, client.as_deref(), approver);
+        let arguments = match approval.await? {
+            Approval::Given(arguments) => arguments,
+            Approval::Asked(asked, _) => return Ok(ToolOutput::asks(*asked)),
+        };
         self.record.begin().await?;
         self.record.run_started();
         let trace = self.record.trace();

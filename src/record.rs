@@ -5,6 +5,7 @@
 //! itself as cancelled. What a span tells is put together at the end, and only for a call that is
 //! sampled: one that nobody traces pays for two readings of the clock and nothing else.
 
+mod approval;
 mod attributes;
 mod console;
 mod explain;
@@ -32,6 +33,7 @@ pub use metrics::{
     SourceState, State, TargetState, TenantLabel,
 };
 pub use otel::{Exporter, Tracing, TracingError, TracingSettings};
+use approval::ApprovalFacts;
 use root::Origin;
 pub use root::Wait;
 
@@ -213,6 +215,7 @@ impl Recorder {
             quota: QuotaStates::new(),
             uncounted: false,
             would_deny: Vec::new(),
+            approval: None,
             is_running: false,
             trail,
             origin: Origin::default(),
@@ -283,6 +286,7 @@ pub struct CallRecord {
     quota: QuotaStates,
     uncounted: bool,
     would_deny: Vec<WouldDeny>,
+    approval: Option<Box<ApprovalFacts>>,
     is_running: bool,
     trail: Option<Box<Trail>>,
     origin: Origin,

@@ -19,6 +19,8 @@ mod unopened;
 
 use std::collections::BTreeMap;
 
+use secrecy::ExposeSecret;
+
 use super::ServerBuilder;
 use super::admin::AdminAddress;
 use crate::auth::{ClaimNames, LocalIdentity, Principal, ScopeInclusion};
@@ -55,6 +57,7 @@ impl ServerBuilder {
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             audit: config.audit.as_ref().map(audit::settings),
+            state_secret: state_secret(&config.server),
             metrics: config.telemetry.metrics.as_deref().map(metric_readers),
             tenant_label: tenant_label(&config),
             ..Self::default()
@@ -125,6 +128,11 @@ impl ServerBuilder {
             self.declared.resources.extend(governed);
         }
     }
+}
+
+fn state_secret(server: &config::Server) -> Option<Vec<u8>> {
+    let secret = server.state_secret.as_ref();
+    secret.map(|secret| secret.expose_secret().as_bytes().to_vec())
 }
 
 /// Where metrics go.

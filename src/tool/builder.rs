@@ -18,7 +18,7 @@ use super::completion::Completer;
 use super::schema::{input_schema_of, output_schema_of};
 use super::typed::Typed;
 use super::{
-    Access, Answers, Arguments, CallContext, Handler, Limit, Mode, Policy, Quota, Rule, ScopeSet,
+    Access, Answers, Arguments, CallContext, Confirm, Handler, Limit, Mode, Policy, Quota, Rule, ScopeSet,
     Suggestions, TenantPolicy, ToolError, Typing,
 };
 
@@ -170,6 +170,21 @@ impl Tool {
     /// part of a [`ToolOutput`](super::ToolOutput).
     pub fn output<R: JsonSchema>(mut self) -> Self {
         self.output = Some(output_schema_of::<R>());
+        self
+    }
+
+    /// Demands that the caller's user approves of calls before they run. Resources and prompts have
+    /// no such thing: they change nothing, and it is the user or its client that picks them.
+    ///
+    /// ```
+    /// use tollgate::{Confirm, Tool};
+    ///
+    /// let refund = Tool::new("refund", "Pays money back.")
+    ///     .scope("orders:write")
+    ///     .confirm(Confirm::when("args.amount > 100"));
+    /// ```
+    pub fn confirm(mut self, confirm: Confirm) -> Self {
+        self.policy.confirm = confirm;
         self
     }
 }

@@ -81,6 +81,14 @@ fn document<'a>(base_url: &str, targets: impl Iterator<Item = (&'a Target, &'a T
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             "schemas": {"Problem": problem_schema()},
+            "parameters": {
+                "Tollgate-Confirmation": {
+                    "name": "Tollgate-Confirmation",
+                    "in": "header",
+                    "description": "The `confirmation` of the answer that asked for it, of the same call; good once and for 5 minutes.",
+                    "schema": {"type": "string"},
+                },
+            },
             "headers": {
                 "Tollgate-Call-Id": {"description": "Names this call in the record.", "schema": {"type": "string", "format": "uuid"}},
                 "Retry-After": {"description": "Seconds until another try makes sense.", "schema": {"type": "integer", "minimum": 0}},
@@ -126,12 +134,22 @@ fn operation(target: &Target, terms: &Terms, face: &ToolFace) -> Value {
     for (status, description) in ERRORS {
         responses.insert((*status).to_owned(), error_response(description));
     }
+    let confirms = terms.confirm().is_some();
+    if confirms {
+        let (status, description) = UNCONFIRMED;
+        responses.insert(status.to_owned(), error_response(description));
+    }
+    let parameters: &[Value] = match confirms {
+        true => &[json!({"$ref": "#/components/parameters/Tollgate-Confirmation"})],
+        false => &[],
+    };
     json!({
         "operationId": face.name,
         "summary": face.title.as_ref().unwrap_or(&face.name),
         "description": face.description,
         // Scopes of a bearer scheme may be listed since OpenAPI 3.1 ("Security Requirement Object").
         "security": security(terms.access()),
+        "parameters": parameters,
         "requestBody": {
             "required": true,
             "content": {"application/json": {"schema": inlined(target.input().json(), &face.name, "input")}},
@@ -192,6 +210,12 @@ const ERRORS: &[(&str, &str)] = &[
     ("504", "The tool did not finish in time."),
 ];
 
+/// What is answered besides, where calls may need confirmation.
+const UNCONFIRMED: (&str, &str) = (
+    "409",
+    "The call needs confirmation: show `question` to whoever decides, and send the call again with `confirmation`.",
+);
+
 fn problem_schema() -> Value {
     json!({
         "description": "RFC 9457 problem details.",
@@ -204,6 +228,8 @@ fn problem_schema() -> Value {
             "detail": {"type": "string"},
             "callId": {"type": "string", "format": "uuid"},
             "retryAfterMs": {"type": "integer", "description": "Until it is worth trying again, where waiting helps."},
+            "question": {"type": "string", "description": "What to show to whoever confirms a call that needs it."},
+            "confirmation": {"type": "string", "description": "What to send in the header Tollgate-Confirmation to confirm it."},
         },
     })
 }
