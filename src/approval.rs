@@ -323,11 +323,7 @@ impl Demand {
         clock: &Clock,
     ) -> Result<Approval, ApprovalError> {
         let question = question::form(&self.target, self.arguments.get());
-        let asking = client.ask_live(
-            &self.principal,
-            waiting,
-            vec![(KEY.to_owned(), question)],
-        );
+        let asking = client.ask_live(&self.principal, waiting, vec![(KEY.to_owned(), question)]);
         let replies = tokio::select! {
             replies = asking => replies,
             () = clock.reached(clock.monotonic() + VALID) => {

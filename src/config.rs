@@ -80,7 +80,7 @@ pub use audit::{Audit, AuditOverride, AuditRotation};
 pub use auth::{Auth, Claims};
 pub use backend::Backend;
 pub use breaker::Breaker;
-pub use cases::{CaseCaller, CaseTarget, PolicyCase, Step, Wanted, load_cases};
+pub use cases::{ALLOW, CONFIRM, CaseCaller, CaseTarget, PolicyCase, Step, Wanted, load_cases};
 pub use concurrency::Concurrency;
 pub use confirm::Confirm;
 pub use deciding::audit_file;

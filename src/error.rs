@@ -18,7 +18,7 @@ pub use edge::EdgeError;
 pub use protocol::{LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 
 use crate::access::AccessError;
-use crate::approval::{ApprovalError, NotGiven, Unconfirmed};
+use crate::approval::{ApprovalError, NotGiven, Unconfirmed, VALID};
 use crate::auth::AuthError;
 use crate::quota::QuotaError;
 use crate::tool::{ArgumentsError, Capability, Limit, TargetRef, ToolError};
@@ -250,29 +250,13 @@ impl CallError {
                 format!("This call has to ask its caller, whose client does not support {what}")
                     .into()
             }
-            Self::CannotConfirm => "This call needs the approval of its user, and the client cannot ask for it: it does not support elicitation".into(),
+            Self::CannotConfirm => CANNOT_CONFIRM.into(),
             Self::Unconfirmed(call) => how_to_confirm(call).into(),
-            Self::NotApproved(how) => format!(
-                "{}. Do not make it again unless the user asks for it",
-                match how {
-                    NotGiven::Declined => "The user was asked and declined this call",
-                    NotGiven::Dismissed => "The user was asked about this call and did not decide",
-                    NotGiven::Unanswered => "Nobody answered whether this call is approved of",
-                }
-            )
-            .into(),
+            Self::NotApproved(how) => not_approved(*how).into(),
             Self::TooManyDenials { retry_after, .. } => {
                 format!("Too many refused calls; retry in {}", Wait(*retry_after)).into()
             }
-            Self::QuotaExceeded { retry_after, limit } => {
-                let limit =
-                    limit.map_or_else(String::new, |limit| format!(": {}", limit.in_words()));
-                format!(
-                    "Rate limit exceeded{limit}; retry in {}",
-                    Wait(*retry_after)
-                )
-                .into()
-            }
+            Self::QuotaExceeded { retry_after, limit } => too_often(*retry_after, *limit).into(),
             Self::TooManyAtOnce => "Too many calls of this tool are running; retry shortly".into(),
             Self::TooManyOfTenant => {
                 "Too many calls of your tenant are running; retry shortly".into()
@@ -347,13 +331,34 @@ impl CallError {
     }
 }
 
+const CANNOT_CONFIRM: &str = "This call needs the approval of its user, and the client cannot ask for it: it does not support elicitation";
+
 fn how_to_confirm(call: &Unconfirmed) -> String {
     let unusable = call.unusable.map(|why| format!("The confirmation {why}. "));
     format!(
         "{}This call needs confirmation: send it again within {} with the text of `confirmation` in the header Tollgate-Confirmation",
         unusable.unwrap_or_default(),
-        Wait(crate::approval::VALID)
+        Wait(VALID)
     )
+}
+
+fn not_approved(how: NotGiven) -> &'static str {
+    match how {
+        NotGiven::Declined => {
+            "The user was asked and declined this call. Do not make it again unless the user asks for it"
+        }
+        NotGiven::Dismissed => {
+            "The user was asked about this call and did not decide. Do not make it again unless the user asks for it"
+        }
+        NotGiven::Unanswered => {
+            "Nobody answered whether this call is approved of. Do not make it again unless the user asks for it"
+        }
+    }
+}
+
+fn too_often(retry_after: Duration, limit: Option<Limit>) -> String {
+    let limit = limit.map_or_else(String::new, |limit| format!(": {}", limit.in_words()));
+    format!("Rate limit exceeded{limit}; retry in {}", Wait(retry_after))
 }
 
 fn missing_scopes(all_of: &[String], any_of: &[String]) -> String {

@@ -112,9 +112,7 @@ impl Call {
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
     ) -> Result<(Admission, AllowedArguments), CallError> {
-        let CallRequest {
-            target, arguments, ..
-        } = request;
+        let (target, arguments) = (request.target, request.arguments);
         let (admission, of_uri) = self.let_in(principal, &target, &arguments).await?;
         let arguments = of_uri.unwrap_or(arguments);
         let arguments = admission.target().validate(arguments)?;

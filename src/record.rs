@@ -26,6 +26,7 @@ use std::time::Duration;
 use crossbeam_channel::{after, select};
 use uuid::{NoContext, Timestamp, Uuid};
 
+use approval::ApprovalFacts;
 pub use explain::Explanation;
 pub use exports::ExporterState;
 pub use metrics::{
@@ -33,7 +34,6 @@ pub use metrics::{
     SourceState, State, TargetState, TenantLabel,
 };
 pub use otel::{Exporter, Tracing, TracingError, TracingSettings};
-use approval::ApprovalFacts;
 use root::Origin;
 pub use root::Wait;
 

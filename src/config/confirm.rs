@@ -21,8 +21,7 @@ pub(super) fn check(raw: &str, at: &At<'_>, faults: &mut Faults) -> Confirm {
         "never" => Confirm::Never,
         "always" => Confirm::Always,
         "" => {
-            let message =
-                "must not be empty: write `always`, `never`, or a condition such as args.amount > 100";
+            let message = "must not be empty: write `always`, `never`, or a condition such as args.amount > 100";
             at.fault(faults, message);
             Confirm::Always
         }
@@ -69,7 +68,9 @@ mod tests {
         let own = &own.tenants["acme"].tools["t"];
         assert_eq!(own.confirm, Some(Confirm::Never));
         assert_eq!(
-            faults(&format!("{text}    resources: {{'a:b': {{confirm: always}}}}\n")),
+            faults(&format!(
+                "{text}    resources: {{'a:b': {{confirm: always}}}}\n"
+            )),
             [
                 "tollgate.yaml:6: tenants.acme.resources.\"a:b\".confirm: only calls of tools can need approval; remove it"
             ]

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ApprovalFacts, CallRecord};
-use crate::audit::{ApprovalTrail, Bucket, Captured, Entry, Kind, Log, RuleTrail, Stages, Ticket, Unwritable};
+use crate::audit::{
+    ApprovalTrail, Bucket, Captured, Entry, Kind, Log, RuleTrail, Stages, Ticket, Unwritable,
+};
 use crate::clock::rfc3339;
 use crate::error::{CallError, Outcome, Row, millis_up};
 use crate::tool::{Arguments, Effect, TargetRef};

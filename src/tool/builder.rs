@@ -18,8 +18,8 @@ use super::completion::Completer;
 use super::schema::{input_schema_of, output_schema_of};
 use super::typed::Typed;
 use super::{
-    Access, Answers, Arguments, CallContext, Confirm, Handler, Limit, Mode, Policy, Quota, Rule, ScopeSet,
-    Suggestions, TenantPolicy, ToolError, Typing,
+    Access, Answers, Arguments, CallContext, Confirm, Handler, Limit, Mode, Policy, Quota, Rule,
+    ScopeSet, Suggestions, TenantPolicy, ToolError, Typing,
 };
 
 /// A tool: what it is called, what governs it, what runs.

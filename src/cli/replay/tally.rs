@@ -14,6 +14,8 @@ use super::recorded::{Recorded, Skipped};
 const MAX_GROUPS: usize = 1_000;
 /// Ids of each group that are told.
 const EXAMPLES: usize = 3;
+/// Why a call would not need the approval that it needed.
+const NOT_ASKED: &str = "no `confirm` asks for it";
 /// What stands for all targets or tenants.
 const ALL: &str = "*";
 
@@ -22,6 +24,8 @@ const ALL: &str = "*";
 pub(super) enum Class {
     Refused,
     Allowed,
+    Asked,
+    Unasked,
     Reason,
     Undecidable,
 }
@@ -48,6 +52,8 @@ pub(super) struct Tally {
     pub(super) same: u64,
     pub(super) refused: u64,
     pub(super) allowed: u64,
+    pub(super) asked: u64,
+    pub(super) unasked: u64,
     pub(super) reason: u64,
     pub(super) undecidable: u64,
     /// Requests of callers whom nobody knew.
@@ -60,9 +66,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Calls that were allowed and are refused, or the other way round.
+    /// Calls that were allowed and are refused, or need approval and did not; or the other way round.
     pub(super) fn flips(&self) -> u64 {
-        self.refused + self.allowed
+        self.refused + self.allowed + self.asked + self.unasked
     }
 
     /// Calls that could be decided.
@@ -89,6 +95,8 @@ impl Tally {
             }
             Change::Refused(why) => (Class::Refused, &mut self.refused, why),
             Change::Allowed(why) => (Class::Allowed, &mut self.allowed, why),
+            Change::Asked(why) => (Class::Asked, &mut self.asked, why),
+            Change::Unasked => (Class::Unasked, &mut self.unasked, NOT_ASKED.to_owned()),
             Change::Reason(why) => (Class::Reason, &mut self.reason, why),
             Change::Undecidable(why) => (Class::Undecidable, &mut self.undecidable, why.to_owned()),
         };

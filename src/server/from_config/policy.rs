@@ -5,7 +5,9 @@
 
 use crate::audit::RedactionChange;
 use crate::config::{self, Faults};
-use crate::tool::{Access, Concurrency, Confirm, Governed, Limit, Policy, Rule, ScopeSet, TenantPolicy};
+use crate::tool::{
+    Access, Concurrency, Confirm, Governed, Limit, Policy, Rule, ScopeSet, TenantPolicy,
+};
 
 use super::limits::{limits, mode};
 
@@ -72,11 +74,7 @@ fn scopes(set: &config::ScopeSet) -> ScopeSet {
     ScopeSet::all_of(&set.all_of).or_any_of(&set.any_of)
 }
 
-fn confirm(
-    listed: &config::Confirm,
-    arguments: Option<&[&str]>,
-    faults: &mut Faults,
-) -> Confirm {
+fn confirm(listed: &config::Confirm, arguments: Option<&[&str]>, faults: &mut Faults) -> Confirm {
     let (condition, origin) = match listed {
         config::Confirm::Never => return Confirm::Never,
         config::Confirm::Always => return Confirm::Always,

@@ -81,14 +81,6 @@ fn document<'a>(base_url: &str, targets: impl Iterator<Item = (&'a Target, &'a T
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
             "schemas": {"Problem": problem_schema()},
-            "parameters": {
-                "Tollgate-Confirmation": {
-                    "name": "Tollgate-Confirmation",
-                    "in": "header",
-                    "description": "The `confirmation` of the answer that asked for it, of the same call; good once and for 5 minutes.",
-                    "schema": {"type": "string"},
-                },
-            },
             "headers": {
                 "Tollgate-Call-Id": {"description": "Names this call in the record.", "schema": {"type": "string", "format": "uuid"}},
                 "Retry-After": {"description": "Seconds until another try makes sense.", "schema": {"type": "integer", "minimum": 0}},
@@ -139,23 +131,27 @@ fn operation(target: &Target, terms: &Terms, face: &ToolFace) -> Value {
         let (status, description) = UNCONFIRMED;
         responses.insert(status.to_owned(), error_response(description));
     }
-    let parameters: &[Value] = match confirms {
-        true => &[json!({"$ref": "#/components/parameters/Tollgate-Confirmation"})],
-        false => &[],
-    };
-    json!({
+    let mut operation = json!({
         "operationId": face.name,
         "summary": face.title.as_ref().unwrap_or(&face.name),
         "description": face.description,
         // Scopes of a bearer scheme may be listed since OpenAPI 3.1 ("Security Requirement Object").
         "security": security(terms.access()),
-        "parameters": parameters,
         "requestBody": {
             "required": true,
             "content": {"application/json": {"schema": inlined(target.input().json(), &face.name, "input")}},
         },
         "responses": responses,
-    })
+    });
+    if confirms {
+        operation["parameters"] = json!([{
+            "name": "Tollgate-Confirmation",
+            "in": "header",
+            "description": "The `confirmation` of the answer that asked for it, of the same call; good once and for 5 minutes.",
+            "schema": {"type": "string"},
+        }]);
+    }
+    operation
 }
 
 /// A schema that stands inside another document must be a resource of its own, or its `$ref`s

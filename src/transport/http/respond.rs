@@ -164,13 +164,7 @@ struct Help<'a> {
     confirmation: Option<&'a str>,
 }
 
-fn problem_with(
-    row: Row,
-    status: u16,
-    detail: &str,
-    help: Help<'_>,
-    call_id: Uuid,
-) -> Reply {
+fn problem_with(row: Row, status: u16, detail: &str, help: Help<'_>, call_id: Uuid) -> Reply {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Problem<'a> {
