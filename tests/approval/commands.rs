@@ -2,6 +2,11 @@
 
 use std::fs;
 
+use serde_json::Value;
+use tollgate::server::Server;
+use tollgate::tool::TenantPolicy;
+use tollgate::{CallContext, Confirm, Resource, Tool, ToolError};
+
 use crate::binary::run;
 use crate::stdio::folder;
 
@@ -68,5 +73,30 @@ fn test_tells_calls_that_need_approval_from_those_that_do_not() {
     assert!(
         played.stdout.contains("got    confirm (args.id != 'free')"),
         "{played:?}"
+    );
+}
+
+#[test]
+fn a_server_is_not_built_on_a_bad_condition_or_one_for_a_resource() {
+    let answer = async |_: CallContext, _: Value| Ok::<_, ToolError>(0);
+    let tool = Tool::new("close", "Closes.").any_authenticated();
+    let tool = tool.confirm(Confirm::when("args.amount >")).handler(answer);
+    let refused = Server::builder().tool(tool).build().err();
+    let refused = refused.expect("a fault").to_string();
+    assert!(
+        refused.contains("close: confirm: not a valid CEL expression"),
+        "{refused}"
+    );
+    let always = TenantPolicy {
+        confirm: Some(Confirm::Always),
+        ..TenantPolicy::default()
+    };
+    let resource = Resource::new("notes://all", "notes").any_authenticated();
+    let resource = resource.for_tenant("acme", always).handler(answer);
+    let refused = Server::builder().resource(resource).build().err();
+    let refused = refused.expect("a fault").to_string();
+    assert!(
+        refused.contains("only calls of tools can need approval"),
+        "{refused}"
     );
 }
