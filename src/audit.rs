@@ -33,7 +33,7 @@ mod writer;
 
 pub use arguments::{Captured, Redaction, RedactionChange};
 pub use chain::{ChainKey, Head, LineFault, Mac, Sealed};
-pub use entry::{Arguments, Bucket, Entry, Kind, Mark, RuleTrail, Stages};
+pub use entry::{ApprovalTrail, Arguments, Bucket, Entry, Kind, Mark, RuleTrail, Stages};
 pub use find::{FoundCall, FoundLine, call_time, find, parse_call_id};
 pub use log::Log;
 pub use read::{RawLine, Window, entries, lines};

@@ -18,6 +18,7 @@ pub use edge::EdgeError;
 pub use protocol::{LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 
 use crate::access::AccessError;
+use crate::approval::{ApprovalError, NotGiven, Unconfirmed, VALID};
 use crate::auth::AuthError;
 use crate::quota::QuotaError;
 use crate::tool::{ArgumentsError, Capability, Limit, TargetRef, ToolError};
@@ -113,6 +114,12 @@ pub enum CallError {
     UnknownPrompt,
     /// The call has to ask something that its client cannot answer.
     ClientCannot(Capability),
+    /// The call needs the approval of its user, whom its client cannot ask.
+    CannotConfirm,
+    /// The call needs confirmation by whoever sends it.
+    Unconfirmed(Box<Unconfirmed>),
+    /// The user did not approve of the call.
+    NotApproved(NotGiven),
     /// The caller was refused too often, so it is no longer told why.
     TooManyDenials {
         /// Until it is again.
@@ -196,6 +203,9 @@ impl CallError {
             Self::UnknownResource => row("unknown-resource", "Not Found", 404, 200, -32602, false, Invalid),
             Self::UnknownPrompt => row("unknown-prompt", "Not Found", 404, 200, -32602, false, Invalid),
             Self::ClientCannot(_) => row("client-cannot", "Missing required client capability", 422, 400, -32021, false, Invalid),
+            Self::CannotConfirm => row("client-cannot", "Missing required client capability", 422, 400, -32021, false, Invalid),
+            Self::Unconfirmed(_) => row("confirmation-required", "Conflict", 409, 200, 40901, false, Denied),
+            Self::NotApproved(_) => row("not-approved", "Forbidden", 403, 200, 40305, true, Denied),
             Self::TooManyDenials { .. } => row("too-many-denials", "Too Many Requests", 429, 200, 42905, false, Denied),
             Self::QuotaExceeded { .. } => row("quota-exceeded", "Too Many Requests", 429, 200, 42901, false, Denied),
             Self::TooManyAtOnce => row("too-many-at-once", "Too Many Requests", 429, 200, 42902, false, Denied),
@@ -240,18 +250,13 @@ impl CallError {
                 format!("This call has to ask its caller, whose client does not support {what}")
                     .into()
             }
+            Self::CannotConfirm => CANNOT_CONFIRM.into(),
+            Self::Unconfirmed(call) => how_to_confirm(call).into(),
+            Self::NotApproved(how) => not_approved(*how).into(),
             Self::TooManyDenials { retry_after, .. } => {
                 format!("Too many refused calls; retry in {}", Wait(*retry_after)).into()
             }
-            Self::QuotaExceeded { retry_after, limit } => {
-                let limit =
-                    limit.map_or_else(String::new, |limit| format!(": {}", limit.in_words()));
-                format!(
-                    "Rate limit exceeded{limit}; retry in {}",
-                    Wait(*retry_after)
-                )
-                .into()
-            }
+            Self::QuotaExceeded { retry_after, limit } => too_often(*retry_after, *limit).into(),
             Self::TooManyAtOnce => "Too many calls of this tool are running; retry shortly".into(),
             Self::TooManyOfTenant => {
                 "Too many calls of your tenant are running; retry shortly".into()
@@ -326,6 +331,36 @@ impl CallError {
     }
 }
 
+const CANNOT_CONFIRM: &str = "This call needs the approval of its user, and the client cannot ask for it: it does not support elicitation";
+
+fn how_to_confirm(call: &Unconfirmed) -> String {
+    let unusable = call.unusable.map(|why| format!("The confirmation {why}. "));
+    format!(
+        "{}This call needs confirmation: send it again within {} with the text of `confirmation` in the header Tollgate-Confirmation",
+        unusable.unwrap_or_default(),
+        Wait(VALID)
+    )
+}
+
+fn not_approved(how: NotGiven) -> &'static str {
+    match how {
+        NotGiven::Declined => {
+            "The user was asked and declined this call. Do not make it again unless the user asks for it"
+        }
+        NotGiven::Dismissed => {
+            "The user was asked about this call and did not decide. Do not make it again unless the user asks for it"
+        }
+        NotGiven::Unanswered => {
+            "Nobody answered whether this call is approved of. Do not make it again unless the user asks for it"
+        }
+    }
+}
+
+fn too_often(retry_after: Duration, limit: Option<Limit>) -> String {
+    let limit = limit.map_or_else(String::new, |limit| format!(": {}", limit.in_words()));
+    format!("Rate limit exceeded{limit}; retry in {}", Wait(retry_after))
+}
+
 fn missing_scopes(all_of: &[String], any_of: &[String]) -> String {
     let list = |scopes: &[String]| {
         let quoted: Vec<String> = scopes.iter().map(|scope| format!("'{scope}'")).collect();
@@ -394,6 +429,20 @@ impl From<QuotaError> for CallError {
                 limit: Some(slowest).filter(|_| states.len() > 1),
             },
             QuotaError::Full | QuotaError::Unavailable => Self::QuotaUnavailable,
+        }
+    }
+}
+
+impl From<ApprovalError> for CallError {
+    fn from(error: ApprovalError) -> Self {
+        match error {
+            ApprovalError::CannotAsk => Self::CannotConfirm,
+            ApprovalError::Unconfirmed(call) => Self::Unconfirmed(call),
+            ApprovalError::NotGiven(how) => Self::NotApproved(how),
+            ApprovalError::Uncounted(error) => error.into(),
+            ApprovalError::NoRandomness => {
+                Self::Internal("no randomness to seal an approval with".to_owned())
+            }
         }
     }
 }

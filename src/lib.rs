@@ -64,6 +64,7 @@
 //! between them are in `ARCHITECTURE.md`.
 
 pub mod access;
+pub mod approval;
 pub mod audit;
 pub mod auth;
 pub mod cli;
@@ -93,8 +94,8 @@ pub mod transport;
 pub use clock::Clock;
 pub use pipeline::ResourceUpdates;
 pub use tool::{
-    Action, Annotations, CallContext, Capability, Content, FormReply, Limit, Link, LogLevel, Per,
-    Progress, Prompt, PromptMessage, PromptOutput, Question, Quota, Replies, Reply, Resource,
-    ResourceContents, Role, Root, Rule, SampleRequest, Sampled, Suggestions, Tool, ToolError,
-    ToolOutput, Typing,
+    Action, Annotations, CallContext, Capability, Confirm, Content, FormReply, Limit, Link,
+    LogLevel, Per, Progress, Prompt, PromptMessage, PromptOutput, Question, Quota, Replies, Reply,
+    Resource, ResourceContents, Role, Root, Rule, SampleRequest, Sampled, Suggestions, Tool,
+    ToolError, ToolOutput, Typing,
 };

@@ -5,6 +5,7 @@
 //! cancelled. Transports call [`Call::authenticate`] before they read a body and [`Call::serve`]
 //! after; nobody else turns a principal into a running tool.
 
+mod approve;
 pub(crate) mod cancellations;
 mod changes;
 mod complete;
@@ -25,6 +26,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::access::{AllowedArguments, authorize};
+use crate::approval::Approval;
 use crate::auth::{Authenticator, Principal};
 use crate::error::CallError;
 use crate::quota::Admission;
@@ -90,8 +92,13 @@ impl Call {
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
     ) -> Result<ToolOutput, CallError> {
-        let client = request.client.clone();
+        let (client, approver) = (request.client.clone(), request.approver);
         let (admission, arguments) = self.clear(principal, request).await?;
+        let approval = self.approve(&admission, arguments, client.as_deref(), approver);
+        let arguments = match approval.await? {
+            Approval::Given(arguments) => arguments,
+            Approval::Asked(asked, _) => return Ok(ToolOutput::asks(*asked)),
+        };
         self.record.begin().await?;
         self.record.run_started();
         let trace = self.record.trace();
@@ -106,9 +113,7 @@ impl Call {
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
     ) -> Result<(Admission, AllowedArguments), CallError> {
-        let CallRequest {
-            target, arguments, ..
-        } = request;
+        let (target, arguments) = (request.target, request.arguments);
         let (admission, of_uri) = self.let_in(principal, &target, &arguments).await?;
         let arguments = of_uri.unwrap_or(arguments);
         let arguments = admission.target().validate(arguments)?;

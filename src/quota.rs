@@ -8,6 +8,7 @@ mod bucket;
 mod flood;
 pub mod gcra;
 mod memory;
+mod once;
 mod shared;
 mod sync;
 
@@ -32,6 +33,7 @@ use crate::clock::Clock;
 use crate::tool::{BoundLimit, Limit, Target};
 use crate::trace::Trace;
 use gcra::{Steps, Verdict};
+use once::{NoRoom, Used};
 
 /// Where a bucket stands after a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +113,8 @@ pub struct Quotas {
     /// Whether the log says that there is no room for further buckets.
     is_full: AtomicBool,
     store: Option<Arc<SharedStore>>,
+    /// What was used that may be used once.
+    used: Used,
     clock: Clock,
 }
 
@@ -122,6 +126,7 @@ impl Quotas {
             max_keys,
             is_full: AtomicBool::new(false),
             store: None,
+            used: Used::default(),
             clock,
         }
     }
@@ -158,6 +163,29 @@ impl Quotas {
             would_deny: would_deny.then_some(WouldDeny::Quota),
             is_counted,
         })
+    }
+
+    /// Uses something that may be used once and expires within `valid`; whether for the first time:
+    /// among all replicas where there is a store, else in this process. A store that fails refuses,
+    /// whatever [`OnStoreFailure`] says of counts: nothing may be used twice meanwhile.
+    ///
+    /// # Errors
+    /// [`QuotaError::Unavailable`] or [`QuotaError::Full`] when that cannot be told.
+    pub async fn use_once(
+        &self,
+        key: u128,
+        valid: Duration,
+        trace: &Trace,
+    ) -> Result<bool, QuotaError> {
+        if let Some(store) = &self.store {
+            let first = store.use_once(key, valid, trace).await;
+            if !first.ok_or(QuotaError::Unavailable)? {
+                return Ok(false);
+            }
+        }
+        // Here as well: a store may forget.
+        let first = self.used.first(key, valid, self.clock.unix());
+        first.map_err(|NoRoom| QuotaError::Full)
     }
 
     /// The verdicts of whoever counts; none when a call is let through uncounted.

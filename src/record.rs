@@ -5,6 +5,7 @@
 //! itself as cancelled. What a span tells is put together at the end, and only for a call that is
 //! sampled: one that nobody traces pays for two readings of the clock and nothing else.
 
+mod approval;
 mod attributes;
 mod console;
 mod explain;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use crossbeam_channel::{after, select};
 use uuid::{NoContext, Timestamp, Uuid};
 
+use approval::ApprovalFacts;
 pub use explain::Explanation;
 pub use exports::ExporterState;
 pub use metrics::{
@@ -215,6 +217,7 @@ impl Recorder {
             quota: QuotaStates::new(),
             uncounted: false,
             would_deny: Vec::new(),
+            approval: None,
             is_running: false,
             trail,
             origin: Origin::default(),
@@ -285,6 +288,7 @@ pub struct CallRecord {
     quota: QuotaStates,
     uncounted: bool,
     would_deny: Vec<WouldDeny>,
+    approval: Option<Box<ApprovalFacts>>,
     is_running: bool,
     trail: Option<Box<Trail>>,
     origin: Origin,

@@ -1,6 +1,6 @@
 //! Runs an admitted call: its place at the target, its deadline, its panics, its answer.
 //!
-//! A room of its own, because it demands evidence from both the quota and the access rules. Cancellation is
+//! A room of its own, because it demands evidence from the quota, the access rules and approvals. Cancellation is
 //! by dropping the future: the deadline does it, and so does a transport whose client left.
 
 mod gate;
@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
-use crate::access::AllowedArguments;
+use crate::approval::ApprovedArguments;
 use crate::clock::deadline_in;
 use crate::error::CallError;
 use crate::quota::Admission;
@@ -32,16 +32,16 @@ pub use places::{Places, PlacesState};
 /// whatever the tool itself says.
 pub async fn run(
     admission: Admission,
-    arguments: AllowedArguments,
+    arguments: ApprovedArguments,
     scene: Scene<'_>,
 ) -> Result<ToolOutput, CallError> {
     let target = admission.target();
-    let arguments = arguments
+    let (arguments, approval) = arguments
         .for_call(target, admission.permit().principal())
         .ok_or_else(|| CallError::Internal("arguments of another call".to_owned()))?;
     let work = |context| target.handler().call(context, arguments);
     let output = match play(&admission, scene, work).await? {
-        Err(ToolError::Asks(asked)) => return Ok(ToolOutput::asks(*asked)),
+        Err(ToolError::Asks(asked)) => return Ok(ToolOutput::asks(asked.approved(approval))),
         answer => answer.map_err(CallError::from)?,
     };
     if let Some(schema) = target.output() {

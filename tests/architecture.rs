@@ -29,6 +29,7 @@ const FLOORS: &[&[&str]] = &[
     &["pipeline"],
     &["record", "run"],
     &["error"],
+    &["approval"],
     &["quota"],
     &["access"],
     &["tool"],

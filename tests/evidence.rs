@@ -64,6 +64,7 @@ fn errors_of(body: &str) -> Vec<String> {
 const IMPORTS: &str = "
     use std::sync::Arc;
     use tollgate::access::{AllowedArguments, Permit, authorize};
+    use tollgate::approval::{ApprovedArguments, Review, review};
     use tollgate::auth::{Authenticator, Credentials, Principal};
     use tollgate::quota::{Admission, Quotas};
     use tollgate::run::{Scene, run};
@@ -89,6 +90,7 @@ fn a_call_that_passes_every_check_compiles() {
             let admission: Admission = quotas.admit(permit, &Default::default()).await.unwrap();
             let arguments: ValidArguments = admission.target().validate(given).unwrap();
             let arguments: AllowedArguments = admission.permit().allow(arguments).unwrap();
+            let Review::Approved(arguments) = review(&admission, arguments) else {{ return }};
             let _ = run(admission, arguments, scene).await;
         }}"
     ));
@@ -139,7 +141,7 @@ fn authorization_cannot_be_skipped() {
 fn the_quota_cannot_be_skipped() {
     assert_fails_with(
         "E0308",
-        "pub async fn f(permit: Permit, arguments: AllowedArguments, scene: Scene<'_>) { let _ = run(permit, arguments, scene).await; }",
+        "pub async fn f(permit: Permit, arguments: ApprovedArguments, scene: Scene<'_>) { let _ = run(permit, arguments, scene).await; }",
     );
 }
 
@@ -172,6 +174,30 @@ fn rules_on_arguments_cannot_be_asked_before_validation() {
     assert_fails_with(
         "E0308",
         "pub fn f(permit: Permit, given: Arguments) { let _ = permit.allow(given); }",
+    );
+}
+
+#[test]
+fn approval_cannot_be_made_up() {
+    assert_fails_with(
+        "E0451",
+        "pub fn f(arguments: AllowedArguments) -> ApprovedArguments { ApprovedArguments { arguments, target: 0, carried: None } }",
+    );
+}
+
+#[test]
+fn approval_cannot_be_skipped() {
+    assert_fails_with(
+        "E0308",
+        "pub async fn f(admission: Admission, given: AllowedArguments, scene: Scene<'_>) { let _ = run(admission, given, scene).await; }",
+    );
+}
+
+#[test]
+fn approval_cannot_be_asked_for_before_the_rules() {
+    assert_fails_with(
+        "E0308",
+        "pub fn f(admission: &Admission, given: ValidArguments) { let _ = review(admission, given); }",
     );
 }
 

@@ -6,7 +6,7 @@ use super::{AccessError, Permit, WouldDeny, judge};
 use crate::auth::Principal;
 use crate::tool::{Arguments, CompiledRule, Facts, Target, ValidArguments};
 
-/// Valid arguments that no rule refuses: what [`run`](crate::run) demands.
+/// Valid arguments that no rule refuses: what [`review`](crate::approval::review) demands.
 pub struct AllowedArguments {
     arguments: ValidArguments,
     principal: Arc<Principal>,
@@ -17,6 +17,11 @@ impl AllowedArguments {
     /// What in shadow mode would have refused.
     pub fn would_deny(&self) -> &[WouldDeny] {
         &self.would_deny
+    }
+
+    /// The arguments, for what decides on them.
+    pub(crate) fn get(&self) -> &Arguments {
+        self.arguments.get()
     }
 
     /// The arguments, if they were checked for this target and allowed to this principal.

@@ -90,6 +90,9 @@ pub struct Entry<'a> {
     /// The rule that refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rule: Option<RuleTrail<'a>>,
+    /// The approval that the call needs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub approval: Option<ApprovalTrail<'a>>,
     /// The buckets after the decision.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub quota: Vec<Bucket<'a>>,
@@ -145,6 +148,25 @@ pub struct RuleTrail<'a> {
     pub condition: Cow<'a, str>,
 }
 
+/// An approval that a call needs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalTrail<'a> {
+    /// The condition as written, or `always`.
+    #[serde(borrow)]
+    pub condition: Cow<'a, str>,
+    /// Why it needs approval though its condition gave neither true nor false.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure: Option<Cow<'a, str>>,
+    /// `asked`, `given`, `declined`, `dismissed`, `unanswered`, `cannotAsk`, or `unknown` where the
+    /// store of used approvals fails.
+    #[serde(borrow)]
+    pub state: Cow<'a, str>,
+    /// Why what came with the call does not approve of it: `used`, `expired` or `foreign`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unusable: Option<Cow<'a, str>>,
+}
+
 /// A bucket after a decision.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -177,6 +199,9 @@ pub struct Stages {
     /// Whether the rules on arguments let them through.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub allow: Option<u64>,
+    /// Where approval is needed: until it was given or asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub approve: Option<u64>,
     /// In strict mode: until it was on record that the tool starts.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub record: Option<u64>,
@@ -192,13 +217,14 @@ impl Stages {
     }
 
     /// The stages in their order, by name; `None` where a stage was not passed.
-    pub fn in_order(&self) -> [(&'static str, Option<u64>); 7] {
+    pub fn in_order(&self) -> [(&'static str, Option<u64>); 8] {
         [
             ("authenticate", self.authenticate),
             ("authorize", self.authorize),
             ("admit", self.admit),
             ("validate", self.validate),
             ("allow", self.allow),
+            ("approve", self.approve),
             ("record", self.record),
             ("run", self.run),
         ]

@@ -1,5 +1,6 @@
 //! `tollgate call`: one call, through the same pipeline.
 
+mod confirm;
 mod remote;
 
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{CliError, ConfigArgs, print};
+use crate::approval::Unconfirmed;
 use crate::auth::Credentials;
 use crate::error::CallError;
 use crate::pipeline::CallRequest;
@@ -33,6 +35,9 @@ pub(super) struct CallArgs {
     /// Ask the server at this URL instead
     #[arg(long)]
     url: Option<String>,
+    /// Confirm the call, if its tool's policy demands that
+    #[arg(long, short)]
+    yes: bool,
     /// The bearer token: for --url, or to call here as somebody else than the configured principal
     #[arg(long, env = "TOLLGATE_TOKEN", hide_env_values = true)]
     token: Option<SecretString>,
@@ -59,6 +64,31 @@ async fn call_here(
     server: &Server,
     arguments: Map<String, Value>,
 ) -> Result<ExitCode, CliError> {
+    match call_once(args, server, arguments.clone(), None).await? {
+        Answered::Finally(code) => Ok(code),
+        Answered::Unconfirmed(asked) => {
+            confirm::ask(args.yes, &asked.question)?;
+            let confirmation = Some(&*asked.confirmation);
+            match call_once(args, server, arguments, confirmation).await? {
+                Answered::Finally(code) => Ok(code),
+                Answered::Unconfirmed(_) => Err(confirm::NOT_TAKEN.into()),
+            }
+        }
+    }
+}
+
+/// What a call came to.
+enum Answered {
+    Finally(ExitCode),
+    Unconfirmed(Box<Unconfirmed>),
+}
+
+async fn call_once(
+    args: &CallArgs,
+    server: &Server,
+    arguments: Map<String, Value>,
+    confirmation: Option<&str>,
+) -> Result<Answered, CliError> {
     use secrecy::ExposeSecret;
 
     let mut call = server.pipeline().open(Surface::Cli);
@@ -74,8 +104,8 @@ async fn call_here(
     };
     let answer = match known {
         Ok(principal) => {
-            let target = TargetRef::Tool(&args.tool);
-            call.serve(&principal, CallRequest::new(target, arguments))
+            let request = CallRequest::new(TargetRef::Tool(&args.tool), arguments);
+            call.serve(&principal, request.confirmed_with(confirmation))
                 .await
         }
         Err(error) => Err(error),
@@ -83,8 +113,9 @@ async fn call_here(
     match answer {
         Ok(output) => {
             print(format_args!("{:#}", output.as_json()))?;
-            Ok(ExitCode::SUCCESS)
+            Ok(Answered::Finally(ExitCode::SUCCESS))
         }
+        Err(CallError::Unconfirmed(asked)) => Ok(Answered::Unconfirmed(asked)),
         Err(error) => {
             let id = call.record.call_id();
             let advice = match error {

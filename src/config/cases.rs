@@ -22,7 +22,7 @@ use super::raw::{RawCaller, RawCase, RawCases, RawPrincipal, RawStep};
 use super::shape::{self, did_you_mean};
 use super::{read, schema};
 pub(super) use wanted::REFUSALS;
-pub use wanted::Wanted;
+pub use wanted::{ALLOW, CONFIRM, Wanted};
 
 /// The longest time that passes in one step: no bucket takes longer to fill.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::audit::{self, AuditOverride};
 use super::concurrency::{self, Concurrency};
+use super::confirm::{self, Confirm};
 use super::document::At;
 use super::duration;
 use super::faults::Faults;
@@ -24,6 +25,8 @@ pub struct Policy {
     pub shadow_scopes: ScopeSet,
     /// What else refuses a call, in the order of the file.
     pub rules: Vec<Rule>,
+    /// Which calls need approval; of a resource none.
+    pub confirm: Confirm,
     /// Whether it is there; default true.
     pub enabled: bool,
     /// How often, empty for unlimited; `None`: as the tenant's default or `quotas.default` say.
@@ -68,6 +71,7 @@ pub(super) struct RawPolicy {
     pub(super) scopes: Option<RawScopes>,
     pub(super) any_authenticated: Option<bool>,
     pub(super) rules: Vec<RawRule>,
+    pub(super) confirm: Option<String>,
     pub(super) enabled: bool,
     pub(super) rate_limit: Option<RawRateLimit>,
     pub(super) timeout: String,
@@ -87,6 +91,9 @@ pub(super) fn check(raw: RawPolicy, at: &At<'_>, faults: &mut Faults) -> Policy 
         access,
         shadow_scopes,
         rules: rule::check(raw.rules, &at.key("rules"), faults),
+        confirm: raw.confirm.map_or(Confirm::Never, |raw| {
+            confirm::check(&raw, &at.key("confirm"), faults)
+        }),
         enabled: raw.enabled,
         audit: audit::check_override(raw.audit),
         limits: limits(raw.rate_limit, at, faults),

@@ -64,6 +64,7 @@ pub(super) fn check(name: String, raw: RawPrompt, at: &At<'_>, faults: &mut Faul
         // Nothing of it waits for anything.
         timeout: "30s".to_owned(),
         max_concurrent: None,
+        confirm: None,
         audit: raw.audit,
     };
     let (parameters, bind) = inputs::check(raw.parameters, raw.bind, at, faults);

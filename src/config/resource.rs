@@ -77,6 +77,7 @@ pub(super) fn check(
         scopes: raw.scopes,
         any_authenticated: raw.any_authenticated,
         rules: raw.rules,
+        confirm: None,
         enabled: raw.enabled,
         rate_limit: raw.rate_limit,
         timeout: raw.timeout,

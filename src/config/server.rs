@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Authority;
 use ipnet::IpNet;
+use secrecy::SecretString;
 
 use super::admin::{self, AdminListen};
 use super::document::At;
@@ -17,10 +18,11 @@ use super::duration;
 use super::faults::Faults;
 use super::proxies;
 use super::raw::RawServer;
+use super::secret;
 use super::tls::{self, Tls};
 
-/// The checked `server` section.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The checked `server` section. `Debug` does not show the secret.
+#[derive(Debug, Clone)]
 pub struct Server {
     /// Address to listen on; port 0 takes any free port. Default `127.0.0.1:8080`.
     pub listen: SocketAddr,
@@ -38,6 +40,8 @@ pub struct Server {
     pub behind_proxy: bool,
     /// The proxies whose `X-Forwarded-For` is believed; empty without `behind_proxy`.
     pub trusted_proxies: Vec<IpNet>,
+    /// Seals what clients carry: at least 32 bytes and not a well-known secret; `None`: one of the process's own.
+    pub state_secret: Option<SecretString>,
     /// Connections open at once, 1 to 1,000,000, default 4096.
     pub max_connections: usize,
     /// Connections open at once from one address, 1 to 1,000,000, default 512.
@@ -97,6 +101,10 @@ pub(super) fn check(raw: RawServer, file: &Path, at: &At<'_>, faults: &mut Fault
             &at.key("trustedProxies"),
             faults,
         ),
+        state_secret: raw.state_secret.map(|secret| {
+            secret::check(&secret, 32, &at.key("stateSecret"), faults);
+            secret.into()
+        }),
         max_connections: raw.max_connections,
         max_connections_per_address: raw.max_connections_per_address,
         max_body_bytes: raw.max_body_bytes,
@@ -185,7 +193,7 @@ fn is_host(authority: &str, uri: &Uri) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::testing::{faults, good};
+    use crate::config::testing::{SECRET, faults, good};
     use std::time::Duration;
 
     #[test]
@@ -206,6 +214,19 @@ mod tests {
         );
         assert_eq!(server.page_size, 1000);
         assert_eq!(server.shutdown_grace, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_state_secret_that_anybody_can_guess_is_refused_without_showing_it() {
+        let found = faults("server:\n  stateSecret: hunter2\n");
+        assert_eq!(
+            found,
+            [
+                "tollgate.yaml:2: server.stateSecret: the secret is shorter than 32 bytes; make one with: openssl rand -base64 32"
+            ]
+        );
+        let server = good(&format!("server: {{stateSecret: {SECRET}}}\n")).server;
+        assert!(server.state_secret.is_some() && !format!("{server:?}").contains(SECRET));
     }
 
     #[test]

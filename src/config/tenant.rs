@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use super::confirm::{self, Confirm};
 use super::document::At;
 use super::faults::Faults;
 use super::governed::target_of;
@@ -18,6 +19,9 @@ use super::rule::{self, Rule};
 use super::scope_set::ScopeSet;
 use super::shape::did_you_mean;
 use super::{Prompt, Resource, Tool};
+
+/// What a tool is called in faults.
+const TOOL: &str = "tool";
 
 /// What one tenant has otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub struct Override {
     pub access: Option<(Access, ScopeSet)>,
     /// What else refuses a call.
     pub rules: Option<Vec<Rule>>,
+    /// Which calls need approval; only of a tool.
+    pub confirm: Option<Confirm>,
     /// Whether it is there.
     pub enabled: Option<bool>,
     /// Calls of the tenant at once, at most 1,000,000.
@@ -85,7 +91,7 @@ pub(super) fn check(
         let at = at.key(&name);
         identity::check_name(&name, &at, faults);
         let tenant = Tenant {
-            tools: section(raw.tools, &tools, "tool", &at.key("tools"), faults),
+            tools: section(raw.tools, &tools, TOOL, &at.key("tools"), faults),
             resources: section(
                 raw.resources,
                 &resources,
@@ -117,6 +123,10 @@ fn section(
                 format!("there is no {kind} of this name under `{kind}s`{hint}"),
             );
         }
+        if kind != TOOL && raw.confirm.is_some() {
+            let message = "only calls of tools can need approval; remove it";
+            at.key("confirm").fault(faults, message);
+        }
         let checked = check_override(raw, &at, faults);
         (name, checked)
     };
@@ -135,6 +145,9 @@ fn check_override(raw: RawOverride, at: &At<'_>, faults: &mut Faults) -> Overrid
         rules: raw
             .rules
             .map(|rules| rule::check(rules, &at.key("rules"), faults)),
+        confirm: raw
+            .confirm
+            .map(|raw| confirm::check(&raw, &at.key("confirm"), faults)),
         enabled: raw.enabled,
         max_concurrent: raw.max_concurrent,
         limits: policy::limits(raw.rate_limit, at, faults),

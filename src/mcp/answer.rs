@@ -158,9 +158,11 @@ impl Answer {
             data.missing_scopes = Some(missing);
             data.missing_any_of = Some(&missing_any_of[..]).filter(|any| !any.is_empty());
         }
-        if let CallError::ClientCannot(capability) = &error {
-            data.required_capabilities = Some(required(*capability));
-        }
+        data.required_capabilities = match &error {
+            CallError::ClientCannot(capability) => Some(required(*capability)),
+            CallError::CannotConfirm => Some(required(Capability::Elicitation)),
+            _ => None,
+        };
         Self {
             status: error.row().mcp_status,
             body: error_body(id, code, &error.detail(), &data),

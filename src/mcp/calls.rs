@@ -156,9 +156,7 @@ impl Mcp {
             name,
             arguments: &again.unwrap_or_default(),
         };
-        let remembered = asked.remembered.as_ref();
-        let state =
-            remembered.and_then(|remembered| self.request_state(principal, &about, remembered));
+        let state = self.request_state(principal, &about, asked);
         Ok(Ok(Served::Asks(asks_result(asked, state, &self.meta))))
     }
 }
@@ -173,7 +171,8 @@ enum Served {
 /// Whether a tool's refusal is told in a result. The era without a code for what the client cannot do
 /// tells that in a result as well.
 fn is_told_to_model(error: &CallError, era: Era) -> bool {
-    let of_client = matches!(error, CallError::ClientCannot(_)) && era == Era::Legacy;
+    let of_client = matches!(error, CallError::ClientCannot(_) | CallError::CannotConfirm)
+        && era == Era::Legacy;
     error.row().tool_result || of_client
 }
 

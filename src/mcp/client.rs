@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::envelope::{Object, Params, Text, Token};
@@ -16,12 +17,23 @@ use super::session::capabilities_of;
 use super::{Mcp, ProtocolError};
 use crate::auth::Principal;
 use crate::json::canonical_object;
-use crate::tool::{Arguments, Asking, Client, LogLevel};
+use crate::tool::{Arguments, Asked, Asking, Client, LogLevel};
 
 /// How long a client may take to answer what a call asks.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// What the memory of a call is sealed for, together with its caller and what it calls.
 const PURPOSE: &str = "mcp request state";
+
+/// What a client carries.
+#[derive(Default, Serialize, Deserialize)]
+struct State {
+    /// What the call remembered.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    remembered: Option<Value>,
+    /// What there is of its approval, which is sealed by itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    approval: Option<String>,
+}
 
 /// What a request asks for: what the memory of a call is good for.
 pub(super) struct About<'a> {
@@ -65,6 +77,7 @@ impl Mcp {
         };
         let says_nothing = client.capabilities.is_empty()
             && client.remembered.is_none()
+            && client.approval.is_none()
             && client.log_level.is_none()
             && progress.is_none();
         if says_nothing {
@@ -96,16 +109,17 @@ impl Mcp {
                 return Err(ProtocolError::InvalidParams(fault));
             }
         };
-        let remembered = match &params.request_state {
-            Text::Absent => None,
-            Text::Is(state) => Some(self.remembered(principal, about, state)?),
+        let state = match &params.request_state {
+            Text::Absent => State::default(),
+            Text::Is(state) => self.carried(principal, about, state)?,
             Text::Wrong => return Err(ProtocolError::InvalidParams(BAD_STATE)),
         };
         Ok(Client {
             capabilities: params.meta.client_capabilities.get(),
             log_level,
             asking: Asking::Retry { given },
-            remembered,
+            remembered: state.remembered,
+            approval: state.approval,
             ..Client::default()
         })
     }
@@ -129,12 +143,12 @@ impl Mcp {
         }
     }
 
-    fn remembered(
+    fn carried(
         &self,
         principal: &Principal,
         about: &About<'_>,
         state: &str,
-    ) -> Result<Value, ProtocolError> {
+    ) -> Result<State, ProtocolError> {
         let open = |purpose: &[&str]| self.lasting.seal.open(purpose, state);
         let opened = about.sealed(principal, open);
         let opened = opened.map_err(|_| ProtocolError::InvalidParams(BAD_STATE))?;
@@ -142,18 +156,22 @@ impl Mcp {
         Ok(serde_json::from_slice(&opened).unwrap_or_default())
     }
 
-    /// What a call remembers, for its client to carry.
+    /// What a call that asks wants to know again, for its client to carry.
     pub(super) fn request_state(
         &self,
         principal: &Principal,
         about: &About<'_>,
-        remembered: &Value,
+        asked: &Asked,
     ) -> Option<String> {
-        let remembered = remembered.to_string();
-        let seal = |purpose: &[&str]| {
-            let seal = &self.lasting.seal;
-            seal.seal(purpose, remembered.as_bytes(), PATIENCE)
+        if asked.remembered.is_none() && asked.approval.is_none() {
+            return None;
+        }
+        let state = State {
+            remembered: asked.remembered.clone(),
+            approval: asked.approval.clone(),
         };
+        let state = serde_json::to_vec(&state).ok()?;
+        let seal = |purpose: &[&str]| self.lasting.seal.seal(purpose, &state, PATIENCE);
         about.sealed(principal, seal)
     }
 }

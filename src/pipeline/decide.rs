@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use super::{Call, CallRequest};
+use crate::approval::{Demand, Review, review};
 use crate::auth::Principal;
 use crate::error::CallError;
 
 impl Call {
     /// Passes every check as [`serve`](Self::serve) does, counts against quotas, and runs nothing.
-    /// Closes the record.
+    /// Closes the record. Gives the approval that the call needs, if it does.
     ///
     /// # Errors
     /// Any [`CallError`] that a check gives.
@@ -19,12 +20,17 @@ impl Call {
         &mut self,
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
-    ) -> Result<(), CallError> {
+    ) -> Result<Option<Box<Demand>>, CallError> {
         let cleared = self.clear(principal, request).await;
         match &cleared {
             Ok(_) => self.record.close_ok(),
             Err(error) => self.record.close_error(error),
         }
-        cleared.map(drop)
+        cleared.map(
+            |(admission, arguments)| match review(&admission, arguments) {
+                Review::Approved(_) => None,
+                Review::Needed(demand) => Some(demand),
+            },
+        )
     }
 }

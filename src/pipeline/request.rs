@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::approval::Approver;
 use crate::tool::{Arguments, Client, TargetRef};
 
 /// What a caller asks for.
@@ -12,6 +13,8 @@ pub struct CallRequest<'a> {
     pub arguments: Arguments,
     /// What the caller's client can do besides reading the answer; none: nothing.
     pub client: Option<Arc<Client>>,
+    /// Who approves, where that is needed.
+    pub approver: Approver<'a>,
 }
 
 impl<'a> CallRequest<'a> {
@@ -21,11 +24,20 @@ impl<'a> CallRequest<'a> {
             target,
             arguments,
             client: None,
+            approver: Approver::User,
         }
     }
 
     /// From a client that can do more than read the answer.
     pub fn from_client(self, client: Option<Arc<Client>>) -> Self {
         Self { client, ..self }
+    }
+
+    /// From a caller that confirms calls itself, where that is needed, and does so with this text.
+    pub fn confirmed_with(self, confirmation: Option<&'a str>) -> Self {
+        Self {
+            approver: Approver::Caller(confirmation),
+            ..self
+        }
     }
 }

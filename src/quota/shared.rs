@@ -36,11 +36,11 @@ use crate::trace::{Kind, Span, Trace, attribute};
 use connect::{Connection, Connector};
 use counts::Counts;
 use fault::StoreFault;
-use key::{bucket_key, first_probe_key, probe_key};
+use key::{bucket_key, first_probe_key, once_key, probe_key};
 use link::{Link, Live, Prover, keep};
 use script::{Counter, Entry, bounded};
 
-/// How the store is asked.
+/// How the store is asked to count.
 const SCRIPT_COMMAND: &str = "EVALSHA";
 
 /// What becomes of calls with limits while the store fails.
@@ -206,38 +206,73 @@ impl SharedStore {
         charges: &[Charge<BucketKey>],
         trace: &Trace,
     ) -> Option<Verdicts> {
+        let key = entries.first().map(|entry| entry.key);
+        let count = async |connection: Connection| {
+            let answer = self.counter.run(&connection, entries).await?;
+            answer.verdicts(charges)
+        };
+        self.send(SCRIPT_COMMAND, key, trace, count).await
+    }
+
+    /// Writes down that something was used that may be used once; whether it was not before. `None`
+    /// when the store fails.
+    pub(super) async fn use_once(
+        self: &Arc<Self>,
+        what: u128,
+        valid: Duration,
+        trace: &Trace,
+    ) -> Option<bool> {
+        self.keep_connected();
+        let key = once_key(&self.prefix, what);
+        let valid = u64::try_from(valid.as_millis()).unwrap_or(u64::MAX);
+        let mut set = redis::cmd("SET");
+        set.arg(&key).arg(1).arg("NX").arg("PX").arg(valid);
+        let using = async |connection: Connection| match connection.send(&set).await? {
+            redis::Value::Okay => Ok(true),
+            redis::Value::Nil => Ok(false),
+            _ => Err(StoreFault::Nonsense),
+        };
+        self.send("SET", Some(&key), trace, using).await
+    }
+
+    /// Sends a command that the caller of a call waits for; `None` when the store fails.
+    async fn send<T>(
+        &self,
+        command: &'static str,
+        key: Option<&str>,
+        trace: &Trace,
+        work: impl AsyncFnOnce(Connection) -> Result<T, StoreFault>,
+    ) -> Option<T> {
         let (mut live, mut span) = (None, None);
         let asked = async {
             let live = live.insert(self.link.live().await?);
             // Not before: while the store is known to fail, nobody is asked.
-            span = Some(self.span(trace));
+            span = Some(self.span(command, trace));
             tokio::select! {
-                answer = self.counter.run(&live.connection, entries) => {
-                    Some(answer.and_then(|answer| answer.verdicts(charges)))
-                }
+                answer = work(live.connection.clone()) => Some(answer),
                 // Another call has found out.
                 () = self.link.gone(live) => None,
             }
         };
         let fault = match timeout(self.timeout, asked).await {
             Ok(None) => return None,
-            Ok(Some(Ok(verdicts))) => return Some(verdicts),
+            Ok(Some(Ok(answer))) => return Some(answer),
             Ok(Some(Err(fault))) => fault,
             Err(_) => StoreFault::TimedOut,
         };
         if let Some(span) = &mut span {
             span.fail(fault.kind());
         }
-        self.fail(live.as_ref(), entries, &fault);
+        self.fail(live.as_ref(), key, &fault);
         None
     }
 
     /// The time of one question to the store (OpenTelemetry, "Redis client operations").
-    fn span(&self, trace: &Trace) -> Span {
-        let mut span = trace.child(Kind::Client, || SCRIPT_COMMAND);
+    fn span(&self, command: &'static str, trace: &Trace) -> Span {
+        let mut span = trace.child(Kind::Client, || command);
         if span.is_recorded() {
             span.set(attribute::DB_SYSTEM, "redis");
-            span.set(attribute::DB_OPERATION, SCRIPT_COMMAND);
+            span.set(attribute::DB_OPERATION, command);
             // Which of several servers is asked, the client library keeps to itself.
             if let Some((host, port)) = self.connector.address().server() {
                 span.set(attribute::SERVER_ADDRESS, host);
@@ -249,8 +284,8 @@ impl SharedStore {
         span
     }
 
-    fn fail(&self, live: Option<&Arc<Live>>, entries: &[Entry<'_>], fault: &StoreFault) {
-        let key = entries.first().map(|entry| probe_key(entry.key));
+    fn fail(&self, live: Option<&Arc<Live>>, key: Option<&str>, fault: &StoreFault) {
+        let key = key.map(probe_key);
         let key = key.unwrap_or_else(|| first_probe_key(&self.prefix));
         if self.link.fail(live, key, fault) {
             self.changed(Err(fault));

@@ -70,6 +70,9 @@ impl Attributes {
         if record.uncounted {
             self.add(names::QUOTA, "uncounted");
         }
+        if let Some(approval) = &record.approval {
+            self.add(names::APPROVAL, approval.state);
+        }
         if !record.would_deny.is_empty() {
             let reasons: Vec<String> = record.would_deny.iter().map(ToString::to_string).collect();
             self.add(names::WOULD_DENY, reasons.join(","));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::audit::{Bucket, Entry, FoundCall, FoundLine, RuleTrail};
+use crate::audit::{ApprovalTrail, Bucket, Entry, FoundCall, FoundLine, RuleTrail};
 use stages::{Stage, StageState};
 
 /// What became of a call.
@@ -46,6 +46,9 @@ pub struct Explanation {
     pub missing_any_of: Vec<String>,
     /// The rule that refused.
     pub rule: Option<Rule>,
+    /// The approval that it needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// The buckets after the decision.
     pub quota: Vec<BucketState>,
     /// Until another try made sense, from the answer on.
@@ -108,6 +111,20 @@ pub struct Rule {
     pub effect: String,
     /// Its condition, as written.
     pub condition: String,
+}
+
+/// An approval that a call needed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    /// The condition, as written, or `always`.
+    pub condition: String,
+    /// Why it was needed though the condition gave neither true nor false.
+    pub failure: Option<String>,
+    /// What came of it, such as `asked` or `given`.
+    pub state: String,
+    /// Why what came with the call did not approve of it: `used`, `expired` or `foreign`.
+    pub unusable: Option<String>,
 }
 
 /// A bucket after a decision.
@@ -175,6 +192,7 @@ impl Explanation {
             missing: all(&entry.missing),
             missing_any_of: all(&entry.missing_any_of),
             rule: entry.rule.as_ref().map(Rule::of),
+            approval: entry.approval.as_ref().map(Approval::of),
             quota: entry.quota.iter().map(BucketState::of).collect(),
             retry_after_ms: entry.retry_after_ms,
             uncounted: entry.uncounted,
@@ -209,6 +227,17 @@ impl Rule {
             index: rule.index,
             effect: rule.effect.to_string(),
             condition: rule.condition.to_string(),
+        }
+    }
+}
+
+impl Approval {
+    fn of(approval: &ApprovalTrail<'_>) -> Self {
+        Self {
+            condition: approval.condition.to_string(),
+            failure: owned(approval.failure.as_ref()),
+            state: approval.state.to_string(),
+            unusable: owned(approval.unusable.as_ref()),
         }
     }
 }

@@ -57,6 +57,7 @@ const USUAL_SERIES: usize = 2_000;
 pub struct Metrics {
     series: Series,
     shadow_denials: Counter<u64>,
+    approvals: Counter<u64>,
     edge_refusals: Counter<u64>,
     edge: Edge,
     store_latency: Histogram<f64>,
@@ -125,6 +126,10 @@ impl Metrics {
                 .u64_counter(names::SHADOW_DENIALS)
                 .with_description("Refusals that shadow mode did not carry out")
                 .build(),
+            approvals: meter
+                .u64_counter(names::APPROVALS)
+                .with_description("Calls that needed approval")
+                .build(),
             edge_refusals: meter
                 .u64_counter(names::EDGE_REFUSALS)
                 .with_description("Requests that the HTTP edge refused")
@@ -150,6 +155,15 @@ impl Metrics {
             KeyValue::new(names::REASON, reason),
         ];
         self.shadow_denials.add(1, &labels);
+    }
+
+    /// A call of `target` needed approval; what came of that is of a closed list.
+    fn approval(&self, target: &Target, state: &'static str) {
+        let labels = [
+            KeyValue::new(names::TARGET, target.name().to_owned()),
+            KeyValue::new(names::RESULT, state),
+        ];
+        self.approvals.add(1, &labels);
     }
 
     /// The quota store answered.
@@ -204,6 +218,9 @@ impl Metrics {
             self.series.add(record, took, outcome, error);
         }
         if let Some(target) = &record.target {
+            if let Some(approval) = &record.approval {
+                self.approval(target, approval.state);
+            }
             for would_deny in &record.would_deny {
                 self.shadow_denied(target, would_deny.kind());
             }

@@ -29,6 +29,9 @@ pub(super) const CAUSE: &str = "tollgate.cause";
 pub(super) const OUTCOME: &str = "tollgate.outcome";
 /// What in shadow mode would have refused, such as `scopes,rules[0],rateLimit`.
 pub(super) const WOULD_DENY: &str = "tollgate.would_deny";
+/// What came of the approval that a call needs.
+pub(super) const APPROVAL: &str = "tollgate.approval";
+pub(super) const APPROVALS: &str = "tollgate.approvals";
 pub(super) const QUOTA: &str = "tollgate.quota.decision";
 /// Which limit, where a target has several.
 pub(super) const QUOTA_POLICY: &str = "tollgate.quota.policy";

@@ -9,8 +9,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::CallRecord;
-use crate::audit::{Bucket, Captured, Entry, Kind, Log, RuleTrail, Stages, Ticket, Unwritable};
+use super::{ApprovalFacts, CallRecord};
+use crate::audit::{
+    ApprovalTrail, Bucket, Captured, Entry, Kind, Log, RuleTrail, Stages, Ticket, Unwritable,
+};
 use crate::clock::rfc3339;
 use crate::error::{CallError, Outcome, Row, millis_up};
 use crate::tool::{Arguments, Effect, TargetRef};
@@ -128,6 +130,7 @@ impl Trail {
             missing: texts(&self.refusal.missing),
             missing_any_of: texts(&self.refusal.missing_any_of),
             rule: self.rule(record),
+            approval: record.approval.as_deref().map(ApprovalFacts::entry),
             quota: if is_end { buckets(record) } else { Vec::new() },
             retry_after_ms: self.refusal.retry_after.map(millis_up),
             uncounted: record.uncounted,
@@ -160,6 +163,17 @@ impl Trail {
             },
             condition: rule.condition().into(),
         })
+    }
+}
+
+impl ApprovalFacts {
+    fn entry(&self) -> ApprovalTrail<'_> {
+        ApprovalTrail {
+            condition: self.condition.as_str().into(),
+            failure: self.failure.map(|failure| failure.to_string().into()),
+            state: self.state.into(),
+            unusable: self.unusable.map(|why| why.as_str().into()),
+        }
     }
 }
 

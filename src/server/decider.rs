@@ -30,8 +30,10 @@ pub struct Decider {
 /// What would become of a call.
 #[derive(Debug)]
 pub struct Decision {
-    /// Why it is refused; `None`: the tool would run.
+    /// Why it is refused; `None`: the tool would run, once the call is approved of where it needs that.
     pub refusal: Option<CallError>,
+    /// The condition by which it needs approval, or `always`; `None`: it needs none.
+    pub confirm: Option<String>,
     /// What in shadow mode would have refused it.
     pub would_deny: Vec<WouldDeny>,
 }
@@ -109,8 +111,13 @@ impl Decider {
         // What is decided here happens to nobody, so no log need hear of it.
         let decided = call.decide(caller, request);
         let decided = decided.with_subscriber(NoSubscriber::default()).await;
+        let (refusal, confirm) = match decided {
+            Ok(demand) => (None, demand.map(|demand| demand.condition().to_owned())),
+            Err(refusal) => (Some(refusal), None),
+        };
         Decision {
-            refusal: decided.err(),
+            refusal,
+            confirm,
             would_deny: call.record.would_deny().to_vec(),
         }
     }

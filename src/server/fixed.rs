@@ -29,6 +29,7 @@ pub(super) struct Fixed {
     denial_limit: Option<Quota>,
     shutdown_delay: Duration,
     shutdown_grace: Duration,
+    state_secret: Option<Vec<u8>>,
     pub(super) audit: Option<AuditSettings>,
     service: String,
     exporters: Vec<Exporter>,
@@ -52,6 +53,7 @@ impl Fixed {
             denial_limit: builder.denial_limit,
             shutdown_delay: builder.shutdown_delay,
             shutdown_grace: builder.shutdown_grace,
+            state_secret: builder.state_secret.clone(),
             audit: builder.audit.clone(),
             service: builder.service.clone(),
             exporters: builder.exporters.clone(),
@@ -96,6 +98,10 @@ impl Fixed {
             (
                 "server.shutdownGrace",
                 self.shutdown_grace == other.shutdown_grace,
+            ),
+            (
+                "server.stateSecret",
+                self.state_secret == other.state_secret,
             ),
         ];
         let changed = keys.into_iter().filter(|(_, is_same)| !is_same);

@@ -20,6 +20,8 @@ mod unopened;
 
 use std::collections::BTreeMap;
 
+use secrecy::ExposeSecret;
+
 use super::ServerBuilder;
 use super::admin::AdminAddress;
 use crate::auth::{ClaimNames, LocalIdentity, Principal, ScopeInclusion};
@@ -57,6 +59,7 @@ impl ServerBuilder {
             shutdown_grace: config.server.shutdown_grace,
             service: config.telemetry.service.clone(),
             audit: config.audit.as_ref().map(audit::settings),
+            state_secret: state_secret(&config.server),
             metrics: config
                 .telemetry
                 .metrics
@@ -150,6 +153,11 @@ impl ServerBuilder {
             self.declared.prompts.extend(governed);
         }
     }
+}
+
+fn state_secret(server: &config::Server) -> Option<Vec<u8>> {
+    let secret = server.state_secret.as_ref();
+    secret.map(|secret| secret.expose_secret().as_bytes().to_vec())
 }
 
 fn tenant_label(config: &Config) -> Option<TenantLabel> {

@@ -19,6 +19,7 @@ pub use reply::{Action, FormReply, Reply, Root, Sampled};
 use super::client::Asking;
 use super::outbox::Notice;
 use super::{CallContext, Client, ToolError};
+use crate::auth::Principal;
 
 /// The most questions of one call at once.
 const MAX_QUESTIONS: usize = 16;
@@ -30,6 +31,15 @@ pub struct Asked {
     pub(crate) questions: Vec<(String, Question)>,
     /// What to remember until then.
     pub(crate) remembered: Option<Value>,
+    /// What the client carries of the approval of the call.
+    pub(crate) approval: Option<String>,
+}
+
+impl Asked {
+    /// The same of a call whose approval goes on with it.
+    pub(crate) fn approved(self, approval: Option<String>) -> Self {
+        Self { approval, ..self }
+    }
 }
 
 /// The answers to several questions, by their keys. See [`CallContext::ask`].
@@ -52,6 +62,11 @@ impl Replies {
     pub fn get(&self, key: &str) -> Option<&Reply> {
         let found = self.0.iter().find(|(known, _)| known == key);
         found.map(|(_, reply)| reply)
+    }
+
+    /// The answer to the only question.
+    pub(crate) fn only(mut self) -> Option<Reply> {
+        self.0.pop().map(|(_, reply)| reply)
     }
 }
 
@@ -104,7 +119,10 @@ impl CallContext {
         match self.client() {
             Some(client) => match &client.asking {
                 Asking::Retry { given } => self.ask_by_retry(client, given, questions),
-                Asking::Live(waiting) => self.ask_live(client, waiting, questions).await,
+                Asking::Live(waiting) => {
+                    let asking = client.ask_live(self.principal(), waiting, questions);
+                    asking.await
+                }
                 Asking::No => Err(nobody(&questions)),
             },
             None => Err(nobody(&questions)),
@@ -189,8 +207,8 @@ impl CallContext {
     }
 
     async fn ask_one(&self, key: &str, question: Question) -> Result<Reply, ToolError> {
-        let mut replies = self.ask([(key, question)]).await?;
-        replies.0.pop().map(|(_, reply)| reply).ok_or_else(misread)
+        let replies = self.ask([(key, question)]).await?;
+        replies.only().ok_or_else(misread)
     }
 
     /// Answers that came with the call count if they fit their question; the others are asked for.
@@ -214,22 +232,26 @@ impl CallContext {
         Err(ToolError::Asks(Box::new(Asked {
             questions: open,
             remembered: client.note(),
+            approval: None,
         })))
     }
+}
 
-    async fn ask_live(
+impl Client {
+    /// Asks while the call waits: over its outbox, with the answers of messages of their own.
+    pub(crate) async fn ask_live(
         &self,
-        client: &Client,
+        principal: &Principal,
         waiting: &Questions,
         questions: Vec<(String, Question)>,
     ) -> Result<Replies, ToolError> {
-        let Some(outbox) = &client.outbox else {
+        let Some(outbox) = &self.outbox else {
             return Err(nobody(&questions));
         };
         // All go out before the first is waited for.
         let mut sent = Vec::new();
         for (key, question) in questions {
-            let pending = waiting.enter(self.principal(), outbox);
+            let pending = waiting.enter(principal, outbox);
             outbox.push(Notice::Ask(pending.id().clone(), question.clone()));
             sent.push((key, question, pending));
         }

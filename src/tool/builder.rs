@@ -18,8 +18,8 @@ use super::completion::Completer;
 use super::schema::{input_schema_of, output_schema_of};
 use super::typed::Typed;
 use super::{
-    Access, Annotations, Answers, Arguments, CallContext, Handler, Icon, Limit, Mode, Policy,
-    Quota, Rule, ScopeSet, Suggestions, TenantPolicy, ToolError, ToolHints, Typing,
+    Access, Annotations, Answers, Arguments, CallContext, Confirm, Handler, Icon, Limit, Mode,
+    Policy, Quota, Rule, ScopeSet, Suggestions, TenantPolicy, ToolError, ToolHints, Typing,
 };
 
 /// A tool: what it is called, what governs it, what runs.
@@ -268,6 +268,21 @@ impl Tool {
     /// part of a [`ToolOutput`](super::ToolOutput).
     pub fn output<R: JsonSchema>(mut self) -> Self {
         self.output = Some(output_schema_of::<R>());
+        self
+    }
+
+    /// Demands that the caller's user approves of calls before they run. Resources and prompts have
+    /// no such thing: they change nothing, and it is the user or its client that picks them.
+    ///
+    /// ```
+    /// use tollgate::{Confirm, Tool};
+    ///
+    /// let refund = Tool::new("refund", "Pays money back.")
+    ///     .scope("orders:write")
+    ///     .confirm(Confirm::when("args.amount > 100"));
+    /// ```
+    pub fn confirm(mut self, confirm: Confirm) -> Self {
+        self.policy.confirm = confirm;
         self
     }
 }

@@ -12,8 +12,8 @@ use super::numbers::Numbers;
 use super::shared;
 use super::uri_template::plain;
 use super::{
-    Access, Arguments, Icon, Policy, Prompt, Resource, Schema, Target, TargetKind, Terms, Tool,
-    UriTemplate,
+    Access, Arguments, Confirm, Icon, Policy, Prompt, Resource, Schema, Target, TargetKind, Terms,
+    Tool, UriTemplate,
 };
 use crate::auth::TenantKey;
 
@@ -276,8 +276,13 @@ impl Catalog {
         if let Some(argument) = completed.find(unknown) {
             return Err(format!("it has no argument `{argument}` to complete"));
         }
-        let compile =
-            |policy: &Policy| Terms::compile(&name, policy, arguments.as_deref(), &self.numbers);
+        let is_tool = matches!(kind, TargetKind::Tool(_));
+        let compile = |policy: &Policy| {
+            if policy.confirm != Confirm::Never && !is_tool {
+                return Err("only calls of tools can need approval".to_owned());
+            }
+            Terms::compile(&name, policy, arguments.as_deref(), &self.numbers)
+        };
         let terms = compile(&governed.policy)?;
         let mut tenants = HashMap::new();
         for (tenant, own) in &governed.tenants {

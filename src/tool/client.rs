@@ -101,6 +101,8 @@ pub struct Client {
     pub(crate) log_level: Option<LogLevel>,
     pub(crate) outbox: Option<Arc<Outbox>>,
     pub(crate) asking: Asking,
+    /// What it carries of the approval of the call.
+    pub(crate) approval: Option<String>,
     /// What the call remembered when it asked last.
     pub(crate) remembered: Option<Value>,
     /// What it wants to remember when it asks next.
@@ -110,7 +112,12 @@ pub struct Client {
 }
 
 impl Client {
-    pub(super) fn note(&self) -> Option<Value> {
+    /// Whether what it is asked ends the call.
+    pub(crate) fn is_asked_by_retry(&self) -> bool {
+        matches!(self.asking, Asking::Retry { .. })
+    }
+
+    pub(crate) fn note(&self) -> Option<Value> {
         let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         noted.clone().or_else(|| self.remembered.clone())
     }

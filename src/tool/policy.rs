@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Limit, Rule, ScopeSet};
+use super::{Confirm, Limit, Rule, ScopeSet};
 use crate::audit::RedactionChange;
 
 /// What governs one tool or resource.
@@ -15,6 +15,8 @@ pub struct Policy {
     pub shadow_scopes: ScopeSet,
     /// What else refuses a call, in this order.
     pub rules: Vec<Rule>,
+    /// Which calls need the approval of the caller's user; of tools alone.
+    pub confirm: Confirm,
     /// Whether it is there at all. Default true.
     pub enabled: bool,
     /// How often: a call goes through if all of these let it. None: unlimited.
@@ -33,6 +35,7 @@ impl Default for Policy {
             access: None,
             shadow_scopes: ScopeSet::default(),
             rules: Vec::new(),
+            confirm: Confirm::default(),
             enabled: true,
             limits: Vec::new(),
             timeout: Duration::from_secs(30),
@@ -81,6 +84,8 @@ pub struct TenantPolicy {
     pub access: Option<(Access, ScopeSet)>,
     /// What else refuses a call. An empty list takes the rules away.
     pub rules: Option<Vec<Rule>>,
+    /// Which calls need approval.
+    pub confirm: Option<Confirm>,
     /// Whether it is there.
     pub enabled: Option<bool>,
     /// How often. An empty list takes the limits away.
@@ -99,6 +104,9 @@ impl TenantPolicy {
         }
         if let Some(rules) = self.rules.clone() {
             policy.rules = rules;
+        }
+        if let Some(confirm) = self.confirm.clone() {
+            policy.confirm = confirm;
         }
         if let Some(limits) = self.limits.clone() {
             policy.limits = limits;

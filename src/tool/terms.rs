@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::numbers::Numbers;
-use super::{Access, BoundLimit, CompiledRule, Policy, ScopeSet};
+use super::{Access, BoundLimit, CompiledConfirm, CompiledRule, Policy, ScopeSet};
 
 /// Who may call a target and how often, ready to be asked.
 pub struct Terms {
@@ -11,6 +11,7 @@ pub struct Terms {
     access: Access,
     shadow_scopes: ScopeSet,
     rules: Vec<CompiledRule>,
+    confirm: Option<CompiledConfirm>,
     limits: Vec<BoundLimit>,
     per_tenant: Option<NonZeroU32>,
 }
@@ -33,11 +34,13 @@ impl Terms {
             rule.compile(arguments)
                 .map_err(|error| format!("rules[{index}]: {error}"))
         });
+        let confirm = policy.confirm.compile(arguments);
         Ok(Self {
             enabled: policy.enabled,
             access,
             shadow_scopes: policy.shadow_scopes.clone(),
             rules: rules.collect::<Result<_, _>>()?,
+            confirm: confirm.map_err(|error| format!("confirm: {error}"))?,
             limits: BoundLimit::all(&policy.limits, target, numbers)?,
             per_tenant: policy.concurrency.per_tenant,
         })
@@ -61,6 +64,11 @@ impl Terms {
     /// What else refuses a call.
     pub fn rules(&self) -> &[CompiledRule] {
         &self.rules
+    }
+
+    /// Which calls need approval; `None`: no call does.
+    pub fn confirm(&self) -> Option<&CompiledConfirm> {
+        self.confirm.as_ref()
     }
 
     /// How often the tenant may call. A call goes through if all let it.

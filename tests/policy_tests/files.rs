@@ -28,7 +28,7 @@ fn misspelt_keys_and_words_are_told_with_what_was_meant() {
             "cases.yaml:9: cases[1]: needs either `tool` or `resource`",
             "cases.yaml:9: cases[1].expect: unknown word; did you mean `allow`?",
             "cases.yaml:10: cases[2]: give either `tool` or `resource`, not both",
-            "cases.yaml:10: cases[2].expect: expected one of: allow, insufficient-scope, refused-by-rule, unknown-tool, unknown-resource, invalid-arguments, quota-exceeded, too-many-denials; several calls in a row are written such as `5 x allow`",
+            "cases.yaml:10: cases[2].expect: expected one of: allow, confirm, insufficient-scope, refused-by-rule, unknown-tool, unknown-resource, invalid-arguments, quota-exceeded, too-many-denials; several calls in a row are written such as `5 x allow`",
         ],
     );
 }

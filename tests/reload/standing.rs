@@ -76,12 +76,16 @@ async fn what_only_a_restart_changes_is_named_and_the_rest_is_applied() {
     let other = server.reload(|server| {
         let other_port = "127.0.0.1:1".parse().expect("an address");
         let server = good(server).service_name("other").admin_listen(other_port);
-        server.tool(tool("b"))
+        server.state_secret([7; 32]).tool(tool("b"))
     });
     let reloaded = other.await.expect("good");
     assert_eq!(
         reloaded.needs_restart,
-        ["server.adminListen", "telemetry.service"]
+        [
+            "server.adminListen",
+            "server.stateSecret",
+            "telemetry.service"
+        ]
     );
     let restart = json!({
         "status": "ready",

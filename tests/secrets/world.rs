@@ -135,12 +135,17 @@ impl World {
     }
 
     fn yaml(&self, hash: &str) -> String {
-        let slots = ["issuers.secret", "clientSecret", "sources.headers"];
-        let [inline, client, header] = slots.map(|slot| self.text(slot));
+        let slots = [
+            "issuers.secret",
+            "clientSecret",
+            "sources.headers",
+            "server.stateSecret",
+        ];
+        let [inline, client, header, state] = slots.map(|slot| self.text(slot));
         let (endpoint, keys) = (self.endpoint.url(), self.keys.url());
         format!(
             r#"
-server: {{adminListen: "127.0.0.1:0", tls: {{certificate: ./tls.crt, key: ./tls.key}}}}
+server: {{stateSecret: "{state}", adminListen: "127.0.0.1:0", tls: {{certificate: ./tls.crt, key: ./tls.key}}}}
 telemetry: {{traces: [console, otlp]}}
 auth:
   failureLimit: 100000/s
@@ -189,7 +194,8 @@ resources:
     }
 }
 
-const SLOTS: [&str; 22] = [
+const SLOTS: [&str; 23] = [
+    "server.stateSecret",
     "issuers.secret",
     "${ENV}",
     "${file:}",

@@ -73,7 +73,7 @@ impl Caller {
         self.send(request).await
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let response = request
             .bearer_auth(&self.token)
             .send()

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use http::StatusCode;
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
-use super::CallArgs;
+use super::{CallArgs, confirm};
 use crate::cli::{CliError, print};
 
 /// How long the server may take to answer.
@@ -33,19 +34,18 @@ pub(super) async fn call(
         .no_proxy()
         .timeout(ANSWER_TIMEOUT)
         .build()?;
-    let mut request = client.post(&url).json(&arguments);
-    if let Some(token) = &args.token {
-        request = request.bearer_auth(token.expose_secret());
-    }
-    let response = request
-        .send()
-        .await
-        .map_err(|error| format!("cannot reach {url}: {}", root_cause(&error)))?;
-    let status = response.status();
-    let body: Value = response
-        .json()
-        .await
-        .map_err(|_| format!("{url} answered {status} without JSON; is it a Tollgate server?"))?;
+    let first = send(args, &client, &url, &arguments, None).await?;
+    let (status, body) = match confirmation(&first) {
+        None => first,
+        Some((question, confirmation)) => {
+            confirm::ask(args.yes, question)?;
+            let again = send(args, &client, &url, &arguments, Some(confirmation)).await?;
+            if self::confirmation(&again).is_some() {
+                return Err(confirm::NOT_TAKEN.into());
+            }
+            again
+        }
+    };
     if status.is_success() {
         print(format_args!("{:#}", body.get("result").unwrap_or(&body)))?;
         return Ok(ExitCode::SUCCESS);
@@ -63,6 +63,39 @@ pub(super) async fn call(
         text("callId")
     )
     .into())
+}
+
+async fn send(
+    args: &CallArgs,
+    client: &reqwest::Client,
+    url: &str,
+    arguments: &Map<String, Value>,
+    confirmation: Option<&str>,
+) -> Result<(StatusCode, Value), CliError> {
+    let mut request = client.post(url).json(arguments);
+    if let Some(token) = &args.token {
+        request = request.bearer_auth(token.expose_secret());
+    }
+    if let Some(confirmation) = confirmation {
+        request = request.header("tollgate-confirmation", confirmation);
+    }
+    let response = request
+        .send()
+        .await
+        .map_err(|error| format!("cannot reach {url}: {}", root_cause(&error)))?;
+    let status = response.status();
+    let body: Value = response
+        .json()
+        .await
+        .map_err(|_| format!("{url} answered {status} without JSON; is it a Tollgate server?"))?;
+    Ok((status, body))
+}
+
+/// What the server asks to be confirmed, and with what.
+fn confirmation((status, body): &(StatusCode, Value)) -> Option<(&str, &str)> {
+    let text = |name| body.get(name).and_then(Value::as_str);
+    let found = text("question").zip(text("confirmation"));
+    found.filter(|_| !status.is_success())
 }
 
 /// The last cause is the one that says what happened.

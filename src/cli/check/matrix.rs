@@ -18,7 +18,7 @@ const HEADER: [&str; 7] = [
     "AT ONCE",
 ];
 
-/// The table, and below it the rules in words.
+/// The table, and below it in words the rules and what needs approval.
 pub(super) fn of(targets: &[Arc<Target>], defaults: &Defaults) -> String {
     let mut rows = vec![HEADER.map(str::to_owned)];
     let mut rules = Vec::new();
@@ -30,6 +30,14 @@ pub(super) fn of(targets: &[Arc<Target>], defaults: &Defaults) -> String {
             if tenant == "*" || !same(terms.rules(), common.rules()) {
                 let listed = terms.rules().iter().enumerate();
                 rules.extend(listed.map(|(index, rule)| in_words(target, tenant, index, rule)));
+            }
+            let confirm = |terms: &Terms| terms.confirm().map(|when| when.condition().to_owned());
+            if tenant == "*" || confirm(terms) != confirm(common) {
+                let own = confirm(terms).or_else(|| (tenant != "*").then(|| "never".to_owned()));
+                rules.extend(own.map(|when| {
+                    let what = "confirm".to_owned();
+                    [target.name().to_owned(), inert(tenant), what, inert(&when)]
+                }));
             }
         }
     }

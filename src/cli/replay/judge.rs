@@ -11,7 +11,7 @@ use crate::auth::Principal;
 use crate::error::CallError;
 use crate::pipeline::CallRequest;
 use crate::server::{Decider, Decision};
-use crate::tool::{CompiledRule, Effect, Mode, Target, TargetRef, Terms};
+use crate::tool::{CompiledConfirm, CompiledRule, Effect, Mode, Target, TargetRef, Terms};
 
 /// What a call is whose limit was not asked.
 const RATE_LIMITED: &str = "it was refused for its rate limit: --quotas decides that";
@@ -39,6 +39,10 @@ pub(super) enum Change {
     Refused(String),
     /// It was refused and is allowed; why it was.
     Allowed(String),
+    /// It was allowed and is, once it is approved of; by which condition.
+    Asked(String),
+    /// It needed approval and does no longer.
+    Unasked,
     /// It was and is refused, for another reason.
     Reason(String),
     /// Nobody can say.
@@ -129,7 +133,13 @@ impl Judge {
 
     fn change(&self, call: &Recorded, decision: &Decision) -> Change {
         let was = match (&call.decision, &decision.refusal) {
-            (Was::Allowed, None) => return Change::Same,
+            (Was::Allowed, None) => {
+                return match (&decision.confirm, call.needed_approval) {
+                    (Some(condition), false) => Change::Asked(condition.clone()),
+                    (None, true) => Change::Unasked,
+                    _ => Change::Same,
+                };
+            }
             (Was::Allowed, Some(refusal)) => return Change::Refused(reason(refusal)),
             (Was::Refused(was), _) => was,
         };
@@ -148,6 +158,9 @@ fn reads_alike(before: &Target, new: &Target, caller: &Principal) -> bool {
         let rules = terms.rules().iter().filter(|rule| rule.reads_arguments());
         rules.map(|rule| (rule.effect(), rule.mode(), rule.condition()))
     }
+    fn confirm(terms: &Terms) -> Option<&str> {
+        terms.confirm().map(CompiledConfirm::condition)
+    }
     let (one, other) = (
         before.terms(caller.tenant_key()),
         new.terms(caller.tenant_key()),
@@ -155,6 +168,7 @@ fn reads_alike(before: &Target, new: &Target, caller: &Principal) -> bool {
     before.name() == new.name()
         && before.input().json() == new.input().json()
         && readers(one).eq(readers(other))
+        && confirm(one) == confirm(other)
 }
 
 /// The kind of a refusal; that behind `too-many-denials`.

@@ -36,6 +36,8 @@ pub(super) struct Recorded {
     /// The tool's arguments; why not, where they are not whole.
     pub(super) arguments: Result<Map<String, Value>, &'static str>,
     pub(super) decision: Was,
+    /// Whether it needed approval.
+    pub(super) needed_approval: bool,
     /// Whether its arguments were looked at.
     pub(super) came_to_arguments: bool,
 }
@@ -121,6 +123,7 @@ impl Recorded {
             target,
             arguments,
             decision,
+            needed_approval: entry.approval.is_some(),
             came_to_arguments: entry.stages.admit.is_some(),
         })
     }

@@ -13,6 +13,8 @@ impl Class {
         match self {
             Self::Refused => "allowed, would be refused",
             Self::Allowed => "refused, would be allowed",
+            Self::Asked => "allowed, would need approval",
+            Self::Unasked => "needed approval, would not",
             Self::Reason => "refused, would be refused for another reason",
             Self::Undecidable => "undecidable",
         }
@@ -22,6 +24,8 @@ impl Class {
         match self {
             Self::Refused => "allowedToRefused",
             Self::Allowed => "refusedToAllowed",
+            Self::Asked => "allowedToConfirm",
+            Self::Unasked => "confirmToAllowed",
             Self::Reason => "otherReason",
             Self::Undecidable => "undecidable",
         }
@@ -35,6 +39,8 @@ pub(super) fn text(tally: &Tally) -> String {
         (tally.same, "the same", true),
         (tally.refused, Class::Refused.title(), true),
         (tally.allowed, Class::Allowed.title(), true),
+        (tally.asked, Class::Asked.title(), false),
+        (tally.unasked, Class::Unasked.title(), false),
         (tally.reason, Class::Reason.title(), false),
         (tally.undecidable, Class::Undecidable.title(), false),
         (tally.undecided, "skipped: no policy decided them", false),
@@ -80,6 +86,8 @@ pub(super) fn json(tally: &Tally) -> Value {
         "same": tally.same,
         "allowedToRefused": tally.refused,
         "refusedToAllowed": tally.allowed,
+        "allowedToConfirm": tally.asked,
+        "confirmToAllowed": tally.unasked,
         "otherReason": tally.reason,
         "undecidable": tally.undecidable,
         "skipped": {

@@ -16,12 +16,16 @@ const MAX_GROUPS: usize = 1_000;
 const EXAMPLES: usize = 3;
 /// What stands for several targets or tenants.
 pub(super) const SEVERAL: &str = "*";
+/// Why a call would not need the approval that it needed.
+const NOT_ASKED: &str = "no `confirm` asks for it";
 
 /// What kind of change a group is of, in the order in which they are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     Refused,
     Allowed,
+    Asked,
+    Unasked,
     Reason,
     Undecidable,
 }
@@ -51,6 +55,8 @@ pub(super) struct Tally {
     pub(super) same: u64,
     pub(super) refused: u64,
     pub(super) allowed: u64,
+    pub(super) asked: u64,
+    pub(super) unasked: u64,
     pub(super) reason: u64,
     pub(super) undecidable: u64,
     /// Requests of callers whom nobody knew.
@@ -63,9 +69,9 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Calls that were allowed and are refused, or the other way round.
+    /// Calls that were allowed and are refused, or need approval and did not; or the other way round.
     pub(super) fn flips(&self) -> u64 {
-        self.refused + self.allowed
+        self.refused + self.allowed + self.asked + self.unasked
     }
 
     /// Calls that could be decided.
@@ -92,6 +98,8 @@ impl Tally {
             }
             Change::Refused(why) => (Class::Refused, &mut self.refused, why),
             Change::Allowed(why) => (Class::Allowed, &mut self.allowed, why),
+            Change::Asked(why) => (Class::Asked, &mut self.asked, why),
+            Change::Unasked => (Class::Unasked, &mut self.unasked, NOT_ASKED.to_owned()),
             Change::Reason(why) => (Class::Reason, &mut self.reason, why),
             Change::Undecidable(why) => (Class::Undecidable, &mut self.undecidable, why.to_owned()),
         };

@@ -3,7 +3,7 @@
 //! All calls are made even after that, so that the counts tell the whole story.
 
 use crate::cli::CliError;
-use crate::config::{CaseTarget, PolicyCase, Step, Wanted};
+use crate::config::{ALLOW, CONFIRM, CaseTarget, PolicyCase, Step, Wanted};
 use crate::error::CallError;
 use crate::log::Inert;
 use crate::pipeline::CallRequest;
@@ -100,8 +100,11 @@ async fn decide(decider: &Decider, step: &Step) -> Result<Decision, CliError> {
 }
 
 fn word(decision: &Decision) -> &'static str {
-    let refusal = decision.refusal.as_ref();
-    refusal.map_or("allow", |refusal| refusal.row().kind)
+    match (&decision.refusal, &decision.confirm) {
+        (Some(refusal), _) => refusal.row().kind,
+        (None, Some(_)) => CONFIRM,
+        (None, None) => ALLOW,
+    }
 }
 
 fn difference(wanted: &Wanted, got: &Decision, call: usize, step: &Step) -> Option<Difference> {
@@ -164,7 +167,10 @@ fn mismatch(wanted: &Wanted, got: &Decision) -> Option<(String, String)> {
 /// The word, and why.
 fn in_words(got: &Decision) -> String {
     let Some(refusal) = &got.refusal else {
-        return "allow".to_owned();
+        return match &got.confirm {
+            Some(condition) => format!("{CONFIRM} ({condition})"),
+            None => ALLOW.to_owned(),
+        };
     };
     let cause = refusal.cause().map(|cause| format!(" ({cause})"));
     format!(

@@ -18,7 +18,10 @@ pub(in crate::config) const REFUSALS: [&str; 7] = [
     "quota-exceeded",
     "too-many-denials",
 ];
-const ALLOW: &str = "allow";
+/// The call goes through.
+pub const ALLOW: &str = "allow";
+/// It goes through once it is approved of.
+pub const CONFIRM: &str = "confirm";
 /// Most calls of one entry.
 const MOST: u32 = 100_000;
 
@@ -29,6 +32,8 @@ pub struct Wanted {
     pub times: u32,
     /// The kind of their refusal; `None`: they are allowed.
     pub refusal: Option<String>,
+    /// Whether they need approval, where they are allowed.
+    pub confirm: bool,
     /// The missing scopes of which all are needed, sorted.
     pub missing: Option<Vec<String>>,
     /// The missing scopes of which one is needed, sorted.
@@ -44,7 +49,8 @@ pub struct Wanted {
 impl Wanted {
     /// The word for it, as in the file.
     pub fn word(&self) -> &str {
-        self.refusal.as_deref().unwrap_or(ALLOW)
+        let allowed = if self.confirm { CONFIRM } else { ALLOW };
+        self.refusal.as_deref().unwrap_or(allowed)
     }
 }
 
@@ -90,10 +96,10 @@ fn word(text: &str) -> Result<Wanted, String> {
         }
     };
     let refusal = match word {
-        ALLOW => None,
+        ALLOW | CONFIRM => None,
         word if REFUSALS.contains(&word) => Some(word.to_owned()),
         word => {
-            let known = [&[ALLOW], REFUSALS.as_slice()].concat();
+            let known = [&[ALLOW, CONFIRM], REFUSALS.as_slice()].concat();
             let meant = did_you_mean(word, &known);
             return Err(if meant.is_empty() {
                 format!(
@@ -108,6 +114,7 @@ fn word(text: &str) -> Result<Wanted, String> {
     Ok(Wanted {
         times,
         refusal,
+        confirm: word == CONFIRM,
         missing: None,
         missing_any_of: None,
         rule: None,
@@ -144,6 +151,12 @@ fn full(raw: RawFullWanted, at: &At<'_>, faults: &mut Faults) -> Wanted {
                 .fault(faults, format!("only goes with `refusal: {of}`"));
         }
     }
+    if raw.confirm == Some(true) && refusal.is_some() {
+        at.key("confirm").fault(
+            faults,
+            "what is refused needs no approval: remove it or `refusal`",
+        );
+    }
     if raw.detail.is_some() && refusal.is_none() {
         at.key("detail").fault(faults, "only goes with a `refusal`");
     }
@@ -157,6 +170,7 @@ fn full(raw: RawFullWanted, at: &At<'_>, faults: &mut Faults) -> Wanted {
     Wanted {
         times: raw.times.unwrap_or(1),
         refusal: raw.refusal,
+        confirm: raw.confirm == Some(true),
         missing: sorted(raw.missing),
         missing_any_of: sorted(raw.missing_any_of),
         rule: raw.rule,

@@ -49,7 +49,7 @@ pub(in crate::config) struct RawCase {
     pub(in crate::config) resource: Option<String>,
     /// The tool's arguments by name. Default: none.
     pub(in crate::config) arguments: Option<Map<String, Value>>,
-    /// What has to become of the call: `allow`, a refusal such as `insufficient-scope`, or a mapping; of several
+    /// What has to become of the call: `allow`, `confirm` where approval is needed, a refusal such as `insufficient-scope`, or a mapping; of several
     /// calls such as `5 x allow`, or a list.
     pub(in crate::config) expect: RawExpect,
     /// Further calls after that, from the same buckets.
@@ -92,7 +92,7 @@ pub(in crate::config) enum RawExpect {
 pub(in crate::config) enum RawWanted {
     Full(Box<RawFullWanted>),
     // Last, since a value of another type altogether is best told to be a string.
-    /// `allow` or a refusal such as `quota-exceeded`; for several calls such as `5 x allow`.
+    /// `allow`, `confirm` where approval is needed, or a refusal such as `quota-exceeded`; for several calls such as `5 x allow`.
     Word(String),
 }
 
@@ -105,6 +105,8 @@ pub(in crate::config) struct RawFullWanted {
     #[serde(default)]
     #[schemars(schema_with = "refusals")]
     pub(in crate::config) refusal: Option<String>,
+    /// `true`: it needs approval. Default: it needs none.
+    pub(in crate::config) confirm: Option<bool>,
     /// How many calls in a row. Default: 1.
     #[schemars(range(min = 1, max = 100_000))]
     pub(in crate::config) times: Option<u32>,

@@ -150,6 +150,9 @@ pub(in crate::config) struct RawOverride {
     pub(in crate::config) any_authenticated: Option<bool>,
     /// What else refuses a call; `[]` takes the rules away.
     pub(in crate::config) rules: Option<Vec<RawRule>>,
+    /// Which calls of this tenant need the approval of the caller's user, for a tool: `always`, `never` or
+    /// a condition in CEL.
+    pub(in crate::config) confirm: Option<String>,
     /// `false`: to callers of this tenant it does not exist; `true`: it does.
     pub(in crate::config) enabled: Option<bool>,
     /// Calls of this tenant.

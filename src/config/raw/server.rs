@@ -26,6 +26,9 @@ pub(in crate::config) struct RawServer {
     pub(in crate::config) behind_proxy: bool,
     /// Addresses and networks of the proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`; needs `behindProxy: true`. Default: none.
     pub(in crate::config) trusted_proxies: Vec<String>,
+    /// What clients carry between requests is sealed with it, such as approvals that were asked for; replicas need the same.
+    /// At least 32 bytes. Default: one that ends with the process.
+    pub(in crate::config) state_secret: Option<String>,
     /// Connections that may be open at once.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::config) max_connections: usize,
@@ -61,6 +64,7 @@ impl Default for RawServer {
             allowed_origins: Vec::new(),
             behind_proxy: false,
             trusted_proxies: Vec::new(),
+            state_secret: None,
             max_connections: 4_096,
             max_connections_per_address: 512,
             max_body_bytes: 1 << 20,

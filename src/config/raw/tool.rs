@@ -33,6 +33,9 @@ pub(in crate::config) struct RawTool {
     /// What else refuses a call, in this order.
     #[serde(default)]
     pub(in crate::config) rules: Vec<RawRule>,
+    /// Which calls need the approval of the caller's user: `always`, `never`, or when a condition in CEL
+    /// such as `args.amount > 100` is true, or cannot be evaluated. Default: `never`.
+    pub(in crate::config) confirm: Option<String>,
     /// `false`: to callers the tool does not exist.
     #[serde(default = "default_enabled")]
     pub(in crate::config) enabled: bool,

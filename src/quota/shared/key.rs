@@ -44,6 +44,12 @@ pub(super) fn first_probe_key(prefix: &str) -> String {
     format!("{prefix}:{{{:024x}}}:probe", 0)
 }
 
+/// The key of something that may be used once: anywhere in a cluster. No bucket's, whose digests are
+/// shorter.
+pub(super) fn once_key(prefix: &str, what: u128) -> String {
+    format!("{prefix}:{{{what:032x}}}:once")
+}
+
 /// For a target, over all periods: two limits on one target lie in one slot.
 fn digest_of(name: &str) -> (u64, u32) {
     let target = name.splitn(3, ':').nth(2).unwrap_or(name);

@@ -80,7 +80,15 @@ const BY_KIND: &[(&[&str], &str)] = &[
     ),
     (
         &["client-cannot"],
-        "the tool has to ask its caller something: use a client that supports it, over MCP",
+        "the caller has to be asked something, by the tool or for its approval: use a client that supports it, over MCP",
+    ),
+    (
+        &["confirmation-required"],
+        "the caller has to confirm the call, as its answer said; the tool's `confirm` says which calls need that",
+    ),
+    (
+        &["not-approved"],
+        "the user did not approve of the call; the tool's `confirm` says which calls need that",
     ),
     (
         &["deadline-exceeded"],

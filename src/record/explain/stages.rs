@@ -25,7 +25,7 @@ pub enum StageState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
-    /// `authenticate`, `authorize`, `admit`, `validate`, `allow`, `record` or `run`.
+    /// `authenticate`, `authorize`, `admit`, `validate`, `allow`, `approve`, `record` or `run`.
     pub name: String,
     /// What it decides.
     pub decides: String,
@@ -35,6 +35,9 @@ pub struct Stage {
     pub took_us: Option<u64>,
 }
 
+/// Only calls that need approval know it.
+const APPROVE: &str = "approve";
+/// Only strict mode knows it.
 const RECORD: &str = "record";
 const RUN: &str = "run";
 
@@ -42,13 +45,17 @@ const RUN: &str = "run";
 pub(super) fn of(entry: &Entry<'_>) -> Vec<Stage> {
     let times = entry.stages.in_order();
     let last = last(entry, &times);
+    let is_passed_over =
+        |name: &str| name == RECORD || (name == APPROVE && entry.approval.is_none());
     let is_call = entry.target.is_some() || entry.asked.is_some() || entry.arguments.is_some();
     let mut stages = Vec::new();
     for (at, (name, took_us)) in times.into_iter().enumerate() {
         let state = match last {
             Some((stop, state)) if at == stop => state,
             _ if took_us.is_some() => StageState::Passed,
-            Some((stop, _)) if at > stop && is_call && name != RECORD => StageState::NotReached,
+            Some((stop, _)) if at > stop && is_call && !is_passed_over(name) => {
+                StageState::NotReached
+            }
             _ => continue,
         };
         stages.push(Stage {
@@ -67,16 +74,18 @@ fn last(entry: &Entry<'_>, times: &[(&'static str, Option<u64>)]) -> Option<(usi
     if entry.kind == Kind::Begun {
         return Some((at(RUN)?, StageState::Entered));
     }
+    let state = entry.approval.as_ref().map(|approval| &*approval.state);
     if entry.outcome.as_deref() == Some("ok") {
-        return None;
+        let is_asked = state == Some("asked");
+        return is_asked.then_some((at(APPROVE)?, StageState::Stopped));
     }
     let stop = match entry.error.as_deref() {
         Some("audit-unavailable") => at(RECORD),
         _ if entry.stages.run.is_some() => at(RUN),
-        // Only strict mode knows the stage `record`.
-        _ => times
-            .iter()
-            .position(|(name, took)| took.is_none() && *name != RECORD),
+        _ => times.iter().position(|(name, took)| {
+            let is_there = *name != RECORD && (*name != APPROVE || state.is_some());
+            took.is_none() && is_there
+        }),
     };
     Some((stop?, StageState::Stopped))
 }
@@ -88,6 +97,7 @@ fn decides(name: &str) -> &'static str {
         "admit" => "whether it may now: rate limits",
         "validate" => "whether the arguments fit the schema",
         "allow" => "whether the rules on arguments let them through",
+        APPROVE => "whether the caller's user approves of the call",
         RECORD => "that the start is on record",
         _ => "the tool itself, with the wait for its place",
     }

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Display};
 
-use super::{BucketState, Explanation, Stage, StageState};
+use super::{Approval, BucketState, Explanation, Stage, StageState};
 use crate::audit::{Entry, Kind};
 use crate::log::Inert;
 
@@ -17,9 +17,15 @@ pub(super) fn summary(entry: &Entry<'_>, stages: &[Stage]) -> String {
     let at = stopped.map_or_else(String::new, |stage| format!(" at {}", stage.name));
     let why = entry.error.as_ref();
     let why = why.map_or_else(String::new, |error| format!(": {error}"));
+    let approval = entry.approval.as_ref();
+    let is_asked = approval.is_some_and(|approval| approval.state == "asked");
     match (entry.kind, entry.outcome.as_deref()) {
         (Kind::Begun, _) => {
             "The call passed every check and its tool was started; its end is not on record"
+                .to_owned()
+        }
+        (_, Some("ok")) if is_asked => {
+            "The call needs approval: its client was told to ask its user and to make it again"
                 .to_owned()
         }
         (_, Some("ok")) => "The call was served".to_owned(),
@@ -123,8 +129,10 @@ impl Explanation {
     }
 
     fn why(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has_reason =
-            self.error.is_some() || !self.quota.is_empty() || !self.would_deny.is_empty();
+        let has_reason = self.error.is_some()
+            || self.approval.is_some()
+            || !self.quota.is_empty()
+            || !self.would_deny.is_empty();
         if !has_reason {
             return Ok(());
         }
@@ -136,6 +144,9 @@ impl Explanation {
         if let Some(rule) = &self.rule {
             let said = format!("rules[{}] {}: {}", rule.index, rule.effect, rule.condition);
             line(f, "rule", &said)?;
+        }
+        if let Some(approval) = &self.approval {
+            line(f, "approval", &approval.to_string())?;
         }
         for bucket in &self.quota {
             line(f, "rate limit", &bucket.to_string())?;
@@ -160,6 +171,22 @@ impl Display for Stage {
         let (name, took) = (&self.name, took.unwrap_or_default());
         let (name, decides) = (Inert(name).to_string(), Inert(&self.decides));
         writeln!(f, "  {name:<12} {state:<8} {took:>9}  {decides}")
+    }
+}
+
+impl Display for Approval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; needed by: {}", self.state, self.condition)?;
+        if let Some(failure) = &self.failure {
+            write!(f, " (cannot be evaluated: {failure})")?;
+        }
+        if let Some(unusable) = &self.unusable {
+            write!(
+                f,
+                "; the one that came with the call is of no use: {unusable}"
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,9 @@
 
 use crate::audit::RedactionChange;
 use crate::config::{self, Faults};
-use crate::tool::{Access, Concurrency, Governed, Limit, Policy, Rule, ScopeSet, TenantPolicy};
+use crate::tool::{
+    Access, Concurrency, Confirm, Governed, Limit, Policy, Rule, ScopeSet, TenantPolicy,
+};
 
 use super::limits::{limits, mode};
 
@@ -27,6 +29,7 @@ pub(super) fn govern<'c, Face>(
         access: Some(access(&common.access)),
         shadow_scopes: scopes(&common.shadow_scopes),
         rules: rules(&common.rules, faults),
+        confirm: confirm(&common.confirm, arguments, faults),
         enabled: common.enabled,
         limits: common_limits,
         timeout: common.timeout,
@@ -48,6 +51,10 @@ pub(super) fn govern<'c, Face>(
                 .as_ref()
                 .map(|(who, shadow)| (access(who), scopes(shadow))),
             rules: own.rules.as_ref().map(|listed| rules(listed, faults)),
+            confirm: own
+                .confirm
+                .as_ref()
+                .map(|listed| confirm(listed, arguments, faults)),
             enabled: own.enabled,
             per_tenant: own.max_concurrent,
             limits: own.limits.as_deref().map(limits),
@@ -65,6 +72,19 @@ fn access(access: &config::Access) -> Access {
 
 fn scopes(set: &config::ScopeSet) -> ScopeSet {
     ScopeSet::all_of(&set.all_of).or_any_of(&set.any_of)
+}
+
+fn confirm(listed: &config::Confirm, arguments: Option<&[&str]>, faults: &mut Faults) -> Confirm {
+    let (condition, origin) = match listed {
+        config::Confirm::Never => return Confirm::Never,
+        config::Confirm::Always => return Confirm::Always,
+        config::Confirm::When(condition, origin) => (condition, origin),
+    };
+    let confirm = Confirm::when(condition);
+    if let Err(error) = confirm.compile(arguments) {
+        faults.0.push(origin.fault(error.to_string()));
+    }
+    confirm
 }
 
 fn rule(listed: &config::Rule, arguments: Option<&[&str]>, faults: &mut Faults) -> Rule {

@@ -101,7 +101,7 @@ impl Question {
     ///
     /// # Errors
     /// The form's schema is none.
-    pub(super) fn read(&self, answer: &Value) -> Result<Option<Reply>, ToolError> {
+    pub(crate) fn read(&self, answer: &Value) -> Result<Option<Reply>, ToolError> {
         Ok(match self.kind {
             Kind::Form => {
                 let schema = Schema::compile(self.params["requestedSchema"].clone());

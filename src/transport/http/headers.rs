@@ -146,6 +146,11 @@ pub(super) fn is_modern(headers: &HeaderMap) -> bool {
     .are_modern()
 }
 
+/// What a caller confirms its call with, if it came once.
+pub(super) fn confirmation(headers: &HeaderMap) -> Option<&str> {
+    text(headers, "tollgate-confirmation")
+}
+
 static MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 static MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
 static MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");

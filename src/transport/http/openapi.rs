@@ -126,7 +126,12 @@ fn operation(target: &Target, terms: &Terms, face: &ToolFace) -> Value {
     for (status, description) in ERRORS {
         responses.insert((*status).to_owned(), error_response(description));
     }
-    json!({
+    let confirms = terms.confirm().is_some();
+    if confirms {
+        let (status, description) = UNCONFIRMED;
+        responses.insert(status.to_owned(), error_response(description));
+    }
+    let mut operation = json!({
         "operationId": face.name,
         "summary": face.title.as_ref().unwrap_or(&face.name),
         "description": face.description,
@@ -137,7 +142,16 @@ fn operation(target: &Target, terms: &Terms, face: &ToolFace) -> Value {
             "content": {"application/json": {"schema": inlined(target.input().json(), &face.name, "input")}},
         },
         "responses": responses,
-    })
+    });
+    if confirms {
+        operation["parameters"] = json!([{
+            "name": "Tollgate-Confirmation",
+            "in": "header",
+            "description": "The `confirmation` of the answer that asked for it, of the same call; good once and for 5 minutes.",
+            "schema": {"type": "string"},
+        }]);
+    }
+    operation
 }
 
 /// A schema that stands inside another document must be a resource of its own, or its `$ref`s
@@ -192,6 +206,12 @@ const ERRORS: &[(&str, &str)] = &[
     ("504", "The tool did not finish in time."),
 ];
 
+/// What is answered besides, where calls may need confirmation.
+const UNCONFIRMED: (&str, &str) = (
+    "409",
+    "The call needs confirmation: show `question` to whoever decides, and send the call again with `confirmation`.",
+);
+
 fn problem_schema() -> Value {
     json!({
         "description": "RFC 9457 problem details.",
@@ -204,6 +224,8 @@ fn problem_schema() -> Value {
             "detail": {"type": "string"},
             "callId": {"type": "string", "format": "uuid"},
             "retryAfterMs": {"type": "integer", "description": "Until it is worth trying again, where waiting helps."},
+            "question": {"type": "string", "description": "What to show to whoever confirms a call that needs it."},
+            "confirmation": {"type": "string", "description": "What to send in the header Tollgate-Confirmation to confirm it."},
         },
     })
 }

@@ -1,7 +1,6 @@
 //! Writing responses: bodies, problem documents, challenges, rate-limit headers.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -23,7 +22,7 @@ static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy
 /// What pages of an allowed origin may read besides the body.
 const EXPOSED: &str =
     "Tollgate-Call-Id, Mcp-Session-Id, WWW-Authenticate, Retry-After, RateLimit, RateLimit-Policy";
-const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, traceparent, tracestate";
+const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Tollgate-Confirmation, traceparent, tracestate";
 
 /// A response in the making.
 pub(super) struct Reply(Response<Outgoing>);
@@ -136,22 +135,36 @@ impl Reply {
 
 /// A problem document (RFC 9457).
 pub(super) fn problem(row: Row, status: u16, detail: &str, call_id: Uuid) -> Reply {
-    problem_with(row, status, detail, None, call_id)
+    problem_with(row, status, detail, Help::default(), call_id)
 }
 
-/// One that tells when to try again, where waiting helps.
+/// One that tells what helps: when to try again, how to confirm.
 pub(super) fn problem_of(error: &CallError, call_id: Uuid) -> Reply {
-    let (row, retry_after) = (error.row(), error.retry_after());
-    problem_with(row, row.rest_status, &error.detail(), retry_after, call_id)
+    let row = error.row();
+    let mut help = Help {
+        retry_after_ms: error.retry_after().map(millis_up),
+        ..Help::default()
+    };
+    if let CallError::Unconfirmed(call) = error {
+        help.question = Some(&call.question);
+        help.confirmation = Some(&call.confirmation);
+    }
+    problem_with(row, row.rest_status, &error.detail(), help, call_id)
 }
 
-fn problem_with(
-    row: Row,
-    status: u16,
-    detail: &str,
-    retry_after: Option<Duration>,
-    call_id: Uuid,
-) -> Reply {
+/// What a problem document says beyond what is wrong.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Help<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmation: Option<&'a str>,
+}
+
+fn problem_with(row: Row, status: u16, detail: &str, help: Help<'_>, call_id: Uuid) -> Reply {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Problem<'a> {
@@ -160,8 +173,8 @@ fn problem_with(
         status: u16,
         detail: &'a str,
         call_id: Uuid,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        retry_after_ms: Option<u64>,
+        #[serde(flatten)]
+        help: Help<'a>,
     }
     let problem = Problem {
         r#type: &["urn:tollgate:error:", row.kind].concat(),
@@ -169,7 +182,7 @@ fn problem_with(
         status,
         detail,
         call_id,
-        retry_after_ms: retry_after.map(millis_up),
+        help,
     };
     // Plain values into memory: this does not fail.
     let body = serde_json::to_vec(&problem).unwrap_or_default();

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::headers::{accepted, credentials, is_json, note_origin};
+use super::headers::{accepted, confirmation, credentials, is_json, note_origin};
 use super::outgoing::Outgoing;
 use super::respond::{self, Reply};
 use super::{HttpSurface, body};
@@ -41,11 +41,9 @@ impl HttpSurface {
             Ok(arguments) => arguments,
             Err(error) => return refused_at_edge(&mut call, error).await,
         };
-        let target = TargetRef::Tool(name);
-        match call
-            .serve(&principal, CallRequest::new(target, arguments))
-            .await
-        {
+        let asked = CallRequest::new(TargetRef::Tool(name), arguments)
+            .confirmed_with(confirmation(request.headers()));
+        match call.serve(&principal, asked).await {
             Ok(output) => {
                 let mut body = b"{\"ok\":true,\"result\":".to_vec();
                 // A `Value` into memory: this does not fail.
