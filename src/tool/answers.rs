@@ -19,7 +19,10 @@ use super::{
 /// [`Prompt`](super::Prompt) may answer with.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no answer here",
-    note = "tools and resources answer with types that are `Serialize` and `JsonSchema`; tools also with `ToolOutput` and `Content`, resources with `ResourceContents` and `ToolOutput::resource`, prompts with `PromptOutput`, `Vec<PromptMessage>` and `String`"
+    note = "tools and resources answer with types that are `Serialize` and `JsonSchema`",
+    note = "tools also with `Content`, or several by `ToolOutput::content`",
+    note = "resources also with `ResourceContents`, or several by `ToolOutput::resource`",
+    note = "prompts with `PromptOutput`, `Vec<PromptMessage>` and `String` alone"
 )]
 pub trait Answers<Face> {
     /// The schema of all such answers, where there is one.
@@ -38,6 +41,7 @@ fn json_of(answer: impl Serialize) -> Result<ToolOutput, ToolError> {
     Ok(ToolOutput::json(value))
 }
 
+#[diagnostic::do_not_recommend]
 impl<R: Serialize + JsonSchema> Answers<ToolFace> for R {
     fn schema() -> Option<Value> {
         Some(output_schema_of::<R>())
@@ -48,6 +52,7 @@ impl<R: Serialize + JsonSchema> Answers<ToolFace> for R {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<R: Serialize + JsonSchema> Answers<ResourceFace> for R {
     fn schema() -> Option<Value> {
         Some(output_schema_of::<R>())
