@@ -18,6 +18,7 @@ mod log_levels;
 mod opened;
 mod reloads;
 mod request;
+mod tasks;
 mod tenants;
 mod updates;
 
@@ -29,8 +30,8 @@ use crate::auth::{Authenticator, Principal};
 use crate::error::CallError;
 use crate::quota::Admission;
 use crate::record::CallRecord;
-use crate::run::{Places, run};
-use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
+use crate::run::{Places, Scene, run};
+use crate::tool::{Arguments, Catalog, Client, TargetRef, ToolOutput};
 pub use cancellations::Cancellations;
 pub use changes::Changes;
 pub use lasting::Lasting;
@@ -40,6 +41,7 @@ pub use load::{Life, Load};
 pub use log_levels::LogLevels;
 pub use reloads::{ReloadState, Reloads, Standing};
 pub use request::CallRequest;
+pub use tasks::{Served, TaskAsk, WriteEnd};
 pub use updates::ResourceUpdates;
 
 /// Everything a call passes, shared by all transports. One per configuration that was served.
@@ -74,7 +76,7 @@ impl Call {
         &mut self,
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
-    ) -> Result<ToolOutput, CallError> {
+    ) -> Result<Served, CallError> {
         let answer = self.govern(principal, request).await;
         match &answer {
             Ok(_) => self.record.close_ok(),
@@ -88,15 +90,44 @@ impl Call {
         &mut self,
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
-    ) -> Result<ToolOutput, CallError> {
-        let client = request.client.clone();
+    ) -> Result<Served, CallError> {
+        let (client, write) = (request.client.clone(), request.task.clone());
         let (admission, arguments) = self.clear(principal, request).await?;
+        let start = self.may_go_on(&admission, client.as_ref(), write)?;
         self.record.begin().await?;
         self.record.run_started();
-        let trace = self.record.trace();
-        let output = run(admission, arguments, self.scene(client, &trace)).await;
+        let work = self.work(admission, arguments, client);
+        if let Some(start) = start {
+            return self.run_as_task(Box::pin(work), start).await;
+        }
+        let output = work.await;
         self.record.run_ended();
-        output
+        output.map(Served::Output)
+    }
+
+    /// The run, with all that it needs: that of a task outlives its call.
+    fn work(
+        &mut self,
+        admission: Admission,
+        arguments: AllowedArguments,
+        client: Option<Arc<Client>>,
+    ) -> impl Future<Output = Result<ToolOutput, CallError>> + Send + use<> {
+        let (pipeline, trace) = (Arc::clone(&self.pipeline), self.record.trace());
+        let call_id = self.record.call_id();
+        async move {
+            let places = &pipeline.places;
+            run(
+                admission,
+                arguments,
+                Scene {
+                    call_id,
+                    places,
+                    trace: &trace,
+                    client,
+                },
+            )
+            .await
+        }
     }
 
     /// Every check, in its order.

@@ -15,6 +15,7 @@ mod names;
 mod otel;
 mod resource;
 mod root;
+mod task;
 mod trail;
 
 use std::borrow::Cow;
@@ -214,6 +215,7 @@ impl Recorder {
             uncounted: false,
             would_deny: Vec::new(),
             is_running: false,
+            task: None,
             trail,
             origin: Origin::default(),
             root: None,
@@ -284,6 +286,8 @@ pub struct CallRecord {
     uncounted: bool,
     would_deny: Vec<WouldDeny>,
     is_running: bool,
+    /// The call that made the task which it is about.
+    task: Option<Uuid>,
     trail: Option<Box<Trail>>,
     origin: Origin,
     /// The call's span, once it has begun.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::{CliError, ConfigArgs, print};
 use crate::auth::Credentials;
 use crate::error::CallError;
-use crate::pipeline::CallRequest;
+use crate::pipeline::{CallRequest, Served};
 use crate::record::Surface;
 use crate::server::{FLUSH_TIMEOUT, Server};
 use crate::tool::TargetRef;
@@ -75,8 +75,8 @@ async fn call_here(
     let answer = match known {
         Ok(principal) => {
             let target = TargetRef::Tool(&args.tool);
-            call.serve(&principal, CallRequest::new(target, arguments))
-                .await
+            let served = call.serve(&principal, CallRequest::new(target, arguments));
+            served.await.and_then(Served::output)
         }
         Err(error) => Err(error),
     };

@@ -14,6 +14,7 @@ use super::inputs::{self, Binding};
 use super::policy::{self, Policy, RawPolicy};
 use super::raw::RawTool;
 use super::source::Source;
+use super::task::{self, Task};
 
 /// One checked tool.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Tool {
     pub description: String,
     /// Who may call, how often, for how long.
     pub policy: Policy,
+    /// How calls become tasks; none: they do not.
+    pub task: Option<Task>,
     /// The JSON Schema (2020-12) of the arguments: an object with `properties` in the order of the file,
     /// `required`, and `additionalProperties: false`. Its patterns run in linear time, its references stay inside.
     pub input_schema: Value,
@@ -82,12 +85,17 @@ pub(super) fn check(
         max_concurrent,
         audit,
     };
+    let policy = policy::check(policy, at, faults);
+    let task = raw
+        .task
+        .map(|raw| task::check(&raw, policy.timeout, &at.key("task"), faults));
     let (parameters, bind) = inputs::check(raw.parameters, raw.bind, at, faults);
     Tool {
         name,
         title: raw.title,
         description: raw.description,
-        policy: policy::check(policy, at, faults),
+        policy,
+        task,
         input_schema: parameters.input_schema(),
         defaults: parameters.defaults,
         bind,

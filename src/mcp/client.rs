@@ -16,7 +16,7 @@ use super::session::capabilities_of;
 use super::{Mcp, ProtocolError};
 use crate::auth::Principal;
 use crate::json::canonical_object;
-use crate::tool::{Arguments, Asking, Client, LogLevel};
+use crate::tool::{Arguments, Asking, Capability, Client, LogLevel};
 
 /// How long a client may take to answer what a call asks.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -96,15 +96,23 @@ impl Mcp {
                 return Err(ProtocolError::InvalidParams(fault));
             }
         };
+        let capabilities = params.meta.client_capabilities.get();
+        let may_be_task = about.method == "tools/call" && capabilities.has(Capability::Tasks);
         let remembered = match &params.request_state {
             Text::Absent => None,
             Text::Is(state) => Some(self.remembered(principal, about, state)?),
             Text::Wrong => return Err(ProtocolError::InvalidParams(BAD_STATE)),
         };
         Ok(Client {
-            capabilities: params.meta.client_capabilities.get(),
+            capabilities,
             log_level,
-            asking: Asking::Retry { given },
+            asking: match may_be_task {
+                true => Asking::Task {
+                    given,
+                    desk: Arc::default(),
+                },
+                false => Asking::Retry { given },
+            },
             remembered,
             ..Client::default()
         })
@@ -122,7 +130,8 @@ impl Mcp {
             (None, None) => return Client::default(),
         };
         Client {
-            capabilities,
+            // The extension is of the other era alone (SEP-2663, "Backward Compatibility").
+            capabilities: capabilities.without(Capability::Tasks),
             log_level,
             asking: Asking::Live(self.lasting.questions.clone()),
             ..Client::default()

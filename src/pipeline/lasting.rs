@@ -15,6 +15,7 @@ use crate::auth::{Authenticator, Lookups};
 use crate::quota::{DenialLimit, FailureLimit, Quotas};
 use crate::record::Recorder;
 use crate::seal::Seal;
+use crate::task::Tasks;
 use crate::tool::{Catalog, Questions};
 
 /// The part of a pipeline that is one for all configurations of a server.
@@ -41,6 +42,8 @@ pub struct Lasting {
     pub questions: Questions,
     /// Which log messages clients want that said so once.
     pub log_levels: LogLevels,
+    /// Runs that outlive their calls.
+    pub tasks: Arc<Tasks>,
     /// For what clients carry for us.
     pub seal: Seal,
     /// How often a list was at hand when it was asked for.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::tasks::WriteEnd;
 use crate::tool::{Arguments, Client, TargetRef};
 
 /// What a caller asks for.
@@ -12,6 +13,8 @@ pub struct CallRequest<'a> {
     pub arguments: Arguments,
     /// What the caller's client can do besides reading the answer; none: nothing.
     pub client: Option<Arc<Client>>,
+    /// How the end of its run is written, where its client may get a task instead of an answer.
+    pub task: Option<WriteEnd>,
 }
 
 impl<'a> CallRequest<'a> {
@@ -21,7 +24,13 @@ impl<'a> CallRequest<'a> {
             target,
             arguments,
             client: None,
+            task: None,
         }
+    }
+
+    /// The client may get a task instead of an answer.
+    pub fn or_task(self, task: Option<WriteEnd>) -> Self {
+        Self { task, ..self }
     }
 
     /// From a client that can do more than read the answer.

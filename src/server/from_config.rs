@@ -24,7 +24,7 @@ use super::admin::AdminAddress;
 use crate::auth::{ClaimNames, LocalIdentity, Principal, ScopeInclusion};
 use crate::config::{self, Config, Faults};
 use crate::record::{MetricReader, TenantLabel};
-use crate::tool::{UriTemplate, argument_names};
+use crate::tool::{TaskPolicy, UriTemplate, argument_names};
 pub(crate) use issuers::jws_algorithm;
 
 use declared::{declared_resource, declared_tool};
@@ -105,6 +105,10 @@ impl ServerBuilder {
                 limits::common(&tool.policy, &config.quotas.default),
             );
             let governed = govern(built, arguments, common, own, faults);
+            let governed = match &tool.task {
+                Some(task) => governed.map(|built| built.task(task_policy(task))),
+                None => governed,
+            };
             self.declared.tools.extend(governed);
         }
         for resource in &config.resources {
@@ -124,6 +128,15 @@ impl ServerBuilder {
             let governed = govern(built, variables, common, own, faults);
             self.declared.resources.extend(governed);
         }
+    }
+}
+
+fn task_policy(task: &config::Task) -> TaskPolicy {
+    let policy = TaskPolicy::new().ttl(task.ttl).poll_every(task.poll_every);
+    if task.is_required {
+        policy.required()
+    } else {
+        policy
     }
 }
 

@@ -19,7 +19,7 @@ use super::schema::{input_schema_of, output_schema_of};
 use super::typed::Typed;
 use super::{
     Access, Answers, Arguments, CallContext, Handler, Limit, Mode, Policy, Quota, Rule, ScopeSet,
-    Suggestions, TenantPolicy, ToolError, Typing,
+    Suggestions, TaskPolicy, TenantPolicy, ToolError, Typing,
 };
 
 /// A tool: what it is called, what governs it, what runs.
@@ -170,6 +170,12 @@ impl Tool {
     /// part of a [`ToolOutput`](super::ToolOutput).
     pub fn output<R: JsonSchema>(mut self) -> Self {
         self.output = Some(output_schema_of::<R>());
+        self
+    }
+
+    /// Lets calls go on as tasks, for clients that know them.
+    pub fn task(mut self, policy: TaskPolicy) -> Self {
+        self.policy.task = Some(policy);
         self
     }
 }

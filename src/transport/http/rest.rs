@@ -15,7 +15,7 @@ use super::respond::{self, Reply};
 use super::{HttpSurface, body};
 use crate::error::{CallError, EdgeError};
 use crate::json::StrictObject;
-use crate::pipeline::{Call, CallRequest};
+use crate::pipeline::{Call, CallRequest, Served};
 use crate::record::Surface;
 use crate::tool::{Arguments, TargetRef};
 
@@ -45,6 +45,7 @@ impl HttpSurface {
         match call
             .serve(&principal, CallRequest::new(target, arguments))
             .await
+            .and_then(Served::output)
         {
             Ok(output) => {
                 let mut body = b"{\"ok\":true,\"result\":".to_vec();

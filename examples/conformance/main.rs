@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example conformance -- --port 0` prints the address it listens on.
 
+mod tasks;
+
 use std::net::{Ipv4Addr, SocketAddr};
 
 use schemars::JsonSchema;
@@ -30,7 +32,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => return Err("usage: conformance [--port N]".into()),
     };
     let nobody: [&str; 0] = [];
-    let server = Server::builder()
+    let server = tasks::tools()
+        .into_iter()
+        .fold(Server::builder(), |server, tool| server.tool(tool));
+    let server = server
         .anonymous(Principal::configured("conformance", "anonymous", nobody)?)
         .tool(
             Tool::new("test_simple_text", "Returns a simple text.")
