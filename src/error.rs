@@ -245,26 +245,11 @@ impl CallError {
             Self::UnknownTool => "Unknown tool".into(),
             Self::UnknownResource => "Resource not found".into(),
             Self::UnknownPrompt => "Unknown prompt".into(),
-            Self::ClientCannot(Capability::Tasks) => {
-                "This can only be served as a task, which the client does not say that it knows"
-                    .into()
-            }
-            Self::ClientCannot(what) => {
-                format!("This call has to ask its caller, whose client does not support {what}")
-                    .into()
-            }
+            Self::ClientCannot(what) => client_cannot(*what),
             Self::TooManyDenials { retry_after, .. } => {
                 format!("Too many refused calls; retry in {}", Wait(*retry_after)).into()
             }
-            Self::QuotaExceeded { retry_after, limit } => {
-                let limit =
-                    limit.map_or_else(String::new, |limit| format!(": {}", limit.in_words()));
-                format!(
-                    "Rate limit exceeded{limit}; retry in {}",
-                    Wait(*retry_after)
-                )
-                .into()
-            }
+            Self::QuotaExceeded { retry_after, limit } => exceeded(*retry_after, limit.as_ref()),
             Self::TooManyAtOnce => "Too many calls of this tool are running; retry shortly".into(),
             Self::TooManyOfTenant => {
                 "Too many calls of your tenant are running; retry shortly".into()
@@ -344,6 +329,20 @@ impl CallError {
             _ => None,
         }
     }
+}
+
+fn client_cannot(what: Capability) -> Cow<'static, str> {
+    match what {
+        Capability::Tasks => "This is only served to clients that say that they know tasks".into(),
+        what => {
+            format!("This call has to ask its caller, whose client does not support {what}").into()
+        }
+    }
+}
+
+fn exceeded(retry_after: Duration, limit: Option<&Limit>) -> Cow<'static, str> {
+    let limit = limit.map_or_else(String::new, |limit| format!(": {}", limit.in_words()));
+    format!("Rate limit exceeded{limit}; retry in {}", Wait(retry_after)).into()
 }
 
 fn missing_scopes(all_of: &[String], any_of: &[String]) -> String {

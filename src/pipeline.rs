@@ -26,15 +26,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::access::{AllowedArguments, authorize};
-use crate::auth::{Authenticator, Principal};
+use crate::auth::Principal;
 use crate::error::CallError;
 use crate::quota::Admission;
 use crate::record::CallRecord;
-use crate::run::{Places, Scene, run};
-use crate::tool::{Arguments, Catalog, Client, TargetRef, ToolOutput};
+use crate::run::run;
+use crate::tool::{Arguments, TargetRef};
 pub use cancellations::Cancellations;
 pub use changes::Changes;
-pub use lasting::Lasting;
+pub use lasting::{Lasting, Pipeline};
 pub use listeners::Listeners;
 use load::Place;
 pub use load::{Life, Load};
@@ -43,20 +43,6 @@ pub use reloads::{ReloadState, Reloads, Standing};
 pub use request::CallRequest;
 pub use tasks::{Served, TaskAsk, WriteEnd};
 pub use updates::ResourceUpdates;
-
-/// Everything a call passes, shared by all transports. One per configuration that was served.
-pub struct Pipeline {
-    /// Who is calling.
-    pub authenticator: Authenticator,
-    /// What can be called.
-    pub catalog: Catalog,
-    /// How many of each tool and resource at once.
-    pub places: Places,
-    /// Which configuration it is of; that of the start is 1.
-    pub generation: u64,
-    /// What counts, whatever the configuration.
-    pub lasting: Arc<Lasting>,
-}
 
 /// One call on its way through the pipeline.
 pub struct Call {
@@ -78,12 +64,7 @@ impl Call {
         request: CallRequest<'_>,
     ) -> Result<Served, CallError> {
         let answer = self.govern(principal, request).await;
-        match &answer {
-            Ok(_) => self.record.close_ok(),
-            Err(error) => self.record.close_error(error),
-        }
-        self.record.settle().await?;
-        answer
+        self.closed(answer).await
     }
 
     async fn govern(
@@ -96,38 +77,14 @@ impl Call {
         let start = self.may_go_on(&admission, client.as_ref(), write)?;
         self.record.begin().await?;
         self.record.run_started();
-        let work = self.work(admission, arguments, client);
+        let setting = self.setting(client);
+        let work = async move { run(admission, arguments, setting.scene()).await };
         if let Some(start) = start {
             return self.run_as_task(Box::pin(work), start).await;
         }
         let output = work.await;
         self.record.run_ended();
         output.map(Served::Output)
-    }
-
-    /// The run, with all that it needs: that of a task outlives its call.
-    fn work(
-        &mut self,
-        admission: Admission,
-        arguments: AllowedArguments,
-        client: Option<Arc<Client>>,
-    ) -> impl Future<Output = Result<ToolOutput, CallError>> + Send + use<> {
-        let (pipeline, trace) = (Arc::clone(&self.pipeline), self.record.trace());
-        let call_id = self.record.call_id();
-        async move {
-            let places = &pipeline.places;
-            run(
-                admission,
-                arguments,
-                Scene {
-                    call_id,
-                    places,
-                    trace: &trace,
-                    client,
-                },
-            )
-            .await
-        }
     }
 
     /// Every check, in its order.

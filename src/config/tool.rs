@@ -86,9 +86,8 @@ pub(super) fn check(
         audit,
     };
     let policy = policy::check(policy, at, faults);
-    let task = raw
-        .task
-        .map(|raw| task::check(&raw, policy.timeout, &at.key("task"), faults));
+    let task = |raw| task::check(&raw, policy.timeout, &at.key("task"), faults);
+    let task = raw.task.map(task);
     let (parameters, bind) = inputs::check(raw.parameters, raw.bind, at, faults);
     Tool {
         name,

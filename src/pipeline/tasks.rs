@@ -130,7 +130,7 @@ impl Call {
             place: self.place.take(),
             start,
         };
-        tasks.spawn(run.to_its_end(work));
+        tasks.spawn(run.finish(work));
         Ok(Served::Task(id, task))
     }
 
@@ -145,12 +145,7 @@ impl Call {
         ask: TaskAsk,
     ) -> Result<Arc<Task>, CallError> {
         let answer = self.ask_task(principal, id, ask).await;
-        match &answer {
-            Ok(_) => self.record.close_ok(),
-            Err(error) => self.record.close_error(error),
-        }
-        self.record.settle().await?;
-        answer
+        self.closed(answer).await
     }
 
     async fn ask_task(
@@ -219,7 +214,7 @@ struct Run {
 }
 
 impl Run {
-    async fn to_its_end(mut self, work: BoxFuture<'static, Result<ToolOutput, CallError>>) {
+    async fn finish(mut self, work: BoxFuture<'static, Result<ToolOutput, CallError>>) {
         let (tasks, start) = (Arc::clone(&self.tasks), &self.start);
         let (target, call_id) = (&*start.target, self.record.call_id());
         let write = |end| (start.write)(target, call_id, end);
