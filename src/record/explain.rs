@@ -163,10 +163,15 @@ impl Explanation {
         let line = line.or(found.task.as_ref())?;
         let entry: Entry<'_> = serde_json::from_slice(&line.text).ok()?;
         let stages = stages::of(&entry);
+        let task_end = found.task.as_ref().and_then(TaskEnd::of);
+        let of_task = task_end.as_ref().and_then(|end| end.error.as_deref());
+        let of_task = of_task.and_then(advice::of_kind).map(str::to_owned);
+        let mut advice = advice::of(&entry);
+        advice.extend(of_task);
         Some(Self {
             summary: text::summary(&entry, &stages),
-            task_end: found.task.as_ref().and_then(TaskEnd::of),
-            advice: advice::of(&entry),
+            task_end,
+            advice,
             stages,
             ..Self::told(&entry, line)
         })
