@@ -250,7 +250,7 @@ impl Demand {
                     let first = first.await;
                     not_given(action)?;
                     if first.map_err(ApprovalError::Uncounted)? {
-                        let is_retry = client.is_some_and(Client::is_asked_by_retry);
+                        let is_retry = client.is_some_and(|client| client.given().is_some());
                         let carried = is_retry.then(|| about.seal(desk.seal, Phase::Given));
                         return Ok(Approval::Given(self.approved(carried.flatten())));
                     }
@@ -271,11 +271,9 @@ impl Demand {
         if ticket.phase == Phase::Given || matches!(approver, Approver::Caller(_)) {
             return Some(Action::Accept);
         }
-        let Asking::Retry { given } = &client?.asking else {
-            return None;
-        };
+        let given = client?.given()?.get(KEY)?;
         let question = question::form(&self.target, self.arguments.get());
-        let reply = question.read(given.get(KEY)?).ok().flatten();
+        let reply = question.read(given).ok().flatten();
         action(reply)
     }
 
@@ -302,7 +300,7 @@ impl Demand {
         let client = client.filter(can).ok_or(ApprovalError::CannotAsk)?;
         let question = question::form(&self.target, self.arguments.get());
         match &client.asking {
-            Asking::Retry { .. } => {
+            Asking::Retry { .. } | Asking::Task { .. } => {
                 let asked = Asked {
                     questions: vec![(KEY.to_owned(), question)],
                     remembered: client.note(),

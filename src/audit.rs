@@ -34,7 +34,7 @@ mod writer;
 pub use arguments::{Captured, Redaction, RedactionChange};
 pub use chain::{ChainKey, Head, LineFault, Mac, Sealed};
 pub use entry::{ApprovalTrail, Arguments, Bucket, Entry, Kind, Mark, RuleTrail, Stages};
-pub use find::{FoundCall, FoundLine, call_time, find, parse_call_id};
+pub use find::{FoundCall, FoundLine, TASK_METHOD, call_time, find, parse_call_id};
 pub use log::Log;
 pub use read::{RawLine, Window, entries, lines};
 pub use rotation::Rotation;

@@ -66,6 +66,7 @@ mod shape;
 mod source;
 mod sql;
 mod stdio;
+mod task;
 mod telemetry;
 mod tenant;
 #[cfg(test)]
@@ -111,6 +112,7 @@ pub use server::Server;
 pub use source::{Source, SourceKind};
 pub use sql::{Sql, SqlResult};
 pub use stdio::Stdio;
+pub use task::Task;
 pub use telemetry::{LogFormat, MetricReader, Telemetry, TraceExporter};
 pub use tenant::{Override, Tenant};
 pub use tls::Tls;

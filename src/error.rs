@@ -148,6 +148,12 @@ pub enum CallError {
     Overloaded,
     /// The process is going down.
     Draining,
+    /// No such task, or none of this caller's.
+    UnknownTask,
+    /// The caller has as many tasks as it may.
+    TooManyTasks,
+    /// The store of tasks fails.
+    TasksUnavailable,
     /// The arguments break the schema.
     InvalidArguments(ArgumentsError),
     /// The tool took too long.
@@ -211,6 +217,9 @@ impl CallError {
             Self::TooManyAtOnce => row("too-many-at-once", "Too Many Requests", 429, 200, 42902, false, Denied),
             Self::TooManyOfTenant => row("too-many-of-tenant", "Too Many Requests", 429, 200, 42902, false, Denied),
             Self::TooManyListeners => row("too-many-listeners", "Too Many Requests", 429, 200, 42904, false, Denied),
+            Self::UnknownTask => row("unknown-task", "Not Found", 404, 200, -32602, false, Invalid),
+            Self::TooManyTasks => row("too-many-tasks", "Too Many Requests", 429, 200, 42906, false, Denied),
+            Self::TasksUnavailable => row("tasks-unavailable", "Service Unavailable", 503, 503, 50305, false, Failed),
             Self::QuotaUnavailable => row("quota-unavailable", "Service Unavailable", 503, 503, 50301, false, Failed),
             Self::AuditUnavailable => row("audit-unavailable", "Service Unavailable", 503, 503, 50302, false, Failed),
             Self::Overloaded => row("overloaded", "Service Unavailable", 503, 503, 50303, false, Failed),
@@ -246,10 +255,7 @@ impl CallError {
             Self::UnknownTool => "Unknown tool".into(),
             Self::UnknownResource => "Resource not found".into(),
             Self::UnknownPrompt => "Unknown prompt".into(),
-            Self::ClientCannot(what) => {
-                format!("This call has to ask its caller, whose client does not support {what}")
-                    .into()
-            }
+            Self::ClientCannot(what) => client_cannot(*what),
             Self::CannotConfirm => CANNOT_CONFIRM.into(),
             Self::Unconfirmed(call) => how_to_confirm(call).into(),
             Self::NotApproved(how) => not_approved(*how).into(),
@@ -264,6 +270,11 @@ impl CallError {
             Self::TooManyListeners => {
                 "Too many subscriptions are open; end one of yours before you open another".into()
             }
+            Self::UnknownTask => "Task not found".into(),
+            Self::TooManyTasks => {
+                "Too many of your tasks are kept; wait until some of them are forgotten".into()
+            }
+            Self::TasksUnavailable => "Tasks cannot be looked up right now; retry shortly".into(),
             Self::QuotaUnavailable => "Calls cannot be counted right now; retry shortly".into(),
             Self::AuditUnavailable => "Calls cannot be recorded right now; retry shortly".into(),
             Self::Overloaded => "The server is busy; retry shortly".into(),
@@ -306,6 +317,7 @@ impl CallError {
                 | Self::Draining
                 | Self::KeysUnavailable
                 | Self::QuotaUnavailable
+                | Self::TasksUnavailable
                 | Self::SourceUnavailable { .. }
         );
         self.row().rest_status >= 500 && !is_known
@@ -325,6 +337,7 @@ impl CallError {
             | Self::AuditUnavailable
             | Self::Overloaded
             | Self::Draining
+            | Self::TasksUnavailable
             | Self::SourceBusy => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -352,6 +365,15 @@ fn not_approved(how: NotGiven) -> &'static str {
         }
         NotGiven::Unanswered => {
             "Nobody answered whether this call is approved of. Do not make it again unless the user asks for it"
+        }
+    }
+}
+
+fn client_cannot(what: Capability) -> Cow<'static, str> {
+    match what {
+        Capability::Tasks => "This is only served to clients that say that they know tasks".into(),
+        what => {
+            format!("This call has to ask its caller, whose client does not support {what}").into()
         }
     }
 }

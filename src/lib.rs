@@ -85,6 +85,7 @@ pub mod seal;
 pub mod server;
 pub mod source;
 pub mod stderr;
+pub mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tool;
@@ -96,6 +97,6 @@ pub use pipeline::ResourceUpdates;
 pub use tool::{
     Action, Annotations, CallContext, Capability, Confirm, Content, FormReply, Limit, Link,
     LogLevel, Per, Progress, Prompt, PromptMessage, PromptOutput, Question, Quota, Replies, Reply,
-    Resource, ResourceContents, Role, Root, Rule, SampleRequest, Sampled, Suggestions, Tool,
-    ToolError, ToolOutput, Typing,
+    Resource, ResourceContents, Role, Root, Rule, SampleRequest, Sampled, Suggestions, TaskPolicy,
+    Tool, ToolError, ToolOutput, Typing,
 };

@@ -19,6 +19,7 @@ mod mirror;
 mod notice;
 mod peer;
 mod session;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub(crate) use session::Session;
 
 use crate::auth::Principal;
 use crate::error::ProtocolError;
-use crate::pipeline::{Call, Lasting, Pipeline};
+use crate::pipeline::{Call, Lasting, Pipeline, WriteEnd};
 use crate::record::RequestFacts;
 use crate::trace::Remote;
 use answer::Meta;
@@ -46,6 +47,7 @@ use handshake::{negotiated, unsubscribe};
 use lists::{ListKind, Lists};
 use mirror::Mirrors;
 use session::MAX_URIS;
+use tasks::{TASKS, cannot_have_tasks, write_end};
 
 /// How the server presents itself.
 #[derive(Clone, Debug)]
@@ -62,7 +64,10 @@ pub struct ServerInfo {
 pub struct Mcp {
     lists: Lists,
     mirrors: Mirrors,
-    meta: Meta,
+    meta: Arc<Meta>,
+    /// Whether calls of any tool may become tasks.
+    has_tasks: bool,
+    write_end: WriteEnd,
     info: ServerInfo,
     discover: Bytes,
     lasting: Arc<Lasting>,
@@ -73,7 +78,8 @@ impl Mcp {
     /// Lists are answered in pages of at most `page_size` entries.
     pub fn new(pipeline: &Pipeline, info: ServerInfo, page_size: usize) -> Self {
         let server_info = json!({"name": info.name, "version": info.version});
-        let meta = Meta::new(&server_info);
+        let meta = Arc::new(Meta::new(&server_info));
+        let has_tasks = pipeline.has_tasks();
         let mut discover = json!({
             "resultType": "complete",
             "supportedVersions": [MODERN],
@@ -82,6 +88,9 @@ impl Mcp {
             // The same for everybody.
             "cacheScope": "public",
         });
+        if has_tasks {
+            discover["capabilities"]["extensions"] = json!({TASKS: {}});
+        }
         if let Some(instructions) = &info.instructions {
             discover["instructions"] = json!(instructions);
         }
@@ -91,6 +100,8 @@ impl Mcp {
         Self {
             lists: Lists::new(&pipeline.catalog, &pipeline.list_lookups, page_size),
             mirrors: Mirrors::new(&pipeline.catalog),
+            has_tasks,
+            write_end: write_end(&meta),
             meta,
             info,
             discover: Bytes::from(discover),
@@ -180,7 +191,10 @@ impl Mcp {
             ("resources/read", _) => self.read_resource(request).await,
             ("prompts/get", _) => self.get_prompt(request).await,
             ("completion/complete", _) => self.complete(request).await,
-            ("subscriptions/listen", Era::Modern) => self.listen(request),
+            ("subscriptions/listen", Era::Modern) => self.listen(request).await,
+            ("tasks/get" | "tasks/update" | "tasks/cancel", Era::Modern) if self.has_tasks => {
+                self.ask_task(request, method).await
+            }
             ("resources/subscribe", Era::Legacy) => self.subscribe(request).await,
             ("initialize", Era::Legacy) => self.initialize(request),
             _ => {
@@ -212,7 +226,8 @@ impl Mcp {
     }
 
     /// Opens a subscription; what comes of it is for the transport to send on.
-    fn listen(&self, request: Request<'_, '_>) -> Result<Answer, ProtocolError> {
+    async fn listen(&self, request: Request<'_, '_>) -> Result<Answer, ProtocolError> {
+        let can_have_tasks = request.can_have_tasks();
         let Request {
             call,
             principal,
@@ -221,13 +236,28 @@ impl Mcp {
             ..
         } = request;
         let Filter::Is(mut wanted) = std::mem::take(&mut params.notifications) else {
-            let fault = "notifications must be an object of booleans and lists of URIs";
+            let fault = "notifications must be an object of booleans and lists of texts";
             return Err(ProtocolError::InvalidParams(fault));
         };
         if wanted.uris.len() > MAX_URIS {
             let fault = "resourceSubscriptions holds more URIs than allowed";
             return Err(ProtocolError::InvalidParams(fault));
         }
+        if !wanted.tasks.is_empty() && !can_have_tasks {
+            return Ok(cannot_have_tasks(call, id));
+        }
+        if wanted.tasks.len() > MAX_URIS {
+            return Err(ProtocolError::InvalidParams(
+                "taskIds holds more than allowed",
+            ));
+        }
+        let mut tasks = Vec::new();
+        for task in wanted.tasks {
+            if self.has_tasks && call.may_hear_of(principal, &task).await.is_some() {
+                tasks.push(task);
+            }
+        }
+        wanted.tasks = tasks;
         // The others are left out of what is acknowledged, as those that there are not.
         wanted.uris.retain(|uri| call.may_read(principal, uri));
         Ok(match call.listen(principal) {
@@ -312,7 +342,7 @@ fn note(call: &mut Call, envelope: &Envelope<'_>, version: Option<&str>) {
 }
 
 /// Methods that may name a span; others are `_other`, so that callers cannot invent names.
-const METHODS: [&str; 17] = [
+const METHODS: [&str; 20] = [
     "tools/call",
     "tools/list",
     "resources/read",
@@ -326,6 +356,9 @@ const METHODS: [&str; 17] = [
     "resources/unsubscribe",
     "server/discover",
     "subscriptions/listen",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
     "initialize",
     "ping",
     "notifications/initialized",

@@ -19,6 +19,7 @@ mod log_levels;
 mod opened;
 mod reloads;
 mod request;
+mod tasks;
 mod tenants;
 mod updates;
 
@@ -27,37 +28,24 @@ use std::sync::Arc;
 
 use crate::access::{AllowedArguments, authorize};
 use crate::approval::Approval;
-use crate::auth::{Authenticator, Principal};
+use crate::auth::Principal;
 use crate::error::CallError;
 use crate::quota::Admission;
 use crate::record::CallRecord;
-use crate::run::{Places, run};
-use crate::tool::{Arguments, Catalog, TargetRef, ToolOutput};
+use crate::run::run;
+use crate::tool::{Arguments, TargetRef, ToolOutput};
 pub use cancellations::Cancellations;
 pub use changes::Changes;
-pub use lasting::Lasting;
+pub use lasting::{Lasting, Pipeline};
 pub use listeners::Listeners;
 use load::Place;
 pub use load::{Life, Load};
 pub use log_levels::LogLevels;
 pub use reloads::{ReloadState, Reloads, Standing};
 pub use request::CallRequest;
+pub use tasks::{Served, TaskAsk, WriteEnd};
 pub use updates::ResourceUpdates;
 pub(crate) use updates::Update;
-
-/// Everything a call passes, shared by all transports. One per configuration that was served.
-pub struct Pipeline {
-    /// Who is calling.
-    pub authenticator: Authenticator,
-    /// What can be called.
-    pub catalog: Catalog,
-    /// How many of each tool and resource at once.
-    pub places: Places,
-    /// Which configuration it is of; that of the start is 1.
-    pub generation: u64,
-    /// What counts, whatever the configuration.
-    pub lasting: Arc<Lasting>,
-}
 
 /// One call on its way through the pipeline.
 pub struct Call {
@@ -77,34 +65,35 @@ impl Call {
         &mut self,
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
-    ) -> Result<ToolOutput, CallError> {
+    ) -> Result<Served, CallError> {
         let answer = self.govern(principal, request).await;
-        match &answer {
-            Ok(_) => self.record.close_ok(),
-            Err(error) => self.record.close_error(error),
-        }
-        self.record.settle().await?;
-        answer
+        self.closed(answer).await
     }
 
     async fn govern(
         &mut self,
         principal: &Arc<Principal>,
         request: CallRequest<'_>,
-    ) -> Result<ToolOutput, CallError> {
+    ) -> Result<Served, CallError> {
         let (client, approver) = (request.client.clone(), request.approver);
+        let write = request.task.clone();
         let (admission, arguments) = self.clear(principal, request).await?;
         let approval = self.approve(&admission, arguments, client.as_deref(), approver);
         let arguments = match approval.await? {
             Approval::Given(arguments) => arguments,
-            Approval::Asked(asked, _) => return Ok(ToolOutput::asks(*asked)),
+            Approval::Asked(asked, _) => return Ok(Served::Output(ToolOutput::asks(*asked))),
         };
+        let start = self.may_go_on(&admission, client.as_ref(), write)?;
         self.record.begin().await?;
         self.record.run_started();
-        let trace = self.record.trace();
-        let output = run(admission, arguments, self.scene(client, &trace)).await;
+        let setting = self.setting(client);
+        let work = async move { run(admission, arguments, setting.scene()).await };
+        if let Some(start) = start {
+            return self.run_as_task(Box::pin(work), start).await;
+        }
+        let output = work.await;
         self.record.run_ended();
-        output
+        output.map(Served::Output)
     }
 
     /// Every check, in its order.

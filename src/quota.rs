@@ -21,9 +21,10 @@ use smallvec::SmallVec;
 pub use bucket::BucketKey;
 pub use flood::{DenialLimit, FailureLimit};
 pub use memory::{Buckets, BucketsFull, Charge, Verdicts, admits};
+pub(crate) use shared::SharedScript;
 use shared::SharedStore;
 pub use shared::{
-    AddressError, DecidedBy, OnStoreFailure, StoreAddress, StoreSettings, StoreState,
+    AddressError, DecidedBy, OnStoreFailure, SharedLink, StoreAddress, StoreSettings, StoreState,
     script_on_clock,
 };
 
@@ -246,6 +247,11 @@ impl Quotas {
         if let Some(store) = &self.store {
             store.keep_connected();
         }
+    }
+
+    /// The store, if there is one, for what else replicas share.
+    pub fn link(&self) -> Option<SharedLink> {
+        self.store.clone().map(SharedLink::new)
     }
 
     /// How it stands with the store, if there is one.

@@ -17,6 +17,7 @@ mod otel;
 mod otlp;
 mod resource;
 mod root;
+mod task;
 mod trail;
 
 use std::borrow::Cow;
@@ -219,6 +220,7 @@ impl Recorder {
             would_deny: Vec::new(),
             approval: None,
             is_running: false,
+            task: None,
             trail,
             origin: Origin::default(),
             root: None,
@@ -290,6 +292,8 @@ pub struct CallRecord {
     would_deny: Vec<WouldDeny>,
     approval: Option<Box<ApprovalFacts>>,
     is_running: bool,
+    /// The call that made the task which it is about.
+    task: Option<Uuid>,
     trail: Option<Box<Trail>>,
     origin: Origin,
     /// The call's span, once it has begun.

@@ -110,7 +110,13 @@ where
         .traced(span.trace().clone())
         .from_client(scene.client);
     // The deadline is inside, so that a panic while it drops the tool's future is caught as well.
-    let work = AssertUnwindSafe(async { timeout_at(deadline.into(), work(context)).await });
+    let work = async {
+        if target.goes_on_at_once() {
+            context.continue_as_task().await;
+        }
+        work(context).await
+    };
+    let work = AssertUnwindSafe(async { timeout_at(deadline.into(), work).await });
     let answer = match work.catch_unwind().await {
         Err(panic) => Err(CallError::Internal(panic_text(&*panic))),
         Ok(Err(_elapsed)) => Err(CallError::DeadlineExceeded),

@@ -28,6 +28,7 @@ mod schema;
 mod scopes;
 mod shared;
 mod target;
+mod task;
 mod terms;
 mod typed;
 mod uri_template;
@@ -60,6 +61,8 @@ pub use schema::{ArgumentsError, Schema};
 pub(crate) use schema::{is_wrapped, object_schema};
 pub use scopes::ScopeSet;
 pub use target::{Handler, Target, TargetKind, ValidArguments};
+pub(crate) use task::Desk;
+pub use task::TaskPolicy;
 pub use terms::Terms;
 pub use uri_template::{UriTemplate, UriTemplateError};
 

@@ -27,7 +27,7 @@ const FLOORS: &[&[&str]] = &[
     &["transport"],
     &["mcp", "source"], // side by side: the server hands the tools of `source` to the catalogue
     &["pipeline"],
-    &["record", "run"],
+    &["record", "run", "task"],
     &["error"],
     &["approval"],
     &["quota"],

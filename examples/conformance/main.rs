@@ -8,6 +8,7 @@ mod contents;
 mod lists;
 mod prompts;
 mod schemas;
+mod tasks;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -25,6 +26,7 @@ fn server(extras: lists::Extras) -> Result<ServerBuilder, Box<dyn std::error::Er
         contents::tools(),
         asks::tools(),
         schemas::tools(),
+        tasks::tools(),
         lists::tools(extras),
     ]
     .concat_all()

@@ -69,6 +69,9 @@ pub struct Entry<'a> {
     /// Where the request came from.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub address: Option<Cow<'a, str>>,
+    /// The call that made the task which it is about; its own id where it made one itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub task: Option<Uuid>,
     /// The arguments.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub arguments: Option<Arguments<'a>>,

@@ -18,6 +18,9 @@ use super::{Entry, Kind, Sealed};
 /// How often it is asked whether to go on, in lines.
 const ASK_EVERY: u64 = 1024;
 
+/// The method of the line that tells how a task ended, under the id of the call that made it.
+pub const TASK_METHOD: &str = "tools/call (task)";
+
 /// A line that was found, and where.
 #[derive(Clone, Debug)]
 pub struct FoundLine {
@@ -38,6 +41,8 @@ pub struct FoundCall {
     pub ended: Option<FoundLine>,
     /// That its tool starts, in strict mode.
     pub begun: Option<FoundLine>,
+    /// The line of the end of its task, where it made one.
+    pub task: Option<FoundLine>,
     /// Whether the search was stopped before it came to the end.
     pub was_stopped: bool,
 }
@@ -90,8 +95,21 @@ pub fn find(file: &Path, id: Uuid, goes_on: impl Fn() -> bool) -> io::Result<Fou
             found.begun = Some(line);
             return ControlFlow::Continue(());
         }
-        found.ended = Some(line);
-        ControlFlow::Break(())
+        // A task may end before the call that made it is answered.
+        let made_task = entry.task == Some(id);
+        if made_task && entry.method == TASK_METHOD {
+            found.task = Some(line);
+        } else {
+            found.ended = Some(line);
+        }
+        match &found {
+            FoundCall {
+                ended: Some(_),
+                task,
+                ..
+            } if !made_task || task.is_some() => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
     })?;
     Ok(found)
 }

@@ -13,7 +13,7 @@ use super::{CliError, ConfigArgs, print};
 use crate::approval::Unconfirmed;
 use crate::auth::Credentials;
 use crate::error::CallError;
-use crate::pipeline::CallRequest;
+use crate::pipeline::{CallRequest, Served};
 use crate::record::Surface;
 use crate::server::{FLUSH_TIMEOUT, Server};
 use crate::tool::TargetRef;
@@ -105,8 +105,8 @@ async fn call_once(
     let answer = match known {
         Ok(principal) => {
             let request = CallRequest::new(TargetRef::Tool(&args.tool), arguments);
-            call.serve(&principal, request.confirmed_with(confirmation))
-                .await
+            let served = call.serve(&principal, request.confirmed_with(confirmation));
+            served.await.and_then(Served::output)
         }
         Err(error) => Err(error),
     };

@@ -15,6 +15,7 @@ pub(super) mod presentation;
 mod prompt;
 mod server;
 mod source;
+mod task;
 mod tool;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,7 @@ pub(super) use policy::{
 pub(super) use prompt::{RawMessage, RawPrompt, RawRole};
 pub(super) use server::{RawServer, RawTls};
 pub(super) use source::{RawBreaker, RawBreakerSettings, RawSource};
+pub(super) use task::RawTask;
 pub(super) use tool::{RawBinding, RawResource, RawResult, RawSql, RawTool};
 
 /// Configuration of a Tollgate server. Relative paths are relative to this file; in every string,

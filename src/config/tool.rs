@@ -15,6 +15,7 @@ use super::policy::{self, Policy, RawPolicy};
 use super::raw::RawTool;
 use super::raw::presentation::{Icon, ToolAnnotations};
 use super::source::Source;
+use super::task::{self, Task};
 
 /// One checked tool.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct Tool {
     pub icons: Vec<Icon>,
     /// Who may call, how often, for how long.
     pub policy: Policy,
+    /// How calls become tasks; none: they do not.
+    pub task: Option<Task>,
     /// The JSON Schema (2020-12) of the arguments: an object with `properties` in the order of the file,
     /// `required`, and `additionalProperties: false`. Its patterns run in linear time, its references stay inside.
     pub input_schema: Value,
@@ -85,6 +88,9 @@ pub(super) fn check(
         max_concurrent,
         audit,
     };
+    let policy = policy::check(policy, at, faults);
+    let task = |raw| task::check(&raw, policy.timeout, &at.key("task"), faults);
+    let task = raw.task.map(task);
     let (parameters, bind) = inputs::check(raw.parameters, raw.bind, at, faults);
     Tool {
         name,
@@ -92,7 +98,8 @@ pub(super) fn check(
         description: raw.description,
         annotations: raw.annotations,
         icons: raw.icons,
-        policy: policy::check(policy, at, faults),
+        policy,
+        task,
         input_schema: parameters.input_schema(),
         defaults: parameters.defaults,
         bind,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::envelope::{parse, rescue_id};
 use super::front::Era;
 use super::listen::Listening;
+use super::tasks::TASKS;
 use crate::error::{CallError, ProtocolError, millis_up};
 use crate::tool::{Asked, Body, Capability, ResourceContents, Suggestions, ToolOutput, is_wrapped};
 
@@ -55,37 +56,10 @@ impl Answer {
         era: Era,
         meta: &Meta,
     ) -> Self {
-        let (pieces, value) = (output.pieces(), output.structured());
-        let text = value.map(text_of).unwrap_or_default();
+        let text = output.structured().map(text_of).unwrap_or_default();
         let mut body = Vec::with_capacity(2 * text.len() + id.len() + 300);
         open_result(&mut body, id);
-        open_complete(&mut body, era);
-        if pieces.is_empty() && value.is_some() {
-            body.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
-            write(&mut body, &text);
-            body.extend_from_slice(b"}]");
-        } else {
-            body.extend_from_slice(b"\"content\":");
-            write(&mut body, &pieces);
-        }
-        if let Some(value) = value {
-            body.extend_from_slice(b",\"structuredContent\":");
-            // Before 2026-07-28 structured content is an object, and the list wraps schemas alike.
-            let wrap = era == Era::Legacy && schema.map_or(!value.is_object(), is_wrapped);
-            if wrap {
-                body.extend_from_slice(b"{\"result\":");
-            }
-            if value.is_string() {
-                write(&mut body, value);
-            } else {
-                body.extend_from_slice(text.as_bytes());
-            }
-            if wrap {
-                body.push(b'}');
-            }
-        }
-        body.extend_from_slice(b",\"isError\":false");
-        body.extend_from_slice(meta.end(era).as_bytes());
+        write_tool_result(&mut body, output, &text, schema, era, meta);
         Self::completed(body)
     }
 
@@ -146,23 +120,7 @@ impl Answer {
 
     /// The call was not served, and the protocol says so in an error.
     pub(super) fn refused(id: Option<&str>, error: CallError, code: i32, call_id: Uuid) -> Self {
-        let mut data = ErrorData::new(call_id);
-        data.retry_after_ms = error.retry_after().map(millis_up);
-        if let CallError::InsufficientScope {
-            required,
-            missing,
-            missing_any_of,
-        } = &error
-        {
-            data.required_scopes = Some(required);
-            data.missing_scopes = Some(missing);
-            data.missing_any_of = Some(&missing_any_of[..]).filter(|any| !any.is_empty());
-        }
-        data.required_capabilities = match &error {
-            CallError::ClientCannot(capability) => Some(required(*capability)),
-            CallError::CannotConfirm => Some(required(Capability::Elicitation)),
-            _ => None,
-        };
+        let data = ErrorData::of(&error, call_id);
         Self {
             status: error.row().mcp_status,
             body: error_body(id, code, &error.detail(), &data),
@@ -192,19 +150,7 @@ impl Answer {
         meta: &Meta,
         call_id: Uuid,
     ) -> Self {
-        let mut result = Vec::with_capacity(256);
-        open_complete(&mut result, era);
-        result.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
-        write(&mut result, &error.detail());
-        result.extend_from_slice(b"}],\"isError\":true,\"_meta\":{");
-        if era == Era::Modern {
-            result.extend_from_slice(meta.member.as_bytes());
-            result.push(b',');
-        }
-        result.extend_from_slice(b"\"tollgate/callId\":");
-        write(&mut result, &call_id);
-        result.extend_from_slice(b"}}");
-        let mut answer = Self::result(id, &result);
+        let mut answer = Self::result(id, &refused_result(&error, era, meta, call_id));
         answer.error = Some(error);
         answer
     }
@@ -241,6 +187,76 @@ impl Meta {
     }
 }
 
+/// Writes the result of `tools/call`; `text` is its value's.
+fn write_tool_result(
+    body: &mut Vec<u8>,
+    output: &ToolOutput,
+    text: &str,
+    schema: Option<&Value>,
+    era: Era,
+    meta: &Meta,
+) {
+    let (pieces, value) = (output.pieces(), output.structured());
+    open_complete(body, era);
+    if pieces.is_empty() && value.is_some() {
+        body.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
+        write(body, &text);
+        body.extend_from_slice(b"}]");
+    } else {
+        body.extend_from_slice(b"\"content\":");
+        write(body, &pieces);
+    }
+    if let Some(value) = value {
+        body.extend_from_slice(b",\"structuredContent\":");
+        // Before 2026-07-28 structured content is an object, and the list wraps schemas alike.
+        let wrap = era == Era::Legacy && schema.map_or(!value.is_object(), is_wrapped);
+        if wrap {
+            body.extend_from_slice(b"{\"result\":");
+        }
+        if value.is_string() {
+            write(body, value);
+        } else {
+            body.extend_from_slice(text.as_bytes());
+        }
+        if wrap {
+            body.push(b'}');
+        }
+    }
+    body.extend_from_slice(b",\"isError\":false");
+    body.extend_from_slice(meta.end(era).as_bytes());
+}
+
+/// The result of a task's run, as `tools/call` would have answered it.
+pub(super) fn tool_result(output: &ToolOutput, schema: Option<&Value>, meta: &Meta) -> Vec<u8> {
+    let text = output.structured().map(text_of).unwrap_or_default();
+    let mut result = Vec::with_capacity(2 * text.len() + 300);
+    write_tool_result(&mut result, output, &text, schema, Era::Modern, meta);
+    result
+}
+
+/// The result that tells a model of an error.
+pub(super) fn refused_result(error: &CallError, era: Era, meta: &Meta, call_id: Uuid) -> Vec<u8> {
+    let mut result = Vec::with_capacity(256);
+    open_complete(&mut result, era);
+    result.extend_from_slice(b"\"content\":[{\"type\":\"text\",\"text\":");
+    write(&mut result, &error.detail());
+    result.extend_from_slice(b"}],\"isError\":true,\"_meta\":{");
+    if era == Era::Modern {
+        result.extend_from_slice(meta.member.as_bytes());
+        result.push(b',');
+    }
+    result.extend_from_slice(b"\"tollgate/callId\":");
+    write(&mut result, &call_id);
+    result.extend_from_slice(b"}}");
+    result
+}
+
+/// An error as it stands in an answer, for a task that failed with it.
+pub(super) fn error_text(error: &CallError, call_id: Uuid) -> Vec<u8> {
+    let data = ErrorData::of(error, call_id);
+    error_object(error.row().code, &error.detail(), &data)
+}
+
 /// The result of `prompts/get`.
 pub(super) fn prompt_result(output: &ToolOutput, era: Era, meta: &Meta) -> Vec<u8> {
     let mut result = Vec::with_capacity(512);
@@ -271,13 +287,9 @@ pub(super) fn completion_result(suggested: &Suggestions, era: Era, meta: &Meta) 
 
 /// The result of a call that has to know more (2026-07-28, basic/patterns/mrtr).
 pub(super) fn asks_result(asked: &Asked, state: Option<String>, meta: &Meta) -> Vec<u8> {
-    let questions: Map<String, Value> = asked
-        .questions
-        .iter()
-        .map(|(key, question)| {
-            let question = json!({"method": question.method(), "params": question.params()});
-            (key.clone(), question)
-        })
+    let questions = asked.questions.iter();
+    let questions: Map<String, Value> = questions
+        .map(|(key, question)| (key.clone(), question.to_json()))
         .collect();
     let mut result = b"{\"resultType\":\"input_required\",\"inputRequests\":".to_vec();
     write(&mut result, &questions);
@@ -340,7 +352,7 @@ fn open(body: &mut Vec<u8>, id: Option<&str>) {
 }
 
 /// Begins a result that is whole.
-fn open_complete(result: &mut Vec<u8>, era: Era) {
+pub(super) fn open_complete(result: &mut Vec<u8>, era: Era) {
     result.push(b'{');
     if era == Era::Modern {
         result.extend_from_slice(b"\"resultType\":\"complete\",");
@@ -353,7 +365,7 @@ fn open_result(body: &mut Vec<u8>, id: &str) {
 }
 
 /// Writes JSON; neither the values nor the buffer can fail.
-fn write(body: &mut Vec<u8>, value: &impl Serialize) {
+pub(super) fn write(body: &mut Vec<u8>, value: &impl Serialize) {
     let _ = serde_json::to_writer(body, value);
 }
 
@@ -380,7 +392,28 @@ struct ErrorData<'a> {
     required_capabilities: Option<Value>,
 }
 
-impl ErrorData<'_> {
+impl<'a> ErrorData<'a> {
+    fn of(error: &'a CallError, call_id: Uuid) -> Self {
+        let mut data = Self::new(call_id);
+        data.retry_after_ms = error.retry_after().map(millis_up);
+        if let CallError::InsufficientScope {
+            required,
+            missing,
+            missing_any_of,
+        } = error
+        {
+            data.required_scopes = Some(required);
+            data.missing_scopes = Some(missing);
+            data.missing_any_of = Some(&missing_any_of[..]).filter(|any| !any.is_empty());
+        }
+        data.required_capabilities = match error {
+            CallError::ClientCannot(capability) => Some(required(*capability)),
+            CallError::CannotConfirm => Some(required(Capability::Elicitation)),
+            _ => None,
+        };
+        data
+    }
+
     fn new(call_id: Uuid) -> Self {
         Self {
             call_id,
@@ -403,29 +436,34 @@ fn required(capability: Capability) -> Value {
         Capability::ElicitationUrl => json!({"elicitation": {"url": {}}}),
         Capability::Sampling => json!({"sampling": {}}),
         Capability::Roots => json!({"roots": {}}),
+        Capability::Tasks => json!({"extensions": {TASKS: {}}}),
     }
 }
 
 fn error_body(id: Option<&str>, code: i32, message: &str, data: &ErrorData<'_>) -> Vec<u8> {
+    let mut body = Vec::with_capacity(256);
+    open(&mut body, id);
+    body.extend_from_slice(b",\"error\":");
+    body.extend(error_object(code, message, data));
+    body.push(b'}');
+    body
+}
+
+fn error_object(code: i32, message: &str, data: &ErrorData<'_>) -> Vec<u8> {
     #[derive(Serialize)]
     struct ErrorObject<'a> {
         code: i32,
         message: &'a str,
         data: &'a ErrorData<'a>,
     }
-    let mut body = Vec::with_capacity(256);
-    open(&mut body, id);
-    body.extend_from_slice(b",\"error\":");
-    write(
-        &mut body,
-        &ErrorObject {
-            code,
-            message,
-            data,
-        },
-    );
-    body.push(b'}');
-    body
+    let mut object = Vec::with_capacity(200);
+    let error = ErrorObject {
+        code,
+        message,
+        data,
+    };
+    write(&mut object, &error);
+    object
 }
 
 /// The answer to a message whose sender is nobody we know; only stdio reads the message at all.

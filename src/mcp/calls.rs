@@ -12,7 +12,8 @@ use super::envelope::Object;
 use super::front::Era;
 use super::{Answer, Mcp, Request, required};
 use crate::error::{CallError, LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
-use crate::pipeline::{Call, CallRequest};
+use crate::pipeline::{self, Call, CallRequest};
+use crate::task::Task;
 use crate::tool::{
     Arguments, Body, Client, Schema, Target, TargetKind, TargetRef, ToolOutput, Typing,
 };
@@ -40,6 +41,7 @@ impl Mcp {
         let (id, era, call) = (request.id, request.era, request.call);
         Ok(match served {
             Ok(Served::Asks(result)) => Answer::result(id, &result),
+            Ok(Served::Task(handle, task)) => self.made_task(id, &handle, &task),
             Ok(Served::Output(output)) => {
                 let schema = call.record.called().and_then(Target::output);
                 Answer::of_tool(id, &output, schema.map(Schema::json), era, &self.meta)
@@ -65,6 +67,7 @@ impl Mcp {
         let (id, era, call) = (request.id, request.era, request.call);
         Ok(match served {
             Ok(Served::Asks(result)) => Answer::result(id, &result),
+            Ok(Served::Task(..)) => return Err(ProtocolError::MethodNotFound),
             Ok(Served::Output(output)) => {
                 let mime_type = match call.record.called().map(|target| target.kind()) {
                     Some(TargetKind::Resource(face, _)) => face.mime_type.as_str(),
@@ -89,6 +92,7 @@ impl Mcp {
         let (id, era, call) = (request.id, request.era, request.call);
         Ok(match served {
             Ok(Served::Asks(result)) => Answer::result(id, &result),
+            Ok(Served::Task(..)) => return Err(ProtocolError::MethodNotFound),
             Ok(Served::Output(output)) => {
                 Answer::result(id, &prompt_result(&output, era, &self.meta))
             }
@@ -143,9 +147,15 @@ impl Mcp {
         let may_ask = |client: &Arc<Client>| !client.capabilities.is_empty();
         let again = client.as_ref().filter(|client| may_ask(client));
         let again = again.map(|_| arguments.clone());
-        let asked = CallRequest::new(target, arguments).from_client(client);
+        let may_be_task = client
+            .as_ref()
+            .is_some_and(|client| client.desk().is_some());
+        let asked = CallRequest::new(target, arguments)
+            .from_client(client)
+            .or_task(may_be_task.then(|| Arc::clone(&self.write_end)));
         let output = match request.call.serve(principal, asked).await {
-            Ok(output) => output,
+            Ok(pipeline::Served::Output(output)) => output,
+            Ok(pipeline::Served::Task(id, task)) => return Ok(Ok(Served::Task(id, task))),
             Err(error) => return Ok(Err(error)),
         };
         let Body::Asks(asked) = output.body() else {
@@ -166,6 +176,8 @@ enum Served {
     Output(ToolOutput),
     /// A result that asks.
     Asks(Vec<u8>),
+    /// A task, of tools alone.
+    Task(String, Arc<Task>),
 }
 
 /// Whether a tool's refusal is told in a result. The era without a code for what the client cannot do

@@ -17,7 +17,7 @@ use super::session::capabilities_of;
 use super::{Mcp, ProtocolError};
 use crate::auth::Principal;
 use crate::json::canonical_object;
-use crate::tool::{Arguments, Asked, Asking, Client, LogLevel};
+use crate::tool::{Arguments, Asked, Asking, Capability, Client, LogLevel};
 
 /// How long a client may take to answer what a call asks.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -109,15 +109,23 @@ impl Mcp {
                 return Err(ProtocolError::InvalidParams(fault));
             }
         };
+        let capabilities = params.meta.client_capabilities.get();
+        let may_be_task = about.method == "tools/call" && capabilities.has(Capability::Tasks);
         let state = match &params.request_state {
             Text::Absent => State::default(),
             Text::Is(state) => self.carried(principal, about, state)?,
             Text::Wrong => return Err(ProtocolError::InvalidParams(BAD_STATE)),
         };
         Ok(Client {
-            capabilities: params.meta.client_capabilities.get(),
+            capabilities,
             log_level,
-            asking: Asking::Retry { given },
+            asking: match may_be_task {
+                true => Asking::Task {
+                    given,
+                    desk: Arc::default(),
+                },
+                false => Asking::Retry { given },
+            },
             remembered: state.remembered,
             approval: state.approval,
             ..Client::default()
@@ -136,7 +144,8 @@ impl Mcp {
             (None, None) => return Client::default(),
         };
         Client {
-            capabilities,
+            // The extension is of the other era alone (SEP-2663, "Backward Compatibility").
+            capabilities: capabilities.without(Capability::Tasks),
             log_level,
             asking: Asking::Live(self.lasting.questions.clone()),
             ..Client::default()

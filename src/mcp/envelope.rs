@@ -49,6 +49,8 @@ pub(crate) struct Params<'a> {
     pub(super) protocol_version: Text<'a>,
     /// `notifications/cancelled`: the id as it was sent.
     pub(super) request_id: Option<&'a str>,
+    /// `tasks/get` and the like.
+    pub(super) task_id: Text<'a>,
     /// `subscriptions/listen`.
     pub(super) notifications: Filter,
     pub(super) arguments: Object,
@@ -293,6 +295,10 @@ impl<'de> Member<'de> for Params<'de> {
                 "requestState" => {
                     once(&mut seen, 512)?;
                     params.request_state = value(&mut map)?;
+                }
+                "taskId" => {
+                    once(&mut seen, 1_024)?;
+                    params.task_id = value(&mut map)?;
                 }
                 _ => unread(&mut map, &mut others, key)?,
             }

@@ -171,6 +171,7 @@ fn check_headers(
     let name = match method {
         "tools/call" | "prompts/get" => &params.name,
         "resources/read" => &params.uri,
+        "tasks/get" | "tasks/update" | "tasks/cancel" => &params.task_id,
         _ => return Ok(()),
     };
     match name {

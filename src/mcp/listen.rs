@@ -15,6 +15,7 @@ use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select_all;
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -23,9 +24,11 @@ use super::envelope::Wanted;
 use super::front::Era;
 use super::lists::ListKind;
 use super::session::Uris;
+use super::tasks::write_detailed;
 use crate::auth::{KeptCredentials, Principal};
 use crate::pipeline::listeners::{Ear, Recheck};
 use crate::pipeline::{Pipeline, Update};
+use crate::task::Task;
 
 /// How often a quiet listener is looked after, and shown that the connection lives. Proxies cut what
 /// is silent for a minute or half of one.
@@ -46,6 +49,8 @@ pub(crate) struct Listening {
     wanted: Wanted,
     /// The resources that are wanted.
     uris: Uris,
+    /// The tasks that are wanted and have not ended, with the version that was told last.
+    tasks: Vec<(String, u64)>,
     principal: Arc<Principal>,
     seen: Seen,
     ear: Ear,
@@ -93,7 +98,7 @@ impl Listening {
             tools: true,
             resources: true,
             prompts: true,
-            uris: Vec::new(),
+            ..Wanted::default()
         };
         Self {
             uris,
@@ -110,6 +115,9 @@ impl Listening {
     ) -> Self {
         let era = era(id.as_ref());
         let uris = Uris::new(take(&mut wanted.uris));
+        let tasks = take(&mut wanted.tasks).into_iter();
+        // How they stand now is the first that is told.
+        let tasks = tasks.map(|task| (task, 0)).collect();
         Self {
             // After `ear` was opened, so that no change falls in between.
             seen: mcp.seen(era, principal),
@@ -120,6 +128,7 @@ impl Listening {
             id,
             wanted,
             uris,
+            tasks,
             ear,
         }
     }
@@ -160,6 +169,10 @@ impl Listening {
                     self.hear(updated, credentials, &served()).await;
                     continue;
                 }
+                () = any_changed(&before.pipeline, &self.tasks) => {
+                    self.hear_of_tasks(credentials, &served()).await;
+                    continue;
+                }
                 () = self.ear.clock.reached(self.next_look) => true,
             };
             // What serves now, not before the change.
@@ -194,6 +207,34 @@ impl Listening {
             if !self.is_over && served.pipeline.may_read(&self.principal, &uri) {
                 let told = updated_notification(&uri, self.id.as_deref());
                 self.outbox.push_back(told);
+            }
+        }
+    }
+
+    /// Tasks may have changed.
+    async fn hear_of_tasks(&mut self, credentials: &KeptCredentials, served: &Served) {
+        let mut news = Vec::new();
+        for (task, seen) in take(&mut self.tasks) {
+            match served.pipeline.task_of(&self.principal, &task).await {
+                Ok(Some(held)) if held.version != seen => news.push(task),
+                Ok(Some(_)) | Err(_) => self.tasks.push((task, seen)),
+                Ok(None) => {}
+            }
+        }
+        if news.is_empty() {
+            return;
+        }
+        self.look(credentials, served).await;
+        for task in news.into_iter().filter(|_| !self.is_over) {
+            // By who the caller is now, and as it stands now.
+            let held = served.pipeline.task_of(&self.principal, &task).await;
+            let Ok(Some(held)) = held else { continue };
+            if let Some(id) = &self.id {
+                let told = task_notification(&task, &held.task, id);
+                self.outbox.push_back(told);
+            }
+            if !held.task.status.is_end() {
+                self.tasks.push((task, held.version));
             }
         }
     }
@@ -289,6 +330,28 @@ fn updated_notification(uri: &str, id: Option<&str>) -> Vec<u8> {
     message.into_bytes()
 }
 
+/// Waits until it is worth looking at the tasks again.
+async fn any_changed(pipeline: &Pipeline, tasks: &[(String, u64)]) {
+    if tasks.is_empty() {
+        return pending().await;
+    }
+    let changed = |(task, seen): &(String, u64)| {
+        let (task, seen) = (task.clone(), *seen);
+        Box::pin(async move { pipeline.tasks.changed(&task, seen).await })
+    };
+    select_all(tasks.iter().map(changed)).await;
+}
+
+/// What `tasks/get` would answer now (SEP-2663, "Task Status Notifications").
+fn task_notification(handle: &str, task: &Task, id: &str) -> Vec<u8> {
+    let mut message =
+        b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tasks\",\"params\":{".to_vec();
+    write_detailed(&mut message, handle, task);
+    let meta = format!(",\"_meta\":{{\"{SUBSCRIPTION_ID}\":{id}}}}}}}");
+    message.extend_from_slice(meta.as_bytes());
+    message
+}
+
 /// Tells which of the notifications asked for will come.
 fn acknowledgement(id: &str, wanted: &Wanted) -> Vec<u8> {
     let mut agreed: Vec<String> = [
@@ -303,6 +366,10 @@ fn acknowledgement(id: &str, wanted: &Wanted) -> Vec<u8> {
     if !wanted.uris.is_empty() {
         let uris = Value::from(wanted.uris.clone());
         agreed.push(format!("\"resourceSubscriptions\":{uris}"));
+    }
+    if !wanted.tasks.is_empty() {
+        let tasks = Value::from(wanted.tasks.clone());
+        agreed.push(format!("\"taskIds\":{tasks}"));
     }
     let message = format!(
         "{{\"jsonrpc\":\"2.0\",\"method\":\"notifications/subscriptions/acknowledged\",\

@@ -24,12 +24,7 @@ impl Call {
         typing: Typing,
     ) -> Result<Suggestions, CallError> {
         let suggested = self.suggested(principal, target, typing).await;
-        match &suggested {
-            Ok(_) => self.record.close_ok(),
-            Err(error) => self.record.close_error(error),
-        }
-        self.record.settle().await?;
-        suggested
+        self.closed(suggested).await
     }
 
     async fn suggested(
@@ -43,8 +38,8 @@ impl Call {
         let (admission, _) = self.let_in(principal, &target, &arguments).await?;
         self.record.begin().await?;
         self.record.run_started();
-        let trace = self.record.trace();
-        let suggested = suggest(admission, typing, self.scene(None, &trace)).await;
+        let setting = self.setting(None);
+        let suggested = suggest(admission, typing, setting.scene()).await;
         self.record.run_ended();
         suggested
     }

@@ -8,14 +8,28 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{
-    Cancellations, Changes, Listeners, Load, LogLevels, Pipeline, Reloads, ResourceUpdates,
-};
+use super::{Cancellations, Changes, Listeners, Load, LogLevels, Reloads, ResourceUpdates};
 use crate::auth::{Authenticator, Lookups};
 use crate::quota::{DenialLimit, FailureLimit, Quotas};
 use crate::record::Recorder;
+use crate::run::Places;
 use crate::seal::Seal;
+use crate::task::Tasks;
 use crate::tool::{Catalog, Questions};
+
+/// Everything a call passes, shared by all transports. One per configuration that was served.
+pub struct Pipeline {
+    /// Who is calling.
+    pub authenticator: Authenticator,
+    /// What can be called.
+    pub catalog: Catalog,
+    /// How many of each tool and resource at once.
+    pub places: Places,
+    /// Which configuration it is of; that of the start is 1.
+    pub generation: u64,
+    /// What counts, whatever the configuration.
+    pub lasting: Arc<Lasting>,
+}
 
 /// The part of a pipeline that is one for all configurations of a server.
 pub struct Lasting {
@@ -41,6 +55,8 @@ pub struct Lasting {
     pub questions: Questions,
     /// Which log messages clients want that said so once.
     pub log_levels: LogLevels,
+    /// Runs that outlive their calls.
+    pub tasks: Arc<Tasks>,
     /// For what clients carry for us.
     pub seal: Seal,
     /// How often a list was at hand when it was asked for.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::tasks::WriteEnd;
 use crate::approval::Approver;
 use crate::tool::{Arguments, Client, TargetRef};
 
@@ -15,6 +16,8 @@ pub struct CallRequest<'a> {
     pub client: Option<Arc<Client>>,
     /// Who approves, where that is needed.
     pub approver: Approver<'a>,
+    /// How the end of its run is written, where its client may get a task instead of an answer.
+    pub task: Option<WriteEnd>,
 }
 
 impl<'a> CallRequest<'a> {
@@ -25,7 +28,13 @@ impl<'a> CallRequest<'a> {
             arguments,
             client: None,
             approver: Approver::User,
+            task: None,
         }
+    }
+
+    /// The client may get a task instead of an answer.
+    pub fn or_task(self, task: Option<WriteEnd>) -> Self {
+        Self { task, ..self }
     }
 
     /// From a client that can do more than read the answer.

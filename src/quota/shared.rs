@@ -12,6 +12,7 @@ mod counts;
 mod fault;
 mod key;
 mod link;
+mod other;
 mod pace;
 mod script;
 
@@ -24,6 +25,8 @@ use tokio::time::timeout;
 
 pub use address::{AddressError, StoreAddress};
 pub use counts::DecidedBy;
+pub use other::SharedLink;
+pub(crate) use other::SharedScript;
 pub use script::script_on_clock;
 
 use super::bucket::BucketKey;

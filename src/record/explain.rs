@@ -61,8 +61,30 @@ pub struct Explanation {
     pub generation: Option<u64>,
     /// The trace, where one was recorded.
     pub trace: Option<String>,
+    /// The call that made the task which it is about; the call itself, where it made one.
+    pub task: Option<Uuid>,
+    /// How the task ended that it made.
+    pub task_end: Option<TaskEnd>,
     /// What can be done about it.
     pub advice: Vec<String>,
+    /// Where it stands in the log.
+    pub line: Place,
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskEnd {
+    /// In one sentence: what happened.
+    pub summary: String,
+    /// `ok`, `invalid`, `timed_out`, `failed` or `cancelled`.
+    pub outcome: Option<String>,
+    /// The kind of the error.
+    pub error: Option<String>,
+    /// What the caller was not told.
+    pub cause: Option<String>,
+    /// From its beginning to its end, in microseconds.
+    pub duration_us: Option<u64>,
     /// Where it stands in the log.
     pub line: Place,
 }
@@ -154,12 +176,19 @@ pub struct Place {
 impl Explanation {
     /// What the lines of a call tell; `None` where there are none.
     pub fn of(found: &FoundCall) -> Option<Self> {
-        let line = found.ended.as_ref().or(found.begun.as_ref())?;
+        let line = found.ended.as_ref().or(found.begun.as_ref());
+        let line = line.or(found.task.as_ref())?;
         let entry: Entry<'_> = serde_json::from_slice(&line.text).ok()?;
         let stages = stages::of(&entry);
+        let task_end = found.task.as_ref().and_then(TaskEnd::of);
+        let of_task = task_end.as_ref().and_then(|end| end.error.as_deref());
+        let of_task = of_task.and_then(advice::of_kind).map(str::to_owned);
+        let mut advice = advice::of(&entry);
+        advice.extend(of_task);
         Some(Self {
             summary: text::summary(&entry, &stages),
-            advice: advice::of(&entry),
+            task_end,
+            advice,
             stages,
             ..Self::told(&entry, line)
         })
@@ -199,9 +228,25 @@ impl Explanation {
             would_deny: all(&entry.would_deny),
             generation: entry.generation,
             trace: owned(entry.trace.as_ref()),
+            task: entry.task,
+            task_end: None,
             advice: Vec::new(),
             line: Place::of(line),
         }
+    }
+}
+
+impl TaskEnd {
+    fn of(line: &FoundLine) -> Option<Self> {
+        let entry: Entry<'_> = serde_json::from_slice(&line.text).ok()?;
+        Some(Self {
+            summary: text::end_of_task(&entry),
+            outcome: owned(entry.outcome.as_ref()),
+            error: owned(entry.error.as_ref()),
+            cause: owned(entry.cause.as_ref()),
+            duration_us: entry.duration_us,
+            line: Place::of(line),
+        })
     }
 }
 

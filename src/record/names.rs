@@ -46,6 +46,7 @@ pub(super) const TENANTS: &str = "tollgate.tenants.in_flight";
 pub(super) const TARGET_RUNNING: &str = "tollgate.target.calls.running";
 pub(super) const TARGET_WAITING: &str = "tollgate.target.calls.waiting";
 pub(super) const LISTENERS: &str = "tollgate.listeners";
+pub(super) const TASKS: &str = "tollgate.tasks";
 pub(super) const SHADOW_DENIALS: &str = "tollgate.shadow_denials";
 pub(super) const UNAUTHENTICATED: &str = "tollgate.unauthenticated";
 pub(super) const EDGE_REFUSALS: &str = "tollgate.edge.refusals";

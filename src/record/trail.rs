@@ -69,6 +69,14 @@ impl Trail {
         }
     }
 
+    pub(super) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// A stage ended.
     fn passed(&mut self, stage: impl FnOnce(&mut Stages) -> &mut Option<u64>, now: Duration) {
         let took = now.saturating_sub(std::mem::replace(&mut self.mark, now));
@@ -123,6 +131,7 @@ impl Trail {
                         .collect()
                 }),
             address: self.address.map(|address| address.to_string().into()),
+            task: record.task,
             arguments: self.arguments.as_ref().map(Captured::entry),
             outcome: None,
             error: None,

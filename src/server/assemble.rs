@@ -21,6 +21,7 @@ use crate::quota::{DenialLimit, FailureLimit, Quotas, StoreSettings};
 use crate::record::{MetricReader, Recorder, Tracing, TracingError};
 use crate::run::Places;
 use crate::seal::Seal;
+use crate::task::Tasks;
 use crate::tool::{BoundLimit, Catalog, CatalogFault, Per, Questions, Terms};
 use crate::transport::http::DevMint;
 
@@ -115,10 +116,12 @@ impl ServerBuilder {
             Some(store) => Quotas::shared(store, self.max_quota_keys, self.clock.clone()),
             None => Quotas::in_memory(self.max_quota_keys, self.clock.clone()),
         };
+        let tasks = Arc::new(Tasks::new(quotas.link(), self.clock.clone()));
         Ok(Lasting {
             failures: FailureLimit::new(self.failure_limit, self.clock.clone()),
             denials: DenialLimit::new(self.denial_limit, self.clock.clone()),
             quotas,
+            tasks,
             load: self.load(),
             recorder: Arc::new(Recorder::new(self.clock.clone(), tracing, audit)),
             changes: Arc::default(),

@@ -154,6 +154,7 @@ async fn drain(pipeline: &Pipeline, grace: Duration) -> bool {
             "calls did not finish within the grace and are cut off"
         );
     }
+    pipeline.tasks.cut().await;
     drained
 }
 
@@ -165,5 +166,6 @@ async fn evict_idle_buckets(reloader: &Reloader) {
         pipeline.quotas.evict_idle();
         pipeline.failures.evict_idle();
         pipeline.denials.evict_idle();
+        pipeline.tasks.evict();
     }
 }

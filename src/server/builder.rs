@@ -335,6 +335,12 @@ impl ServerBuilder {
         self
     }
 
+    /// How long running calls and tasks may take to finish once the server is told to stop. Default 10 s.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.shutdown_grace = grace;
+        self
+    }
+
     /// Puts every request on record. Default: none is.
     pub fn audit(mut self, settings: AuditSettings) -> Self {
         self.audit = Some(settings);

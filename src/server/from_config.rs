@@ -27,7 +27,7 @@ use super::admin::AdminAddress;
 use crate::auth::{ClaimNames, LocalIdentity, Principal, ScopeInclusion};
 use crate::config::{self, Config, Faults};
 use crate::record::TenantLabel;
-use crate::tool::{UriTemplate, argument_names};
+use crate::tool::{TaskPolicy, UriTemplate, argument_names};
 pub(crate) use issuers::jws_algorithm;
 
 use declared::{declared_prompt, declared_resource, declared_tool};
@@ -114,6 +114,10 @@ impl ServerBuilder {
                 limits::common(&tool.policy, &config.quotas.default),
             );
             let governed = govern(built, arguments, common, own, faults);
+            let governed = match &tool.task {
+                Some(task) => governed.map(|built| built.task(task_policy(task))),
+                None => governed,
+            };
             self.declared.tools.extend(governed);
         }
         for resource in &config.resources {
@@ -158,6 +162,15 @@ impl ServerBuilder {
 fn state_secret(server: &config::Server) -> Option<Vec<u8>> {
     let secret = server.state_secret.as_ref();
     secret.map(|secret| secret.expose_secret().as_bytes().to_vec())
+}
+
+fn task_policy(task: &config::Task) -> TaskPolicy {
+    let policy = TaskPolicy::new().ttl(task.ttl).poll_every(task.poll_every);
+    if task.is_required {
+        policy.required()
+    } else {
+        policy
+    }
 }
 
 fn tenant_label(config: &Config) -> Option<TenantLabel> {

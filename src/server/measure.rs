@@ -92,6 +92,7 @@ fn state(pipeline: &Pipeline, sources: &Sources) -> State {
         tenants: count(pipeline.load.tenants()),
         targets: targets.collect(),
         listeners: count(pipeline.listeners.count()),
+        tasks: count(pipeline.tasks.count()),
         unsent: count(pipeline.load.unsent()),
         keys: pipeline.authenticator.key_states(),
         quota_store: pipeline.quotas.store_state(),

@@ -1,13 +1,16 @@
 //! Asking the caller while a call is served: its user (elicitation), its model (sampling), its roots.
 //!
-//! One way to ask for authors, two ways on the wire. In the era of self-describing messages a call
+//! One way to ask for authors, three ways on the wire. In the era of self-describing messages a call
 //! that asks ends with its questions, and runs again from the top once the client comes back with
-//! answers (2026-07-28, basic/patterns/mrtr). Before that, questions go out while the call runs. So a
+//! answers (2026-07-28, basic/patterns/mrtr). Before that, questions go out while the call runs; those of a task lie
+//! with it until they are answered (SEP-2663). So a
 //! function that asks must not do anything before it that it must not do twice.
 
 mod question;
 mod questions;
 mod reply;
+
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -18,6 +21,7 @@ pub use reply::{Action, FormReply, Reply, Root, Sampled};
 
 use super::client::Asking;
 use super::outbox::Notice;
+use super::task::Desk;
 use super::{CallContext, Client, ToolError};
 use crate::auth::Principal;
 
@@ -118,7 +122,10 @@ impl CallContext {
         }
         match self.client() {
             Some(client) => match &client.asking {
-                Asking::Retry { given } => self.ask_by_retry(client, given, questions),
+                Asking::Task { desk, .. } if desk.is_made() => ask_at(desk, questions).await,
+                Asking::Retry { given } | Asking::Task { given, .. } => {
+                    self.ask_by_retry(client, given, questions)
+                }
                 Asking::Live(waiting) => {
                     let asking = client.ask_live(self.principal(), waiting, questions);
                     asking.await
@@ -268,6 +275,30 @@ impl Client {
         }
         Ok(replies)
     }
+}
+
+/// An answer that does not fit is none: its question is asked again, under a key of its own.
+async fn ask_at(
+    desk: &Arc<Desk>,
+    questions: Vec<(String, Question)>,
+) -> Result<Replies, ToolError> {
+    // All lie there before the first is waited for.
+    let asked = questions.into_iter().map(|(key, question)| {
+        let waiting = desk.ask(&key, question.clone());
+        (key, question, waiting)
+    });
+    let asked: Vec<_> = asked.collect();
+    let mut replies = Replies::default();
+    for (key, question, mut waiting) in asked {
+        let reply = loop {
+            match question.read(&waiting.await)? {
+                Some(reply) => break reply,
+                None => waiting = desk.ask(&key, question.clone()),
+            }
+        };
+        replies.0.push((key, reply));
+    }
+    Ok(replies)
 }
 
 fn nobody(questions: &[(String, Question)]) -> ToolError {

@@ -19,7 +19,8 @@ use super::schema::{input_schema_of, output_schema_of};
 use super::typed::Typed;
 use super::{
     Access, Annotations, Answers, Arguments, CallContext, Confirm, Handler, Icon, Limit, Mode,
-    Policy, Quota, Rule, ScopeSet, Suggestions, TenantPolicy, ToolError, ToolHints, Typing,
+    Policy, Quota, Rule, ScopeSet, Suggestions, TaskPolicy, TenantPolicy, ToolError, ToolHints,
+    Typing,
 };
 
 /// A tool: what it is called, what governs it, what runs.
@@ -283,6 +284,12 @@ impl Tool {
     /// ```
     pub fn confirm(mut self, confirm: Confirm) -> Self {
         self.policy.confirm = confirm;
+        self
+    }
+
+    /// Lets calls go on as tasks, for clients that know them.
+    pub fn task(mut self, policy: TaskPolicy) -> Self {
+        self.policy.task = Some(policy);
         self
     }
 }

@@ -269,6 +269,14 @@ impl Catalog {
         if governed.input.get("type") != Some(&json!("object")) {
             return Err("its arguments must be an object".to_owned());
         }
+        if let Some(task) = &governed.policy.task
+            && task.ttl < governed.policy.timeout
+        {
+            return Err(
+                "its tasks would be forgotten while they run: make their ttl at least its timeout"
+                    .to_owned(),
+            );
+        }
         let arguments = argument_names(&governed.input);
         let properties = &governed.input["properties"];
         let unknown = |argument: &&str| properties.get(argument).is_none();

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::ask::Questions;
 use super::outbox::{Notice, Outbox, Progress};
+use super::task::Desk;
 use super::{CallContext, ToolError};
 
 /// What a client said that it can do.
@@ -23,6 +24,8 @@ pub enum Capability {
     Sampling,
     /// Tell which folders it works on.
     Roots,
+    /// Come back for the result of a call that goes on as a task.
+    Tasks,
 }
 
 /// The member of the protocol's capabilities, such as `elicitation` or `elicitation.url`.
@@ -33,6 +36,7 @@ impl fmt::Display for Capability {
             Self::ElicitationUrl => "elicitation.url",
             Self::Sampling => "sampling",
             Self::Roots => "roots",
+            Self::Tasks => "tasks",
         })
     }
 }
@@ -48,6 +52,10 @@ impl Capabilities {
 
     pub(crate) fn has(self, one: Capability) -> bool {
         self.0 & 1 << one as u8 != 0
+    }
+
+    pub(crate) fn without(self, one: Capability) -> Self {
+        Self(self.0 & !(1 << one as u8))
     }
 
     pub(crate) fn is_empty(self) -> bool {
@@ -89,6 +97,11 @@ pub(crate) enum Asking {
     Retry { given: Map<String, Value> },
     /// Questions go out while the call runs.
     Live(Questions),
+    /// As with a retry, until there is a task; then they lie at its desk.
+    Task {
+        given: Map<String, Value>,
+        desk: Arc<Desk>,
+    },
 }
 
 /// The client of one call.
@@ -112,9 +125,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Whether what it is asked ends the call.
-    pub(crate) fn is_asked_by_retry(&self) -> bool {
-        matches!(self.asking, Asking::Retry { .. })
+    /// The answers that came with its call, where what it is asked ends the call.
+    pub(crate) fn given(&self) -> Option<&Map<String, Value>> {
+        match &self.asking {
+            Asking::Retry { given } | Asking::Task { given, .. } => Some(given),
+            Asking::No | Asking::Live(_) => None,
+        }
+    }
+
+    /// Where its call leaves word for a task, if it may become one.
+    pub(crate) fn desk(&self) -> Option<&Arc<Desk>> {
+        match &self.asking {
+            Asking::Task { desk, .. } => Some(desk),
+            Asking::No | Asking::Retry { .. } | Asking::Live(_) => None,
+        }
     }
 
     pub(crate) fn note(&self) -> Option<Value> {
@@ -162,6 +186,9 @@ impl CallContext {
     /// ```
     pub fn progress(&self, progress: Progress) {
         let Some(client) = self.client() else { return };
+        if let Some(desk) = client.desk().filter(|desk| desk.is_made()) {
+            return desk.tell(progress.in_words());
+        }
         let (Some(token), Some(outbox)) = (&client.progress, &client.outbox) else {
             return;
         };
@@ -222,7 +249,10 @@ impl CallContext {
     }
 
     fn log_as(&self, logger: Option<String>, level: LogLevel, data: Value) {
-        let outbox = self.client().and_then(|client| client.outbox.as_ref());
+        // Nobody reads the log messages of a task (SEP-2663, "Task Status Notifications").
+        let heard = |client: &&Client| client.desk().is_none_or(|desk| !desk.is_made());
+        let client = self.client().filter(heard);
+        let outbox = client.and_then(|client| client.outbox.as_ref());
         if let Some(outbox) = outbox.filter(|_| self.wants_log(level)) {
             let notice = Notice::Log {
                 level,

@@ -63,6 +63,15 @@ impl Progress {
         self
     }
 
+    /// What a task says of it.
+    pub(crate) fn in_words(&self) -> String {
+        match (&self.message, self.total) {
+            (Some(message), _) => message.clone(),
+            (None, Some(total)) => format!("{} of {total}", self.done),
+            (None, None) => self.done.to_string(),
+        }
+    }
+
     /// What is being done, for people.
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = Some(message.into());

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Confirm, Limit, Rule, ScopeSet};
+use super::{Confirm, Limit, Rule, ScopeSet, TaskPolicy};
 use crate::audit::RedactionChange;
 
 /// What governs one tool or resource.
@@ -27,6 +27,8 @@ pub struct Policy {
     pub concurrency: Concurrency,
     /// What the audit log keeps of arguments, where that is otherwise than for all.
     pub recording: RedactionChange,
+    /// How calls become tasks; none: they do not. Of tools alone.
+    pub task: Option<TaskPolicy>,
 }
 
 impl Default for Policy {
@@ -41,6 +43,7 @@ impl Default for Policy {
             timeout: Duration::from_secs(30),
             concurrency: Concurrency::default(),
             recording: RedactionChange::default(),
+            task: None,
         }
     }
 }

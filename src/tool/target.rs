@@ -121,6 +121,12 @@ impl Target {
         &self.policy
     }
 
+    /// Whether its calls become tasks before its code starts.
+    pub(crate) fn goes_on_at_once(&self) -> bool {
+        let task = self.policy.task.as_ref();
+        task.is_some_and(|task| !task.begins_when_told)
+    }
+
     /// What arguments it takes.
     pub fn input(&self) -> &Schema {
         &self.input

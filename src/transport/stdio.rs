@@ -98,12 +98,18 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
     /// Lets no new call in, gives the running ones `grace` to finish and to be answered, and cancels
     /// the rest.
     pub async fn settle(&self, grace: Duration) {
-        self.front.load().pipeline.load.close();
+        let pipeline = Arc::clone(&self.front.load().pipeline);
+        pipeline.load.close();
         let mut tasks = std::mem::take(&mut *lock(&self.tasks));
-        let all = async { while tasks.join_next().await.is_some() {} };
+        let all = async {
+            while tasks.join_next().await.is_some() {}
+            // Runs that go on without their calls.
+            pipeline.load.emptied().await;
+        };
         if timeout(grace, all).await.is_err() {
             tasks.shutdown().await;
         }
+        pipeline.tasks.cut().await;
     }
 
     fn take(&self, line: Vec<u8>, runtime: &Handle) {

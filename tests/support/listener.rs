@@ -83,6 +83,11 @@ impl Listener {
     ) -> Self {
         let response = post(server, token, &ask(id, wanted)).await;
         assert_eq!(response.status(), 200);
+        Self::reading(response)
+    }
+
+    /// Reads a stream from its beginning.
+    pub(crate) fn reading(response: reqwest::Response) -> Self {
         Self {
             response,
             unread: String::new(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::audit::RawAuditOverride;
 use super::presentation::{Icon, ResourceAnnotations, ToolAnnotations};
-use super::{RawConcurrency, RawHttp, RawRateLimit, RawRule, RawScopes};
+use super::{RawConcurrency, RawHttp, RawRateLimit, RawRule, RawScopes, RawTask};
 
 /// One tool: who may call it, how often, with which arguments, and what it runs.
 #[derive(Deserialize, JsonSchema)]
@@ -46,6 +46,8 @@ pub(in crate::config) struct RawTool {
     pub(in crate::config) timeout: String,
     /// Calls of this tool that may run at once: a number, or `calls`, `wait` and `perTenant`. Default: half of `server.maxInFlight`.
     pub(in crate::config) max_concurrent: Option<RawConcurrency>,
+    /// Calls go on as tasks, for clients that know them. Default: they do not.
+    pub(in crate::config) task: Option<RawTask>,
     /// What the audit log keeps of the arguments, where that is otherwise than `audit` says.
     #[serde(default)]
     pub(in crate::config) audit: RawAuditOverride,

@@ -7,6 +7,7 @@ use serde::de::MapAccess;
 use super::Shape;
 use super::lenient::{Member, next_key, once, unread, value};
 use crate::json::Keys;
+use crate::mcp::tasks::TASKS;
 use crate::tool::{Capabilities, Capability};
 
 /// The capabilities of a client, in `_meta` or in `initialize`.
@@ -35,6 +36,7 @@ impl<'de> Member<'de> for Declared {
     fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let (mut elicitation, mut sampling, mut roots) =
             (Elicitation::default(), Shape::Absent, Shape::Absent);
+        let mut extensions = Extensions::default();
         let (mut seen, mut others) = (0, Keys::default());
         while let Some(key) = next_key(&mut map)? {
             match &*key {
@@ -50,6 +52,10 @@ impl<'de> Member<'de> for Declared {
                     once(&mut seen, 4)?;
                     roots = value(&mut map)?;
                 }
+                "extensions" => {
+                    once(&mut seen, 8)?;
+                    extensions = value(&mut map)?;
+                }
                 _ => unread(&mut map, &mut others, key)?,
             }
         }
@@ -58,11 +64,40 @@ impl<'de> Member<'de> for Declared {
             (elicitation.url, Capability::ElicitationUrl),
             (sampling == Shape::Object, Capability::Sampling),
             (roots == Shape::Object, Capability::Roots),
+            (extensions.tasks, Capability::Tasks),
         ];
         let can = all
             .into_iter()
             .filter_map(|(can, what)| can.then_some(what));
         Ok(Self::Is(Capabilities::of(can)))
+    }
+}
+
+/// The extensions of the protocol that a client knows (2026-07-28, extensions).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Extensions {
+    tasks: bool,
+}
+
+impl<'de> Member<'de> for Extensions {
+    fn wrong() -> Option<Self> {
+        Some(Self::default())
+    }
+
+    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+        let mut tasks = Shape::Absent;
+        let (mut seen, mut others) = (0, Keys::default());
+        while let Some(key) = next_key(&mut map)? {
+            if &*key == TASKS {
+                once(&mut seen, 1)?;
+                tasks = value(&mut map)?;
+            } else {
+                unread(&mut map, &mut others, key)?;
+            }
+        }
+        Ok(Self {
+            tasks: tasks == Shape::Object,
+        })
     }
 }
 

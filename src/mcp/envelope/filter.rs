@@ -25,6 +25,8 @@ pub(crate) struct Wanted {
     pub(crate) prompts: bool,
     /// URIs of single resources.
     pub(crate) uris: Vec<String>,
+    /// Handles of tasks.
+    pub(crate) tasks: Vec<String>,
 }
 
 /// A member that should be true or false.
@@ -76,7 +78,7 @@ impl<'de> Member<'de> for Filter {
 
     fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
         let (mut tools, mut resources, mut prompts) = (Flag::No, Flag::No, Flag::No);
-        let mut uris = Texts::Are(Vec::new());
+        let (mut uris, mut tasks) = (Texts::Are(Vec::new()), Texts::Are(Vec::new()));
         let (mut seen, mut others) = (0, Keys::default());
         while let Some(key) = next_key(&mut map)? {
             match &*key {
@@ -96,10 +98,14 @@ impl<'de> Member<'de> for Filter {
                     once(&mut seen, 8)?;
                     uris = value(&mut map)?;
                 }
+                "taskIds" => {
+                    once(&mut seen, 16)?;
+                    tasks = value(&mut map)?;
+                }
                 _ => unread(&mut map, &mut others, key)?,
             }
         }
-        let Texts::Are(uris) = uris else {
+        let (Texts::Are(uris), Texts::Are(task_ids)) = (uris, tasks) else {
             return Ok(Self::Wrong);
         };
         if [tools, resources, prompts].contains(&Flag::Wrong) {
@@ -110,6 +116,7 @@ impl<'de> Member<'de> for Filter {
             resources: resources == Flag::Yes,
             prompts: prompts == Flag::Yes,
             uris,
+            tasks: task_ids,
         }))
     }
 }

@@ -75,12 +75,24 @@ const BY_KIND: &[(&[&str], &str)] = &[
         "the server was about to stop: the client should go to another replica",
     ),
     (
+        &["unknown-task"],
+        "there is no such task, it was forgotten after its ttl, or it is another caller's: each of them is answered alike",
+    ),
+    (
+        &["too-many-tasks"],
+        "as many tasks of the caller are kept as may be: give its tools a shorter `task.ttl`",
+    ),
+    (
+        &["tasks-unavailable"],
+        "the store of tasks failed: see the health of `quotas.store`",
+    ),
+    (
         &["invalid-arguments"],
         "the arguments break the tool's input schema: the client should read it again (tools/list)",
     ),
     (
         &["client-cannot"],
-        "the caller has to be asked something, by the tool or for its approval: use a client that supports it, over MCP",
+        "the caller has to be asked something, by the tool or for its approval, or calls of the tool must become tasks: use a client that supports it, over MCP",
     ),
     (
         &["confirmation-required"],

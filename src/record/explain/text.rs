@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Display};
 
-use super::{Approval, BucketState, Explanation, Stage, StageState};
+use super::{Approval, BucketState, Explanation, Place, Stage, StageState, TaskEnd};
 use crate::audit::{Entry, Kind};
 use crate::log::Inert;
 
@@ -28,6 +28,9 @@ pub(super) fn summary(entry: &Entry<'_>, stages: &[Stage]) -> String {
             "The call needs approval: its client was told to ask its user and to make it again"
                 .to_owned()
         }
+        (_, Some("ok")) if entry.task == Some(entry.call_id) => {
+            "The call was answered with a task".to_owned()
+        }
         (_, Some("ok")) => "The call was served".to_owned(),
         (_, Some("denied")) => format!("The call was refused{at}{why}"),
         (_, Some("invalid")) => format!("The request was not valid{at}{why}"),
@@ -35,6 +38,18 @@ pub(super) fn summary(entry: &Entry<'_>, stages: &[Stage]) -> String {
         (_, Some("failed")) => format!("The call failed{at}{why}"),
         (_, Some("cancelled")) => format!("The call was cancelled{at}"),
         _ => "The call ended in a way that this version does not know".to_owned(),
+    }
+}
+
+/// How a task ended, in one sentence.
+pub(super) fn end_of_task(entry: &Entry<'_>) -> String {
+    let why = entry.error.as_ref();
+    let why = why.map_or_else(String::new, |error| format!(": {error}"));
+    match entry.outcome.as_deref() {
+        Some("ok") => "It came to a result".to_owned(),
+        Some("timed_out") => format!("It took too long{why}"),
+        Some("cancelled") => "It was cancelled".to_owned(),
+        _ => format!("It failed{why}"),
     }
 }
 
@@ -66,20 +81,14 @@ impl Display for Explanation {
             writeln!(f, "  in all {:>19}", Micros(took).to_string())?;
         }
         self.why(f)?;
+        self.task(f)?;
         if !self.advice.is_empty() {
             writeln!(f, "\nWhat to do")?;
             for advice in &self.advice {
                 writeln!(f, "  - {}", Inert(advice))?;
             }
         }
-        let place = &self.line;
-        write!(
-            f,
-            "\n{} line {}, sequence {}",
-            Inert(&place.file),
-            place.line,
-            place.seq
-        )
+        write!(f, "\n{}", self.line)
     }
 }
 
@@ -128,6 +137,21 @@ impl Explanation {
         optional(f, "trace", self.trace.as_deref())
     }
 
+    /// What became of the task that it made, or which one it is about.
+    fn task(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(made_by) = self.task else {
+            return Ok(());
+        };
+        writeln!(f, "\nTask")?;
+        if made_by != self.call_id {
+            return line(f, "made by", &format!("call {made_by}"));
+        }
+        match &self.task_end {
+            Some(end) => end.fmt(f),
+            None => line(f, "end", "Not on record: it still runs, or its server died"),
+        }
+    }
+
     fn why(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let has_reason = self.error.is_some()
             || self.approval.is_some()
@@ -156,6 +180,24 @@ impl Explanation {
             line(f, "try again", &format!("{wait} after the answer"))?;
         }
         list(f, "in shadow", &self.would_deny)
+    }
+}
+
+impl Display for TaskEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        line(f, "end", &self.summary)?;
+        optional(f, "cause", self.cause.as_deref())?;
+        if let Some(took) = self.duration_us {
+            line(f, "after", &Micros(took).to_string())?;
+        }
+        line(f, "line", &self.line.to_string())
+    }
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (line, seq) = (self.line, self.seq);
+        write!(f, "{} line {line}, sequence {seq}", Inert(&self.file))
     }
 }
 

@@ -27,6 +27,8 @@ pub struct State {
     pub targets: Vec<TargetState>,
     /// Subscriptions that are open.
     pub listeners: u64,
+    /// Tasks that this process made and that are still kept.
+    pub tasks: u64,
     /// Bytes of answers that wait to be read.
     pub unsent: u64,
     /// How each issuer's keys stand.
@@ -111,6 +113,13 @@ pub(super) fn register(meter: &Meter, observe: impl Fn() -> Option<State> + Send
         .with_description("Subscriptions that are open now")
         .with_callback(of_state(&observe, |state, gauge| {
             gauge.observe(state.listeners, &[]);
+        }))
+        .build();
+    meter
+        .u64_observable_gauge(names::TASKS)
+        .with_description("Tasks that are kept")
+        .with_callback(of_state(&observe, |state, gauge| {
+            gauge.observe(state.tasks, &[]);
         }))
         .build();
     meter

@@ -42,6 +42,8 @@ pub(super) fn govern<'c, Face>(
             keeps_values: common.audit.records_arguments,
             left_out: common.audit.redact.clone(),
         },
+        // Of tools alone, which say so themselves.
+        task: None,
     };
     let built = built.map(|built| built.policy(policy));
     tenants.fold(built, |built, (name, own)| {

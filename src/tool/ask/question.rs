@@ -97,6 +97,11 @@ impl Question {
         &self.params
     }
 
+    /// As it stands under its key, wherever questions are listed.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({"method": self.method(), "params": self.params})
+    }
+
     /// Reads an answer; `None` when it does not fit.
     ///
     /// # Errors

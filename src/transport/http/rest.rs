@@ -15,7 +15,7 @@ use super::respond::{self, Reply};
 use super::{HttpSurface, body};
 use crate::error::{CallError, EdgeError};
 use crate::json::StrictObject;
-use crate::pipeline::{Call, CallRequest};
+use crate::pipeline::{Call, CallRequest, Served};
 use crate::record::Surface;
 use crate::tool::{Arguments, TargetRef};
 
@@ -43,7 +43,8 @@ impl HttpSurface {
         };
         let asked = CallRequest::new(TargetRef::Tool(name), arguments)
             .confirmed_with(confirmation(request.headers()));
-        match call.serve(&principal, asked).await {
+        let served = call.serve(&principal, asked).await;
+        match served.and_then(Served::output) {
             Ok(output) => {
                 let mut body = b"{\"ok\":true,\"result\":".to_vec();
                 // A `Value` into memory: this does not fail.
