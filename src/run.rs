@@ -108,7 +108,7 @@ where
     let mut span = span_of(target, scene.trace);
     let context = CallContext::new(principal.clone(), scene.call_id, deadline, timeout)
         .traced(span.trace().clone())
-        .from_client(scene.client);
+        .of_client(scene.client);
     // The deadline is inside, so that a panic while it drops the tool's future is caught as well.
     let work = async {
         if target.goes_on_at_once() {

@@ -151,7 +151,7 @@ impl Mcp {
             .as_ref()
             .is_some_and(|client| client.desk().is_some());
         let asked = CallRequest::new(target, arguments)
-            .from_client(client)
+            .of_client(client)
             .or_task(may_be_task.then(|| Arc::clone(&self.write_end)));
         let output = match request.call.serve(principal, asked).await {
             Ok(pipeline::Served::Output(output)) => output,

@@ -38,7 +38,7 @@ impl<'a> CallRequest<'a> {
     }
 
     /// From a client that can do more than read the answer.
-    pub fn from_client(self, client: Option<Arc<Client>>) -> Self {
+    pub fn of_client(self, client: Option<Arc<Client>>) -> Self {
         Self { client, ..self }
     }
 

@@ -81,11 +81,11 @@ impl PromptTexts {
             for part in &message.parts {
                 match part {
                     Part::Text(part) => text.push_str(part),
-                    Part::Input(input) => match input.value(arguments, context.principal()) {
-                        Some(Value::String(value)) => text.push_str(&value),
-                        // The schema lets only texts through; one that is left out is empty.
-                        Some(_) | None => {}
-                    },
+                    // The schema lets only texts through; one that is left out is empty.
+                    Part::Input(input) => {
+                        let value = input.value(arguments, context.principal());
+                        text.push_str(value.as_ref().and_then(Value::as_str).unwrap_or_default());
+                    }
                 }
             }
             if message.by_assistant {

@@ -266,24 +266,9 @@ impl Catalog {
         governed: Governed<Face>,
     ) -> Result<Arc<Target>, String> {
         let handler = governed.handler.ok_or("has nothing to run")?;
-        if governed.input.get("type") != Some(&json!("object")) {
-            return Err("its arguments must be an object".to_owned());
-        }
-        if let Some(task) = &governed.policy.task
-            && task.ttl < governed.policy.timeout
-        {
-            return Err(
-                "its tasks would be forgotten while they run: make their ttl at least its timeout"
-                    .to_owned(),
-            );
-        }
+        let completed = governed.completers.iter().map(|(name, _)| name.as_str());
+        check(&governed.input, &governed.policy, completed)?;
         let arguments = argument_names(&governed.input);
-        let properties = &governed.input["properties"];
-        let unknown = |argument: &&str| properties.get(argument).is_none();
-        let mut completed = governed.completers.iter().map(|(name, _)| name.as_str());
-        if let Some(argument) = completed.find(unknown) {
-            return Err(format!("it has no argument `{argument}` to complete"));
-        }
         let is_tool = matches!(kind, TargetKind::Tool(_));
         let compile = |policy: &Policy| {
             if policy.confirm != Confirm::Never && !is_tool {
@@ -326,6 +311,29 @@ impl Catalog {
         });
         self.targets.push(Arc::clone(&target));
         Ok(target)
+    }
+}
+
+/// What can be seen without compiling anything.
+fn check<'a>(
+    input: &Value,
+    policy: &Policy,
+    mut completed: impl Iterator<Item = &'a str>,
+) -> Result<(), String> {
+    if input.get("type") != Some(&json!("object")) {
+        return Err("its arguments must be an object".to_owned());
+    }
+    let timeout = policy.timeout;
+    if policy.task.is_some_and(|task| task.ttl < timeout) {
+        return Err(
+            "its tasks would be forgotten while they run: make their ttl at least its timeout"
+                .to_owned(),
+        );
+    }
+    let unknown = |argument: &&str| input["properties"].get(argument).is_none();
+    match completed.find(unknown) {
+        Some(argument) => Err(format!("it has no argument `{argument}` to complete")),
+        None => Ok(()),
     }
 }
 

@@ -50,7 +50,7 @@ impl CallContext {
         Self { trace, ..self }
     }
 
-    pub(crate) fn from_client(self, client: Option<Arc<Client>>) -> Self {
+    pub(crate) fn of_client(self, client: Option<Arc<Client>>) -> Self {
         Self { client, ..self }
     }
 

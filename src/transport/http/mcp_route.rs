@@ -128,7 +128,7 @@ impl HttpSurface {
         headers: HeaderMap,
         message: Bytes,
         notices: Option<Notices>,
-    ) -> (Call, Answer, HeaderMap) {
+    ) -> Box<(Call, Answer, HeaderMap)> {
         let mirrored = mcp_headers(&headers);
         let outbox = notices.as_ref().map(Notices::outbox);
         let peer = Peer::over_http(&mirrored).told_through(outbox);
@@ -136,7 +136,7 @@ impl HttpSurface {
         if let Some(id) = &answer.cancels {
             self.pipeline.cancellations.cancel(&principal, id);
         }
-        (call, answer, headers)
+        Box::new((call, answer, headers))
     }
 
     /// What the client is told. `headers` are those of its request.

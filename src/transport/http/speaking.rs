@@ -28,7 +28,7 @@ use crate::pipeline::Call;
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// What a call came to; nothing where it was cancelled.
-pub(super) type Done = Option<(Call, Answer, HeaderMap)>;
+pub(super) type Done = Option<Box<(Call, Answer, HeaderMap)>>;
 
 /// A call that says something.
 pub(super) struct Speaking<F> {
@@ -63,7 +63,8 @@ impl HttpSurface {
                 Reply::events(events).call_id(call_id).build()
             }
             Said::Done(None) => cancelled(call_id, accepted),
-            Said::Done(Some((call, answer, headers))) => {
+            Said::Done(Some(done)) => {
+                let (call, answer, headers) = *done;
                 let notices = speaking.notices.take_all();
                 if notices.is_empty() {
                     return self.told(call, answer, headers, accepted).await;
@@ -106,7 +107,7 @@ impl<F: Future<Output = Done> + Unpin> Speaking<F> {
             Said::Notice(message) => (Bytes::from(as_event(&message)), Some(self)),
             Said::Done(done) => {
                 let notices = self.notices.take_all();
-                let answer = done.map(|(_, answer, _)| answer).unwrap_or_default();
+                let answer = done.map(|done| done.1).unwrap_or_default();
                 (Bytes::from(events_of(&notices, &answer)), None)
             }
         }
