@@ -25,8 +25,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use audit::{KEY, OTHER_KEY};
 use binary::{Server, run};
@@ -170,6 +172,15 @@ async fn a_new_key_seals_what_comes_after_a_line_of_the_old_one_that_names_it() 
         .process
         .stderr
         .line("the configuration was loaded again");
+    // The writer takes up the key after what waits for it, and a call may come before that.
+    let rekeyed = || fs::read_to_string(&file).is_ok_and(|text| text.contains("\"rekeyed\""));
+    let waiting = async {
+        while !rekeyed() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = timeout(Duration::from_secs(20), waiting).await;
+    waited.expect("the key is taken up");
     assert_eq!(call().await, 200);
     let taken_a_restart = |line: &String| line.contains("take a restart");
     assert!(!server.process.stderr.so_far().iter().any(taken_a_restart));

@@ -243,7 +243,11 @@ mod tests {
         let desk = Arc::new(Desk::default());
         let first = desk.ask("name", Question::roots());
         let second = desk.ask("name", Question::roots());
-        let keys = |desk: &Desk| desk.lies().1.keys().cloned().collect::<Vec<_>>();
+        let keys = |desk: &Desk| {
+            let mut keys: Vec<_> = desk.lies().1.keys().cloned().collect();
+            keys.sort_unstable();
+            keys
+        };
         assert_eq!(keys(&desk), ["name.1", "name.2"]);
         drop(first);
         assert_eq!(keys(&desk), ["name.2"]);
