@@ -29,7 +29,9 @@ use wire::Wire;
 /// A replica, and a client of the one caller, whose tokens are good on all.
 async fn replica(redis: &Redis, holder: &Holder) -> TestServer {
     let store = redis.settings();
-    let hold = holder.tool("hold").timeout(TTL).task(policy());
+    // Longer than the test may take: what ends it is not its time.
+    let hold = holder.tool("hold").timeout(10 * TTL);
+    let hold = hold.task(policy().ttl(10 * TTL));
     let hold = hold.max_concurrent(NonZeroU32::MIN);
     TestServer::start(|server| {
         let server = server.tool(asks()).tool(hold).quota_store(store);

@@ -5,7 +5,6 @@
 //! reader would ask why questions lie there and not in the task itself: they hold the waiting function,
 //! which no store can.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -103,9 +102,24 @@ pub(crate) struct Desk {
 #[derive(Debug, Default)]
 struct Papers {
     message: Option<String>,
-    open: HashMap<String, (Question, oneshot::Sender<Value>)>,
+    /// In the order in which they were asked.
+    open: Vec<Open>,
     /// Questions so far: part of each one's key, so that none comes twice in the life of a task.
     asked: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    key: String,
+    question: Question,
+    waiting: oneshot::Sender<Value>,
+}
+
+impl Papers {
+    fn take(&mut self, key: &str) -> Option<Open> {
+        let at = self.open.iter().position(|open| open.key == key)?;
+        Some(self.open.remove(at))
+    }
 }
 
 impl Desk {
@@ -117,12 +131,16 @@ impl Desk {
 
     /// Puts a question down, under the author's key and a number.
     pub(super) fn ask(self: &Arc<Self>, key: &str, question: Question) -> Waiting {
-        let (sender, answer) = oneshot::channel();
+        let (waiting, answer) = oneshot::channel();
         let key = {
             let mut papers = self.papers();
             papers.asked += 1;
             let key = format!("{key}.{}", papers.asked);
-            papers.open.insert(key.clone(), (question, sender));
+            papers.open.push(Open {
+                key: key.clone(),
+                question,
+                waiting,
+            });
             key
         };
         self.announce();
@@ -135,10 +153,10 @@ impl Desk {
 
     /// Hands an answer to what waits for it; nobody need.
     pub(crate) fn answer(&self, key: &str, answer: Value) {
-        let waiting = self.papers().open.remove(key);
-        if let Some((_, waiting)) = waiting {
+        let open = self.papers().take(key);
+        if let Some(open) = open {
             // It may have given up in this moment.
-            let _ = waiting.send(answer);
+            let _ = open.waiting.send(answer);
         }
     }
 
@@ -146,7 +164,7 @@ impl Desk {
     pub(crate) fn lies(&self) -> (Option<String>, Map<String, Value>) {
         let papers = self.papers();
         let open = papers.open.iter();
-        let open = open.map(|(key, (question, _))| (key.clone(), question.to_json()));
+        let open = open.map(|open| (open.key.clone(), open.question.to_json()));
         (papers.message.clone(), open.collect())
     }
 
@@ -214,7 +232,8 @@ impl Future for Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if self.desk.papers().open.remove(&self.key).is_some() {
+        let open = self.desk.papers().take(&self.key);
+        if open.is_some() {
             self.desk.announce();
         }
     }
