@@ -13,7 +13,7 @@ mod token;
 use std::borrow::Cow;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, MapAccess};
+use serde::de::{Deserialize, IgnoredAny, MapAccess};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -143,9 +143,17 @@ pub(crate) fn parse(message: &[u8]) -> Result<Envelope<'_>, ProtocolError> {
     Ok(envelope)
 }
 
-/// The id by which a client may cancel this message, as it was sent.
+/// The id by which a client may cancel this message, as it was sent. An answer has none: the id that
+/// it names is one of ours.
 pub(crate) fn id_of(message: &[u8]) -> Option<String> {
-    rescue_id(message).map(str::to_owned)
+    #[derive(serde::Deserialize)]
+    struct Request {
+        #[serde(rename = "method")]
+        _method: IgnoredAny,
+    }
+    let id = rescue_id(message)?;
+    let _: Request = serde_json::from_slice(message).ok()?;
+    Some(id.to_owned())
 }
 
 /// The id of a message that may be broken in other ways, for the answer that says so.

@@ -25,6 +25,16 @@ impl Notices {
     pub(crate) fn take_all(&self) -> Vec<Vec<u8>> {
         self.0.take_all().iter().map(message).collect()
     }
+
+    /// Of all that there are those that a call has to say that was cancelled: which of its questions
+    /// need not be answered any more.
+    pub(crate) fn take_withdrawals(&self) -> Vec<Vec<u8>> {
+        let all = self.0.take_all();
+        let withdrawn = all
+            .iter()
+            .filter(|notice| matches!(notice, Notice::Withdraw(_)));
+        withdrawn.map(message).collect()
+    }
 }
 
 fn message(notice: &Notice) -> Vec<u8> {
