@@ -40,12 +40,12 @@ use crate::pipeline::{Call, Lasting, Pipeline};
 use crate::record::RequestFacts;
 use crate::trace::Remote;
 use answer::Meta;
-use envelope::{Envelope, Filter, Params, Text};
+use envelope::{Envelope, Filter, MAX_ECHOED_BYTES, Params, Text};
 use front::{Era, MODERN, judge};
 use handshake::{negotiated, unsubscribe};
 use lists::{ListKind, Lists};
 use mirror::Mirrors;
-use session::MAX_URIS;
+use session::{MAX_URI_BYTES, MAX_URIS};
 
 /// How the server presents itself.
 #[derive(Clone, Debug)]
@@ -226,6 +226,15 @@ impl Mcp {
         };
         if wanted.uris.len() > MAX_URIS {
             let fault = "resourceSubscriptions holds more URIs than allowed";
+            return Err(ProtocolError::InvalidParams(fault));
+        }
+        if wanted.uris.iter().any(|uri| uri.len() > MAX_URI_BYTES) {
+            let fault = "resourceSubscriptions holds a URI that is longer than allowed";
+            return Err(ProtocolError::InvalidParams(fault));
+        }
+        // It stands in everything that the listener is told.
+        if id.len() > MAX_ECHOED_BYTES {
+            let fault = "the id of a subscription is longer than allowed";
             return Err(ProtocolError::InvalidParams(fault));
         }
         // The others are left out of what is acknowledged, as those that there are not.

@@ -23,7 +23,7 @@ use crate::tool::Arguments;
 pub(super) use capabilities::Declared;
 pub(super) use filter::{Filter, Wanted};
 use lenient::{Lenient, Member, id, id_if_any, is_id, next_key, once, skip, unread, value};
-pub(super) use token::Token;
+pub(super) use token::{MAX_ECHOED_BYTES, Token};
 
 /// A message's outermost object.
 #[derive(Default)]
