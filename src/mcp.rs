@@ -19,6 +19,7 @@ mod mirror;
 mod notice;
 mod peer;
 mod session;
+mod typing;
 
 use std::sync::Arc;
 

@@ -192,16 +192,9 @@ pub(super) fn initialize_capabilities(message: &[u8]) -> Declared {
 
 /// The level of a `logging/setLevel`, if it is a text.
 pub(super) fn level(message: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct SetLevel {
-        params: Level,
-    }
-    #[derive(serde::Deserialize)]
-    struct Level {
-        level: String,
-    }
-    let read: SetLevel = serde_json::from_slice(message).ok()?;
-    Some(read.params.level)
+    let message: Value = serde_json::from_slice(message).ok()?;
+    let level = message.get("params")?.get("level")?.as_str()?;
+    Some(level.to_owned())
 }
 
 /// The id and the result of a response; no result where it is an error. `None` where its id is none of
