@@ -20,6 +20,7 @@ mod notice;
 mod peer;
 mod session;
 mod tasks;
+mod typing;
 
 use std::sync::Arc;
 
@@ -41,12 +42,12 @@ use crate::pipeline::{Call, Lasting, Pipeline, WriteEnd};
 use crate::record::RequestFacts;
 use crate::trace::Remote;
 use answer::Meta;
-use envelope::{Envelope, Filter, Params, Text};
+use envelope::{Envelope, Filter, MAX_ECHOED_BYTES, Params, Text, Wanted};
 use front::{Era, MODERN, judge};
 use handshake::{negotiated, unsubscribe};
 use lists::{ListKind, Lists};
 use mirror::Mirrors;
-use session::MAX_URIS;
+use session::{MAX_URI_BYTES, MAX_URIS};
 use tasks::{TASKS, cannot_have_tasks, write_end};
 
 /// How the server presents itself.
@@ -239,18 +240,10 @@ impl Mcp {
             let fault = "notifications must be an object of booleans and lists of texts";
             return Err(ProtocolError::InvalidParams(fault));
         };
-        if wanted.uris.len() > MAX_URIS {
-            let fault = "resourceSubscriptions holds more URIs than allowed";
-            return Err(ProtocolError::InvalidParams(fault));
-        }
         if !wanted.tasks.is_empty() && !can_have_tasks {
             return Ok(cannot_have_tasks(call, id));
         }
-        if wanted.tasks.len() > MAX_URIS {
-            return Err(ProtocolError::InvalidParams(
-                "taskIds holds more than allowed",
-            ));
-        }
+        check_filter(&wanted, id)?;
         let mut tasks = Vec::new();
         for task in wanted.tasks {
             if self.has_tasks && call.may_hear_of(principal, &task).await.is_some() {
@@ -268,6 +261,23 @@ impl Mcp {
             }
         })
     }
+}
+
+/// What a listener asks for is kept for as long as it listens.
+fn check_filter(wanted: &Wanted, id: &str) -> Result<(), ProtocolError> {
+    let fault = if wanted.uris.len() > MAX_URIS {
+        "resourceSubscriptions holds more URIs than allowed"
+    } else if wanted.uris.iter().any(|uri| uri.len() > MAX_URI_BYTES) {
+        "resourceSubscriptions holds a URI that is longer than allowed"
+    } else if wanted.tasks.len() > MAX_URIS {
+        "taskIds holds more than allowed"
+    } else if id.len() > MAX_ECHOED_BYTES {
+        // It stands in everything that the listener is told.
+        "the id of a subscription is longer than allowed"
+    } else {
+        return Ok(());
+    };
+    Err(ProtocolError::InvalidParams(fault))
 }
 
 /// One request, as far as it is read.

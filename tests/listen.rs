@@ -4,6 +4,7 @@
 #[path = "support/keys.rs"]
 mod keys;
 #[path = "support/listener.rs"]
+#[expect(dead_code, reason = "other test files use the rest")]
 mod listener;
 #[path = "support/scrape.rs"]
 #[expect(dead_code, reason = "other test files use the rest")]

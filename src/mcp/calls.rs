@@ -3,20 +3,15 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
-
 use super::answer::{asks_result, completion_result, prompt_result, resource_result};
 use super::client::About;
 use super::envelope::Object;
 use super::front::Era;
-use super::{Answer, Mcp, Request, required};
+use super::{Answer, Mcp, Request, required, typing};
 use crate::error::{CallError, LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
 use crate::pipeline::{self, Call, CallRequest};
 use crate::task::Task;
-use crate::tool::{
-    Arguments, Body, Client, Schema, Target, TargetKind, TargetRef, ToolOutput, Typing,
-};
+use crate::tool::{Arguments, Body, Client, Schema, Target, TargetKind, TargetRef, ToolOutput};
 
 impl Request<'_, '_> {
     fn arguments(&mut self) -> Result<Arguments, ProtocolError> {
@@ -103,21 +98,11 @@ impl Mcp {
     /// Suggests values. What is typed and for what is read from the whole message again: it is rare.
     pub(super) async fn complete(&self, request: Request<'_, '_>) -> Result<Answer, ProtocolError> {
         let fault = "completion/complete needs ref, and argument with name and value";
-        let read: Result<CompleteMessage, _> = serde_json::from_slice(request.message);
-        let params = read
-            .map_err(|_| ProtocolError::InvalidParams(fault))?
-            .params;
-        let target = match &params.reference {
-            Reference::Prompt { name } => TargetRef::Prompt(name),
-            Reference::Resource { uri } => TargetRef::Template(uri),
-        };
-        let typing = Typing {
-            argument: params.argument.name,
-            value: params.argument.value,
-            others: params.context.arguments,
-        };
+        let read = typing::read(request.message);
+        let (reference, typing) = read.ok_or(ProtocolError::InvalidParams(fault))?;
         let (id, era, call) = (request.id, request.era, request.call);
-        let suggested = call.complete(request.principal, target, typing).await;
+        let suggested = call.complete(request.principal, reference.target(), typing);
+        let suggested = suggested.await;
         Ok(match suggested {
             Ok(suggested) => Answer::result(id, &completion_result(&suggested, era, &self.meta)),
             Err(error) => refused_without_result(call, id, error),
@@ -219,39 +204,4 @@ fn refused_without_result(call: &Call, id: &str, error: CallError) -> Answer {
         other => other.row().code,
     };
     Answer::refused(Some(id), error, code, call.record.call_id())
-}
-
-#[derive(Deserialize)]
-struct CompleteMessage {
-    params: CompleteParams,
-}
-
-#[derive(Deserialize)]
-struct CompleteParams {
-    #[serde(rename = "ref")]
-    reference: Reference,
-    argument: Argument,
-    #[serde(default)]
-    context: Context,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "type")]
-enum Reference {
-    #[serde(rename = "ref/prompt")]
-    Prompt { name: String },
-    #[serde(rename = "ref/resource")]
-    Resource { uri: String },
-}
-
-#[derive(Deserialize)]
-struct Argument {
-    name: String,
-    value: String,
-}
-
-#[derive(Default, Deserialize)]
-struct Context {
-    #[serde(default)]
-    arguments: Map<String, Value>,
 }

@@ -67,7 +67,7 @@ impl Mcp {
             Token::Is(token) => peer.outbox.map(|_| Arc::from(token)),
             Token::Absent => None,
             Token::Wrong => {
-                let fault = "progressToken must be a string or an integer";
+                let fault = "progressToken must be a string of at most 1 KiB or an integer";
                 return Err(ProtocolError::InvalidParams(fault));
             }
         };

@@ -13,7 +13,7 @@ mod token;
 use std::borrow::Cow;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, MapAccess};
+use serde::de::{Deserialize, IgnoredAny, MapAccess};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -23,7 +23,7 @@ use crate::tool::Arguments;
 pub(super) use capabilities::Declared;
 pub(super) use filter::{Filter, Wanted};
 use lenient::{Lenient, Member, id, id_if_any, is_id, next_key, once, skip, unread, value};
-pub(super) use token::Token;
+pub(super) use token::{MAX_ECHOED_BYTES, Token};
 
 /// A message's outermost object.
 #[derive(Default)]
@@ -145,9 +145,17 @@ pub(crate) fn parse(message: &[u8]) -> Result<Envelope<'_>, ProtocolError> {
     Ok(envelope)
 }
 
-/// The id by which a client may cancel this message, as it was sent.
+/// The id by which a client may cancel this message, as it was sent. An answer has none: the id that
+/// it names is one of ours.
 pub(crate) fn id_of(message: &[u8]) -> Option<String> {
-    rescue_id(message).map(str::to_owned)
+    #[derive(serde::Deserialize)]
+    struct Request {
+        #[serde(rename = "method")]
+        _method: IgnoredAny,
+    }
+    let id = rescue_id(message)?;
+    let _: Request = serde_json::from_slice(message).ok()?;
+    Some(id.to_owned())
 }
 
 /// The id of a message that may be broken in other ways, for the answer that says so.
@@ -186,16 +194,9 @@ pub(super) fn initialize_capabilities(message: &[u8]) -> Declared {
 
 /// The level of a `logging/setLevel`, if it is a text.
 pub(super) fn level(message: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct SetLevel {
-        params: Level,
-    }
-    #[derive(serde::Deserialize)]
-    struct Level {
-        level: String,
-    }
-    let read: SetLevel = serde_json::from_slice(message).ok()?;
-    Some(read.params.level)
+    let message: Value = serde_json::from_slice(message).ok()?;
+    let level = message.get("params")?.get("level")?.as_str()?;
+    Some(level.to_owned())
 }
 
 /// The id and the result of a response; no result where it is an error. `None` where its id is none of

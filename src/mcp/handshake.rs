@@ -8,7 +8,7 @@ use super::calls::refused_resource;
 use super::client::{log_level, session_text};
 use super::envelope;
 use super::front::{Era, LEGACY};
-use super::session::session_id;
+use super::session::{MAX_URI_BYTES, session_id};
 use super::{Answer, Listening, Mcp, NOTHING, Peer, Request, capabilities, fault, required};
 use crate::auth::Principal;
 use crate::error::ProtocolError;
@@ -68,15 +68,19 @@ impl Mcp {
         request: Request<'_, '_>,
     ) -> Result<Answer, ProtocolError> {
         let uri = required(&request.params.uri, "uri must be a string")?;
+        let uris = request.peer.session.map(|session| &session.uris);
+        // Before the call is decided, which closes its record. On stdio nobody else adds to them.
+        if uri.len() > MAX_URI_BYTES || uris.is_some_and(|uris| !uris.has_room(uri)) {
+            let fault = "more subscriptions, or a longer URI, than allowed";
+            return Err(ProtocolError::InvalidParams(fault));
+        }
         let asked = CallRequest::new(TargetRef::Resource(uri), Arguments::new());
         if let Err(error) = request.call.decide(request.principal, asked).await {
             let (call, id) = (&*request.call, request.id);
             return Ok(refused_resource(call, id, uri, error, Era::Legacy));
         }
-        let session = request.peer.session;
-        if session.is_some_and(|session| !session.uris.add(uri)) {
-            let fault = "more subscriptions than allowed";
-            return Err(ProtocolError::InvalidParams(fault));
+        if let Some(uris) = uris {
+            uris.add(uri);
         }
         Ok(Answer::result(request.id, &NOTHING))
     }

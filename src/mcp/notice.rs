@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use crate::tool::{Notice, Outbox};
+use crate::tool::{LogLevel, Notice, Outbox};
 
 /// What a call says before its answer, as messages.
 #[derive(Clone, Debug, Default)]
@@ -25,42 +27,87 @@ impl Notices {
     pub(crate) fn take_all(&self) -> Vec<Vec<u8>> {
         self.0.take_all().iter().map(message).collect()
     }
+
+    /// Of all that there are those that a call has to say that was cancelled: which of its questions
+    /// need not be answered any more.
+    pub(crate) fn take_withdrawals(&self) -> Vec<Vec<u8>> {
+        let all = self.0.take_all();
+        let withdrawn = all
+            .iter()
+            .filter(|notice| matches!(notice, Notice::Withdraw(_)));
+        withdrawn.map(message).collect()
+    }
+}
+
+/// A message; what is not there is left out.
+#[derive(Serialize)]
+struct Message<'a, P> {
+    jsonrpc: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    method: &'static str,
+    params: P,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProgressParams<'a> {
+    /// As it was sent: a number may have more digits than any type of ours.
+    progress_token: Option<&'a RawValue>,
+    progress: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct LogParams<'a> {
+    level: LogLevel,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logger: Option<&'a str>,
+    data: &'a Value,
 }
 
 fn message(notice: &Notice) -> Vec<u8> {
-    let mut message = Map::new();
-    message.insert("jsonrpc".to_owned(), json!("2.0"));
-    let (method, params) = match notice {
+    match notice {
         Notice::Progress(token, progress) => {
-            let token: Value = serde_json::from_str(token).unwrap_or_default();
-            let mut params = json!({"progressToken": token, "progress": number(progress.done)});
-            if let Some(total) = progress.total.filter(|total| total.is_finite()) {
-                params["total"] = number(total);
-            }
-            if let Some(message) = &progress.message {
-                params["message"] = json!(message);
-            }
-            ("notifications/progress", params)
+            let total = progress.total.filter(|total| total.is_finite());
+            let params = ProgressParams {
+                progress_token: serde_json::from_str(token).ok(),
+                progress: number(progress.done),
+                total: total.map(number),
+                message: progress.message.as_deref(),
+            };
+            written("notifications/progress", None, params)
         }
         Notice::Log {
             level,
             logger,
             data,
         } => {
-            let mut params = json!({"level": level, "data": data});
-            if let Some(logger) = logger {
-                params["logger"] = json!(logger);
-            }
-            ("notifications/message", params)
+            let params = LogParams {
+                level: *level,
+                logger: logger.as_deref(),
+                data,
+            };
+            written("notifications/message", None, params)
         }
-        Notice::Ask(id, question) => {
-            message.insert("id".to_owned(), json!(&**id));
-            (question.method(), question.params().clone())
+        Notice::Ask(id, question) => written(question.method(), Some(id), question.params()),
+        Notice::Withdraw(id) => {
+            let params = json!({"requestId": &**id});
+            written("notifications/cancelled", None, params)
         }
-        Notice::Withdraw(id) => ("notifications/cancelled", json!({"requestId": &**id})),
+    }
+}
+
+fn written(method: &'static str, id: Option<&str>, params: impl Serialize) -> Vec<u8> {
+    let message = Message {
+        jsonrpc: "2.0",
+        id,
+        method,
+        params,
     };
-    message.insert("method".to_owned(), json!(method));
-    message.insert("params".to_owned(), params);
     // Plain values into memory: this does not fail.
     serde_json::to_vec(&message).unwrap_or_default()
 }
@@ -83,4 +130,26 @@ fn number(value: f64) -> Value {
 pub(crate) fn may_want_notices(message: &[u8]) -> bool {
     let holds = |name: &str| memchr::memmem::find(message, name.as_bytes()).is_some();
     holds("progressToken") || holds("logLevel")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tool::Progress;
+
+    #[test]
+    fn a_token_goes_back_as_it_came_whatever_our_types_can_hold() {
+        for token in [
+            "7",
+            "-1",
+            "\"a\"",
+            "123456789012345678901234567890",
+            r#""\ud800""#,
+        ] {
+            let notice = Notice::Progress(token.into(), Progress::new(1.0));
+            let message = String::from_utf8(message(&notice)).expect("UTF-8");
+            let expected = format!("\"params\":{{\"progressToken\":{token},\"progress\":1}}");
+            assert!(message.contains(&expected), "{message}");
+        }
+    }
 }

@@ -35,6 +35,9 @@ pub(crate) struct Session {
 /// The most resources that one client may subscribe to at once.
 pub(super) const MAX_URIS: usize = 256;
 
+/// The longest URI that one may subscribe to, in bytes: it is kept for as long as somebody listens.
+pub(super) const MAX_URI_BYTES: usize = 4 << 10;
+
 /// The resources that a listener hears of, which may change while it listens.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Uris(Arc<Mutex<HashSet<String>>>);
@@ -44,14 +47,14 @@ impl Uris {
         Self(Arc::new(Mutex::new(uris.into_iter().collect())))
     }
 
-    /// Adds one, if there is room.
-    pub(super) fn add(&self, uri: &str) -> bool {
-        let mut uris = self.uris();
-        let has_room = uris.len() < MAX_URIS || uris.contains(uri);
-        if has_room {
-            uris.insert(uri.to_owned());
-        }
-        has_room
+    /// Whether there is room for one.
+    pub(super) fn has_room(&self, uri: &str) -> bool {
+        let uris = self.uris();
+        uris.len() < MAX_URIS || uris.contains(uri)
+    }
+
+    pub(super) fn add(&self, uri: &str) {
+        self.uris().insert(uri.to_owned());
     }
 
     pub(super) fn remove(&self, uri: &str) {
@@ -88,6 +91,7 @@ impl Session {
         self.capabilities
             .store(capabilities.bits(), Ordering::Release);
         self.log_level.store(0, Ordering::Release);
+        self.uris.uris().clear();
     }
 
     pub(super) fn capabilities(&self) -> Capabilities {
@@ -146,7 +150,10 @@ mod tests {
             assert_eq!(session.log_level(), Some(level));
         }
         let all = Capabilities::from_bits(0b101);
+        session.uris.add("a://b");
         session.begin(all);
         assert_eq!((session.capabilities(), session.log_level()), (all, None));
+        // Whoever begins anew has subscribed to nothing.
+        assert!(!session.uris.has("a://b"));
     }
 }

@@ -1,7 +1,6 @@
 //! What the client of a call can do besides reading the answer, and how.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
@@ -120,8 +119,8 @@ pub struct Client {
     pub(crate) remembered: Option<Value>,
     /// What it wants to remember when it asks next.
     pub(crate) noted: Mutex<Option<Value>>,
-    /// The bits of the progress that was told last.
-    pub(crate) told: AtomicU64,
+    /// The progress that was told last.
+    pub(crate) told: Mutex<Option<f64>>,
 }
 
 impl Client {
@@ -192,12 +191,11 @@ impl CallContext {
         let (Some(token), Some(outbox)) = (&client.progress, &client.outbox) else {
             return;
         };
-        // Zero stands for nothing told; the others are of one order with their bits from there on.
-        let told = client.told.load(Ordering::Relaxed);
-        let grows = told == 0 || progress.done > f64::from_bits(told - 1);
+        // Held until it is on its way, so that what two threads tell goes out in its order.
+        let mut told = client.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let grows = told.is_none_or(|told| progress.done > told);
         if progress.done.is_finite() && progress.done >= 0.0 && grows {
-            let bits = progress.done.to_bits() + 1;
-            client.told.store(bits, Ordering::Relaxed);
+            *told = Some(progress.done);
             outbox.push(Notice::Progress(Arc::clone(token), progress));
         }
     }

@@ -94,6 +94,11 @@ impl Outbox {
     pub(crate) fn push(&self, notice: Notice) {
         let must_stay = matches!(notice, Notice::Ask(..) | Notice::Withdraw(_));
         let mut waiting = self.waiting();
+        if let Notice::Withdraw(id) = &notice
+            && waiting.forget(id)
+        {
+            return;
+        }
         if waiting.notices.len() >= CAPACITY && !must_stay {
             return;
         }
@@ -127,6 +132,15 @@ impl Outbox {
     }
 }
 
+impl Waiting {
+    /// Takes a question out that nobody has read, of which nobody need hear any more. Whether it did.
+    fn forget(&mut self, question: &QuestionId) -> bool {
+        let is_it = |notice: &Notice| matches!(notice, Notice::Ask(id, _) if id == question);
+        let at = self.notices.iter().position(is_it);
+        at.and_then(|at| self.notices.remove(at)).is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,5 +161,22 @@ mod tests {
         let all = outbox.take_all();
         assert_eq!(all.len(), CAPACITY + 1);
         assert!(matches!(all.back(), Some(Notice::Ask(..))));
+    }
+
+    #[test]
+    fn a_question_that_nobody_has_read_is_taken_back_without_a_word() {
+        let outbox = Outbox::default();
+        for id in ["1", "2"] {
+            outbox.push(Notice::Ask(id.into(), Question::roots()));
+        }
+        outbox.push(Notice::Withdraw("1".into()));
+        let left = outbox.take_all();
+        assert!(matches!(left.front(), Some(Notice::Ask(id, _)) if &**id == "2"));
+        assert_eq!(left.len(), 1);
+        outbox.push(Notice::Withdraw("2".into()));
+        assert!(matches!(
+            outbox.take_all().front(),
+            Some(Notice::Withdraw(_))
+        ));
     }
 }

@@ -6,9 +6,9 @@
 //! maybe its cancellation, is read meanwhile. Standard output carries messages and nothing else.
 
 mod listeners;
+mod voice;
 
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::io::{self, BufRead, Write};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +17,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures_util::future::Either;
 use futures_util::task::noop_waker_ref;
 use tokio::runtime::Handle;
-use tokio::task::{AbortHandle, JoinSet, spawn_blocking};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::auth::Credentials;
@@ -30,6 +29,7 @@ use crate::mcp::{
 };
 use crate::pipeline::Pipeline;
 use crate::record::{CallRecord, Surface};
+use voice::Voice;
 
 /// What answers the messages of one configuration.
 pub struct StdioFront {
@@ -157,11 +157,17 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
 
     /// The call waits for something: let it, and read on.
     fn go_on(&self, id: Option<String>, answering: Answering, notices: Notices, runtime: &Handle) {
-        let (output, running) = (Arc::clone(&self.output), Arc::clone(&self.running));
+        let running = Arc::clone(&self.running);
         let listeners = self.listeners();
         let key = id.clone();
+        let voice = Voice::new(notices, &self.output);
         let work = async move {
-            let (mut answer, record) = answered(answering, &notices, &output).await;
+            // Here, so that it outlives the call where that is cancelled.
+            let mut voice = voice;
+            let (mut answer, record) = voice.accompany(answering).await;
+            if let Some(id) = &answer.cancels {
+                cancel(&running, id);
+            }
             let listening = answer.listening.take();
             // The id of a subscription is in use for as long as that is open.
             let goes_on = listening
@@ -170,8 +176,7 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
             if let Some(key) = key.filter(|_| !goes_on) {
                 lock(&running).remove(&key);
             }
-            // A client that does not read must block a thread of the pool for that, not a worker.
-            let _ = spawn_blocking(move || output.write_line(answer.body)).await;
+            voice.say(vec![answer.body]).await;
             if let Some(listening) = listening {
                 listeners.tell(listening, record).await;
             }
@@ -197,11 +202,8 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
     }
 
     fn finish(&self, mut answer: Answer, record: CallRecord, runtime: &Handle) {
-        if let Some(id) = &answer.cancels
-            && let Some(task) = lock(&self.running).remove(id)
-        {
-            // Dropping the call interrupts its tool and closes its record as cancelled.
-            task.abort();
+        if let Some(id) = &answer.cancels {
+            cancel(&self.running, id);
         }
         self.output.write_line(answer.body);
         if let Some(listening) = answer.listening.take() {
@@ -218,32 +220,11 @@ impl<W: Write + Send + 'static> StdioSurface<W> {
     }
 }
 
-/// Writes what a call says until it answers.
-async fn answered<W: Write + Send + 'static>(
-    mut answering: Answering,
-    notices: &Notices,
-    output: &Arc<Output<W>>,
-) -> (Answer, CallRecord) {
-    loop {
-        let said = poll_fn(|context| {
-            if let Poll::Ready(done) = answering.as_mut().poll(context) {
-                return Poll::Ready(Either::Right(done));
-            }
-            notices.poll_next(context).map(Either::Left)
-        });
-        let (lines, done) = match said.await {
-            Either::Left(notice) => (vec![notice], None),
-            Either::Right(done) => (notices.take_all(), Some(done)),
-        };
-        if !lines.is_empty() {
-            let output = Arc::clone(output);
-            let write = move || lines.into_iter().for_each(|line| output.write_line(line));
-            // A client that does not read must block a thread of the pool for that, not a worker.
-            let _ = spawn_blocking(write).await;
-        }
-        if let Some(done) = done {
-            return done;
-        }
+/// Cancels the call of this id, if it still runs: dropping it interrupts its tool and closes its record
+/// as cancelled.
+fn cancel(running: &Mutex<HashMap<String, AbortHandle>>, id: &str) {
+    if let Some(task) = lock(running).remove(id) {
+        task.abort();
     }
 }
 

@@ -81,7 +81,11 @@ impl Listener {
         id: &Value,
         wanted: &Value,
     ) -> Self {
-        let response = post(server, token, &ask(id, wanted)).await;
+        Self::over(post(server, token, &ask(id, wanted)).await)
+    }
+
+    /// Reads the events of any answer.
+    pub(crate) fn over(response: reqwest::Response) -> Self {
         assert_eq!(response.status(), 200);
         Self::reading(response)
     }
@@ -91,6 +95,29 @@ impl Listener {
         Self {
             response,
             unread: String::new(),
+        }
+    }
+
+    /// The next message, whatever keeps the connection alive before it.
+    pub(crate) async fn message(&mut self) -> Value {
+        loop {
+            match self.next().await {
+                Event::Message(message) => return message,
+                Event::KeepAlive => {}
+                Event::End => panic!("it has ended"),
+            }
+        }
+    }
+
+    /// All messages to the end.
+    pub(crate) async fn rest(&mut self) -> Vec<Value> {
+        let mut all = Vec::new();
+        loop {
+            match self.next().await {
+                Event::Message(message) => all.push(message),
+                Event::KeepAlive => {}
+                Event::End => return all,
+            }
         }
     }
 

@@ -249,12 +249,17 @@ impl Post {
         self
     }
 
-    pub(crate) async fn send(self) -> Reply {
+    /// Sends it; what comes back is read by the test.
+    pub(crate) async fn open(self) -> reqwest::Response {
         let mut request = self.http.post(self.url).body(self.body);
         for (name, value) in self.headers {
             request = request.header(name, value);
         }
-        let response = request.send().await.expect("an answer");
+        request.send().await.expect("an answer")
+    }
+
+    pub(crate) async fn send(self) -> Reply {
+        let response = self.open().await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.expect("the whole answer");
         Reply::checked(status, headers, text)

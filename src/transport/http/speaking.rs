@@ -69,7 +69,7 @@ impl HttpSurface {
                 if notices.is_empty() {
                     return self.told(call, answer, headers, accepted).await;
                 }
-                let events = Bytes::from(events_of(&notices, &answer));
+                let events = Bytes::from(events_of(&notices, &answer.body));
                 Reply::events(events).call_id(call_id).build()
             }
         }
@@ -105,19 +105,22 @@ impl<F: Future<Output = Done> + Unpin> Speaking<F> {
         };
         match said {
             Said::Notice(message) => (Bytes::from(as_event(&message)), Some(self)),
-            Said::Done(done) => {
-                let notices = self.notices.take_all();
-                let answer = done.map(|done| done.1).unwrap_or_default();
-                (Bytes::from(events_of(&notices, &answer)), None)
+            Said::Done(Some(done)) => {
+                let events = events_of(&self.notices.take_all(), &done.1.body);
+                (Bytes::from(events), None)
+            }
+            Said::Done(None) => {
+                let events = events_of(&self.notices.take_withdrawals(), &[]);
+                (Bytes::from(events), None)
             }
         }
     }
 }
 
-fn events_of(notices: &[Vec<u8>], answer: &Answer) -> Vec<u8> {
+fn events_of(notices: &[Vec<u8>], answer: &[u8]) -> Vec<u8> {
     let mut events: Vec<u8> = notices.iter().flat_map(|notice| as_event(notice)).collect();
-    if !answer.body.is_empty() {
-        events.extend(as_event(&answer.body));
+    if !answer.is_empty() {
+        events.extend(as_event(answer));
     }
     events
 }
