@@ -27,7 +27,7 @@ use tollgate::audit::Durability;
 use tollgate::auth::{LocalIdentity, Principal};
 use tollgate::server::ServerBuilder;
 use tollgate::testing::TestServer;
-use tollgate::{CallContext, Prompt, Resource, Suggestions, Tool, ToolError};
+use tollgate::{CallContext, Prompt, Resource, Suggestions, TaskPolicy, Tool, ToolError};
 
 use piped::Piped;
 use wire::{LEGACY, MODERN, Wire, meta};
@@ -49,14 +49,14 @@ enum Kind {
     Notification,
     /// Goes on until its client ends it: `cancelled` then.
     Stream,
-    /// Not of this era: `invalid`.
+    /// Not of this era, or about a task of nobody's: `invalid`. Tasks of others: `tests/tasks.rs`.
     Unknown,
 }
 
 use Kind::{Guarded, Notification, Open, Stream, Unknown};
 
 /// Every method: what it is in the era of self-describing messages, and in the one before.
-const METHODS: [(&str, Kind, Kind); 17] = [
+const METHODS: [(&str, Kind, Kind); 20] = [
     ("tools/call", Guarded, Guarded),
     ("tools/list", Open, Open),
     ("resources/read", Guarded, Guarded),
@@ -70,6 +70,9 @@ const METHODS: [(&str, Kind, Kind); 17] = [
     ("resources/unsubscribe", Unknown, Open),
     ("server/discover", Open, Unknown),
     ("subscriptions/listen", Stream, Unknown),
+    ("tasks/get", Unknown, Unknown),
+    ("tasks/update", Unknown, Unknown),
+    ("tasks/cancel", Unknown, Unknown),
     ("initialize", Unknown, Open),
     ("ping", Unknown, Open),
     ("notifications/initialized", Notification, Notification),
@@ -116,6 +119,8 @@ fn params(method: &str, there: bool) -> Value {
         }}),
         "initialize" => json!({"protocolVersion": LEGACY, "capabilities": {"elicitation": {}}}),
         "notifications/cancelled" => json!({"requestId": name}),
+        "tasks/get" | "tasks/cancel" => json!({"taskId": name}),
+        "tasks/update" => json!({"taskId": name, "inputResponses": {}}),
         _ => json!({}),
     }
 }
@@ -124,6 +129,10 @@ fn message(method: &str, era: Era, kind: Kind, id: &Value, there: bool) -> Value
     let mut params = params(method, there);
     if era == Era::Modern {
         params["_meta"] = meta();
+        if method.starts_with("tasks/") {
+            let known = json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
+            params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = known;
+        }
     }
     let mut message = json!({"jsonrpc": "2.0", "method": method, "params": params});
     if kind != Notification {
@@ -151,7 +160,7 @@ fn protected(server: ServerBuilder) -> ServerBuilder {
     let prompt = Prompt::new("classified_thing", "A classified prompt.");
     server
         .denial_limit(None)
-        .tool(tool.scope(SCOPE).handler(content))
+        .tool(tool.scope(SCOPE).task(TaskPolicy::new()).handler(content))
         .resource(
             template
                 .scope(SCOPE)
@@ -295,7 +304,8 @@ impl Http {
         }
         let name = message["params"]
             .get("name")
-            .or_else(|| message["params"].get("uri"));
+            .or_else(|| message["params"].get("uri"))
+            .or_else(|| message["params"].get("taskId"));
         let post = post
             .header("mcp-protocol-version", MODERN)
             .header("mcp-method", method);
