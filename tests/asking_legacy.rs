@@ -332,3 +332,14 @@ async fn a_client_whose_connection_broke_can_still_answer() {
     answer(&ada, &question["id"], ada_says()).await;
     assert_eq!(world.outcome().await, "ok");
 }
+
+#[tokio::test]
+async fn a_prompt_that_may_not_ask_is_refused_with_the_status_of_its_era() {
+    let world = World::start().await;
+    let ada = world.caller("acme", "ada");
+    let params = json!({"name": "asks"});
+    let legacy = ada.legacy("prompts/get", params.clone()).send().await;
+    assert_eq!((legacy.status, legacy.code()), (200, Some(-32021)));
+    let modern = ada.modern("prompts/get", params).send().await;
+    assert_eq!((modern.status, modern.code()), (400, Some(-32021)));
+}

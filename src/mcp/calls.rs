@@ -91,7 +91,7 @@ impl Mcp {
             Ok(Served::Output(output)) => {
                 Answer::result(id, &prompt_result(&output, era, &self.meta))
             }
-            Err(error) => refused_without_result(call, id, error),
+            Err(error) => refused_without_result(call, id, error, era),
         })
     }
 
@@ -105,7 +105,7 @@ impl Mcp {
         let suggested = suggested.await;
         Ok(match suggested {
             Ok(suggested) => Answer::result(id, &completion_result(&suggested, era, &self.meta)),
-            Err(error) => refused_without_result(call, id, error),
+            Err(error) => refused_without_result(call, id, error, era),
         })
     }
 
@@ -192,16 +192,28 @@ pub(super) fn refused_resource(
     let call_id = call.record.call_id();
     match error {
         CallError::UnknownResource => Answer::unknown_resource(id, code, uri, call_id),
-        other => Answer::refused(Some(id), other, code, call_id),
+        other => of_era(Answer::refused(Some(id), other, code, call_id), era),
+    }
+}
+
+/// Before 2026-07-28 what a client cannot do has no status of its own.
+fn of_era(answer: Answer, era: Era) -> Answer {
+    match (&answer.error, era) {
+        (Some(CallError::ClientCannot(_)), Era::Legacy) => Answer {
+            status: 200,
+            ..answer
+        },
+        _ => answer,
     }
 }
 
 /// A refusal of a method whose results cannot tell one.
-fn refused_without_result(call: &Call, id: &str, error: CallError) -> Answer {
+fn refused_without_result(call: &Call, id: &str, error: CallError, era: Era) -> Answer {
     let code = match &error {
         // 2026-07-28, server/prompts, "Error Handling".
         CallError::InvalidArguments(_) => CallError::UnknownPrompt.row().code,
         other => other.row().code,
     };
-    Answer::refused(Some(id), error, code, call.record.call_id())
+    let answer = Answer::refused(Some(id), error, code, call.record.call_id());
+    of_era(answer, era)
 }

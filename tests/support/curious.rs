@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tollgate::server::ServerBuilder;
-use tollgate::{Action, CallContext, Question, Reply, SampleRequest, Tool, ToolError};
+use tollgate::{Action, CallContext, Prompt, Question, Reply, SampleRequest, Tool, ToolError};
 
 /// Arguments that make no difference but to the seal.
 #[derive(Deserialize, JsonSchema)]
@@ -42,7 +42,9 @@ pub(crate) fn everything() -> Value {
 pub(crate) fn curious(server: ServerBuilder) -> ServerBuilder {
     let tool = |name: &str| Tool::new(name, "Asks.").any_authenticated();
     let patient = |name: &str| tool(name).timeout(Duration::from_secs(600));
+    let prompt = Prompt::new("asks", "Asks.").any_authenticated();
     server
+        .prompt(prompt.handler(name))
         .tool(patient("name").handler(name))
         .tool(patient("name_too").handler(name))
         .tool(patient("three").handler(three))
