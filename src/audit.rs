@@ -13,6 +13,7 @@ mod chain;
 mod chained;
 mod entry;
 mod find;
+mod gathering;
 mod head;
 mod lines;
 mod log;

@@ -12,15 +12,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::chained::{Chained, body_of};
+use super::gathering::Gathering;
 use super::queue::{Pending, Queue};
 use super::{ChainKey, Durability, Kind, Mark};
 use crate::clock::instant_now;
 
-/// How long lines gather where nobody waits for them.
-const GATHERING: Duration = Duration::from_millis(10);
-/// And where calls wait: a part of what a sync takes, so that the calls of a busy server share one write
-/// and one sync instead of each waking the writer.
-const GATHERING_STRICT: Duration = Duration::from_micros(100);
 /// How long lines may be written and not synced where nobody waits for it.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// How long after a failure it is tried again.
@@ -31,6 +27,7 @@ pub(super) struct Writer {
     log: Chained,
     queue: Arc<Queue>,
     durability: Durability,
+    gathering: Gathering,
     /// What was taken; its memory goes back and forth between here and the queue.
     batch: Batch,
     /// Since when something is not synced.
@@ -59,6 +56,7 @@ impl Writer {
             log,
             queue,
             durability,
+            gathering: Gathering::default(),
             batch: Batch::default(),
             unsynced_since: None,
             is_failing: false,
@@ -98,13 +96,11 @@ impl Writer {
             SYNC_INTERVAL.saturating_sub(passed)
         });
         let mut pending = self.queue.wait(left);
-        if !pending.text.is_empty() {
-            let pause = match self.durability {
-                Durability::BestEffort => GATHERING,
-                Durability::Strict => GATHERING_STRICT,
-            };
+        let pause = self.gathering.pause(self.durability);
+        if !pending.text.is_empty() && !pause.is_zero() {
             pending = self.queue.gather(pending, pause);
         }
+        self.gathering.took(pending.last - self.batch.last);
         self.batch.take(&mut pending);
     }
 
