@@ -38,8 +38,8 @@ pub use ask::{
     Action, Asked, FormReply, Question, Questions, Replies, Reply, Root, SampleRequest, Sampled,
 };
 pub use builder::{Governed, Prompt, PromptFace, Resource, ResourceFace, Tool, ToolFace};
-pub(crate) use catalog::argument_names;
 pub use catalog::{Catalog, CatalogFault, Declared, Found, TargetRef};
+pub(crate) use catalog::{PROMPT, argument_names};
 pub(crate) use client::{Asking, Capabilities};
 pub use client::{Capability, Client, LogLevel};
 pub use completion::{Suggestions, Typing};

@@ -41,6 +41,12 @@ resources:
     name: a
     scopes: ["a:read"]
     sql: {source: shop, statement: "SELECT :id", result: one}
+prompts:
+  greet:
+    scopes: ["a:read"]
+    description: Greet.
+    parameters: {name: {type: string}}
+    messages: [{text: "Greet {name}."}]
 "#;
 
 /// One recorded call of `get` by ada of acme, so many milliseconds after noon, which was allowed.
@@ -138,10 +144,18 @@ fn calls_that_would_be_decided_the_same_pass() {
             refused(5, "unknown-resource", "invalid", json!({"uri": "b://7"})),
             json!({"method": "resources/read", "target": null}),
         ),
+        with(
+            allowed(6, json!({"name": "ada"})),
+            json!({"method": "prompts/get", "target": "prompt/greet"}),
+        ),
+        with(
+            refused(7, "unknown-prompt", "invalid", json!({})),
+            json!({"method": "prompts/get", "target": null, "asked": "leave"}),
+        ),
     ];
     let (code, told) = told(&folder(&calls, "", ""), &[]);
     assert_eq!(code, Some(0), "{told:#}");
-    assert_eq!((&told["same"], &told["groups"]), (&json!(6), &json!([])));
+    assert_eq!((&told["same"], &told["groups"]), (&json!(8), &json!([])));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Config, Origin, Policy};
+use crate::tool::PROMPT;
 
 /// One of them.
 #[derive(Clone, Copy)]
@@ -27,7 +28,7 @@ impl<'c> Governed<'c> {
 /// What the catalogue calls what stands in a section under a name.
 pub(super) fn target_of<'c>(section: &str, name: &'c str) -> Cow<'c, str> {
     match section {
-        "prompts" => format!("prompt/{name}").into(),
+        "prompts" => [PROMPT, name].concat().into(),
         _ => name.into(),
     }
 }

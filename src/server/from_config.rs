@@ -27,7 +27,7 @@ use super::admin::AdminAddress;
 use crate::auth::{ClaimNames, LocalIdentity, Principal, ScopeInclusion};
 use crate::config::{self, Config, Faults};
 use crate::record::TenantLabel;
-use crate::tool::{TaskPolicy, UriTemplate, argument_names};
+use crate::tool::{PROMPT, TaskPolicy, UriTemplate, argument_names};
 pub(crate) use issuers::jws_algorithm;
 
 use declared::{declared_prompt, declared_resource, declared_tool};
@@ -145,8 +145,7 @@ impl ServerBuilder {
             let own =
                 limits::of_tenants(config, &prompt.policy, |own| own.prompts.get(&prompt.name));
             let origin = prompt.origin.clone();
-            self.origins
-                .insert(format!("prompt/{}", prompt.name), origin);
+            self.origins.insert([PROMPT, &prompt.name].concat(), origin);
             let built = declared_prompt(prompt, faults);
             let arguments = argument_names(&prompt.input_schema);
             let common = (

@@ -20,7 +20,7 @@ use crate::auth::TenantKey;
 /// Longest name of a tool or prompt (MCP 2026-07-28, server/tools, "Tool Names").
 const MAX_NAME_CHARS: usize = 128;
 /// What stands before a prompt's name in a target's: neither a tool's name nor a URI can begin so.
-const PROMPT: &str = "prompt/";
+pub(crate) const PROMPT: &str = "prompt/";
 
 /// What a call asks for.
 #[derive(Clone, Copy, Debug)]

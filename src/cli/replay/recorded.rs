@@ -8,14 +8,15 @@ use uuid::Uuid;
 
 use super::window::unix;
 use crate::audit::{Entry, Kind};
-use crate::tool::{TargetRef, UriTemplate};
+use crate::tool::{PROMPT, TargetRef, UriTemplate};
 
 /// The refusals that a policy decides, as the table of errors names them. Others are of the moment.
-const BY_POLICY: [&str; 7] = [
+const BY_POLICY: [&str; 8] = [
     "insufficient-scope",
     "refused-by-rule",
     "unknown-tool",
     "unknown-resource",
+    "unknown-prompt",
     "invalid-arguments",
     "quota-exceeded",
     TOO_MANY_DENIALS,
@@ -23,6 +24,9 @@ const BY_POLICY: [&str; 7] = [
 const TOO_MANY_DENIALS: &str = "too-many-denials";
 /// Longest name that a line holds whole, in characters; no name in a catalogue is as long.
 const MAX_ASKED_CHARS: usize = 256;
+
+/// Arguments; why not, where they are not whole.
+type Arguments = Result<Map<String, Value>, &'static str>;
 
 /// A recorded call.
 pub(super) struct Recorded {
@@ -33,8 +37,8 @@ pub(super) struct Recorded {
     pub(super) subject: String,
     pub(super) scopes: Vec<String>,
     pub(super) target: Asked,
-    /// The tool's arguments; why not, where they are not whole.
-    pub(super) arguments: Result<Map<String, Value>, &'static str>,
+    /// The tool's or prompt's.
+    pub(super) arguments: Arguments,
     pub(super) decision: Was,
     /// Whether it needed approval.
     pub(super) needed_approval: bool,
@@ -46,6 +50,8 @@ pub(super) struct Recorded {
 pub(super) enum Asked {
     /// A tool by name.
     Tool(String),
+    /// A prompt, as the catalogue calls it.
+    Prompt(String),
     /// A resource by its URI, as far as it is known, and its template, if it had one.
     Resource {
         uri: Option<String>,
@@ -77,39 +83,18 @@ pub(super) enum Skipped {
 impl Recorded {
     pub(super) fn of(entry: &Entry<'_>) -> Result<Self, Skipped> {
         // A call that has only begun has no decision but the one in its later line.
-        if entry.kind != Kind::Call {
+        let is_call = matches!(
+            &*entry.method,
+            "tools/call" | "resources/read" | "prompts/get"
+        );
+        if entry.kind != Kind::Call || !is_call {
             return Err(Skipped::NoCall);
         }
-        let is_tool = match &*entry.method {
-            "tools/call" => true,
-            "resources/read" => false,
-            _ => return Err(Skipped::NoCall),
-        };
         let (Some(tenant), Some(subject)) = (&entry.tenant, &entry.subject) else {
             return Err(Skipped::Unidentified);
         };
         let decision = Was::of(entry).ok_or(Skipped::Undecided)?;
-        let recorded = arguments(entry);
-        let (target, arguments) = if is_tool {
-            let name = entry.target.as_ref().or(entry.asked.as_ref());
-            let name = name.ok_or(Skipped::Undecided)?;
-            if name.chars().count() >= MAX_ASKED_CHARS {
-                return Err(Skipped::Undecided);
-            }
-            (Asked::Tool(name.clone().into_owned()), recorded)
-        } else {
-            let uri = recorded
-                .as_ref()
-                .ok()
-                .and_then(|recorded| recorded.get("uri"));
-            let uri = uri.and_then(Value::as_str).map(str::to_owned);
-            let template = entry.target.clone().map(|template| template.into_owned());
-            let arguments = match (&uri, recorded) {
-                (None, Ok(_)) => Err("its URI was not recorded"),
-                (_, recorded) => recorded.map(|_| Map::new()),
-            };
-            (Asked::Resource { uri, template }, arguments)
-        };
+        let (target, arguments) = asked(entry, arguments(entry))?;
         Ok(Self {
             at: unix(&entry.time).ok_or(Skipped::Unreadable)?,
             id: entry.call_id,
@@ -129,7 +114,46 @@ impl Recorded {
     }
 }
 
-fn arguments(entry: &Entry<'_>) -> Result<Map<String, Value>, &'static str> {
+/// What was asked for, and with which arguments.
+fn asked(entry: &Entry<'_>, recorded: Arguments) -> Result<(Asked, Arguments), Skipped> {
+    if entry.method == "resources/read" {
+        return Ok(resource(entry, recorded));
+    }
+    let is_prompt = entry.method == "prompts/get";
+    // What there is stands under the catalogue's name for it; what there is not, as it was asked for.
+    let (name, before) = match (&entry.target, &entry.asked) {
+        (Some(target), _) => (target, ""),
+        (None, Some(asked)) => (asked, if is_prompt { PROMPT } else { "" }),
+        (None, None) => return Err(Skipped::Undecided),
+    };
+    if name.chars().count() >= MAX_ASKED_CHARS {
+        return Err(Skipped::Undecided);
+    }
+    let name = [before, name].concat();
+    let target = if is_prompt {
+        Asked::Prompt(name)
+    } else {
+        Asked::Tool(name)
+    };
+    Ok((target, recorded))
+}
+
+/// All that is asked of a resource is in its URI.
+fn resource(entry: &Entry<'_>, recorded: Arguments) -> (Asked, Arguments) {
+    let uri = recorded
+        .as_ref()
+        .ok()
+        .and_then(|recorded| recorded.get("uri"));
+    let uri = uri.and_then(Value::as_str).map(str::to_owned);
+    let template = entry.target.clone().map(|template| template.into_owned());
+    let arguments = match (&uri, recorded) {
+        (None, Ok(_)) => Err("its URI was not recorded"),
+        (_, recorded) => recorded.map(|_| Map::new()),
+    };
+    (Asked::Resource { uri, template }, arguments)
+}
+
+fn arguments(entry: &Entry<'_>) -> Arguments {
     let recorded = entry.arguments.as_ref();
     if recorded.is_some_and(|recorded| !recorded.redacted.is_empty()) {
         return Err("its arguments were recorded in part");
@@ -156,6 +180,7 @@ impl Was {
 /// What a decider is asked for.
 pub(super) enum ToAsk<'a> {
     Tool(&'a str),
+    Prompt(&'a str),
     Resource(Cow<'a, str>),
 }
 
@@ -163,6 +188,7 @@ impl ToAsk<'_> {
     pub(super) fn borrow(&self) -> TargetRef<'_> {
         match self {
             Self::Tool(name) => TargetRef::Tool(name),
+            Self::Prompt(name) => TargetRef::Prompt(name),
             Self::Resource(uri) => TargetRef::Resource(uri),
         }
     }
@@ -174,6 +200,7 @@ impl Asked {
     pub(super) fn to_ask(&self) -> Option<ToAsk<'_>> {
         match self {
             Self::Tool(name) => Some(ToAsk::Tool(name)),
+            Self::Prompt(name) => Some(ToAsk::Prompt(name.strip_prefix(PROMPT)?)),
             Self::Resource { uri: Some(uri), .. } => Some(ToAsk::Resource(uri.into())),
             Self::Resource { template, .. } => {
                 let mut uri = template.clone()?;
@@ -186,10 +213,10 @@ impl Asked {
         }
     }
 
-    /// The tool's name or the resource's template; `None` of a resource that there was not.
+    /// What the catalogue calls it; `None` of a resource that there was not.
     pub(super) fn name(&self) -> Option<&str> {
         match self {
-            Self::Tool(name) => Some(name),
+            Self::Tool(name) | Self::Prompt(name) => Some(name),
             Self::Resource { template, .. } => template.as_deref(),
         }
     }
