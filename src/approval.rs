@@ -3,7 +3,7 @@
 //! A tool's policy says which calls need that. Whoever approves is asked in the way of its surface:
 //! by a question that ends the call, which the client makes again with the answer; by a question
 //! while the call waits; or, where no protocol asks, by a text that the caller sends back. What goes
-//! through others' hands in between is sealed ([`ticket`]), and an approval is used once.
+//! through others' hands in between is sealed (`ticket`), and an approval is used once.
 //!
 //! A reader would ask why a retry is asked anew, and not refused, when what it carries is too old or
 //! was used: nobody has said no, and the user is the one who should know.
