@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::{Config, Origin, Policy};
-use crate::tool::PROMPT;
 
 /// One of them.
 #[derive(Clone, Copy)]
@@ -28,7 +27,8 @@ impl<'c> Governed<'c> {
 /// What the catalogue calls what stands in a section under a name.
 pub(super) fn target_of<'c>(section: &str, name: &'c str) -> Cow<'c, str> {
     match section {
-        "prompts" => [PROMPT, name].concat().into(),
+        // `tool::PROMPT`, which this floor does not know.
+        "prompts" => format!("prompt/{name}").into(),
         _ => name.into(),
     }
 }
