@@ -133,7 +133,7 @@ fn check_prints_who_may_call_what_how_often() {
     let check = run(folder.path(), &["check"]);
     assert_eq!(check.code, Some(0), "{check:?}");
     insta::assert_snapshot!(check.stdout, @r"
-    TOOL OR RESOURCE           TENANT  SCOPES         RULES  QUOTA PER TENANT  TIMEOUT  AT ONCE
+    TARGET                     TENANT  SCOPES         RULES  QUOTA PER TENANT  TIMEOUT  AT ONCE
     find_orders                *       orders:search  none   10/10s            2s       half
     get_customer               *       customer:read  none   5/10s             2s       8
     customers://{customer_id}  *       customer:read  none   5/10s             2s       half

@@ -52,11 +52,11 @@ rules:
         "{found:?}"
     );
     insta::assert_snapshot!(found.stdout, @r#"
-    TOOL OR RESOURCE  TENANT   SCOPES                            RULES         QUOTA PER TENANT  TIMEOUT  AT ONCE
-    t                 *        a (b | c)                         2, shadow: 1  shadow: 5/10s     30s      half
-    t                 acme     a (b | c)                         none          100/10s           30s      half
-    t                 globex   (not enabled)                     2, shadow: 1  shadow: 5/10s     30s      half
-    t                 initech  (any authenticated), shadow: (d)  2, shadow: 1  shadow: 5/10s     30s      half
+    TARGET  TENANT   SCOPES                            RULES         QUOTA PER TENANT  TIMEOUT  AT ONCE
+    t       *        a (b | c)                         2, shadow: 1  shadow: 5/10s     30s      half
+    t       acme     a (b | c)                         none          100/10s           30s      half
+    t       globex   (not enabled)                     2, shadow: 1  shadow: 5/10s     30s      half
+    t       initech  (any authenticated), shadow: (d)  2, shadow: 1  shadow: 5/10s     30s      half
 
     t  *  rules[0]  deny has(args.id) && args.id == "x"
     t  *  rules[1]  shadow: allowOnlyIf caller.subject != "eve"
@@ -103,7 +103,7 @@ fn what_nobody_can_call_fails_with_its_line() {
             found.stderr,
             format!("tollgate.yaml:3: tools.t: nobody can call it: {reason}\n")
         );
-        assert!(found.stdout.starts_with("TOOL OR RESOURCE"), "{found:?}");
+        assert!(found.stdout.starts_with("TARGET"), "{found:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::log::Inert;
 use crate::tool::{Access, BoundLimit, CompiledRule, Effect, Mode, Target, Terms};
 
 const HEADER: [&str; 7] = [
-    "TOOL OR RESOURCE",
+    "TARGET",
     "TENANT",
     "SCOPES",
     "RULES",
