@@ -15,11 +15,17 @@ mod replica;
 #[path = "quota_redis/script.rs"]
 mod script;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::JoinSet;
-use tollgate::quota::DecidedBy;
+use tollgate::access::authorize;
+use tollgate::auth::Principal;
+use tollgate::quota::{DecidedBy, StoreSettings};
+use tollgate::server::Server;
+use tollgate::tool::TargetRef;
+use tollgate::trace::Trace;
 use tollgate::{Limit, Per, Quota};
 
 use caller::Caller;
@@ -56,6 +62,64 @@ async fn two_replicas_under_four_hundred_calls_at_once_let_a_limit_of_five_throu
     assert_eq!(by_store.sum::<u64>(), 400, "every one was counted there");
     let other = caller(&replicas[1], "globex").rest("lookup", good()).await;
     assert_eq!(other.status, 200, "another tenant has its own");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_calls_take_nothing_however_long_they_are_on_their_way() {
+    let redis = Redis::start(&[]);
+    let settings = StoreSettings {
+        timeout: Duration::from_secs(1),
+        ..redis.settings()
+    };
+    // On the clock that goes on: how far a bucket has filled on the way is what this is about.
+    let server = || {
+        let tool = tool("lookup", &[Limit::new(FIVE)]);
+        let server = Server::builder().quota_store(settings.clone()).tool(tool);
+        Arc::new(server.build().expect("a server"))
+    };
+    let replicas = [server(), server()];
+    let ada = Arc::new(Principal::configured("acme", "ada", ["read"]).expect("a caller"));
+    for n in 0..5 {
+        assert!(is_admitted(&replicas[n % 2], &ada).await);
+    }
+    let full_again = || {
+        let keys = redis.keys();
+        let bucket = keys.iter().find(|key| key.ends_with(":lookup"));
+        redis.run::<String>(&["GET", bucket.expect("a bucket")])
+    };
+    let before = full_again();
+    // No two take the same time, least of all beside each other.
+    let mut calls = JoinSet::new();
+    for n in 0..400 {
+        let (replica, ada) = (Arc::clone(&replicas[n % 2]), Arc::clone(&ada));
+        calls.spawn(async move { is_admitted(&replica, &ada).await });
+    }
+    assert!(
+        calls
+            .join_all()
+            .await
+            .iter()
+            .all(|is_admitted| !is_admitted)
+    );
+    for replica in &replicas {
+        let state = replica.pipeline().quotas.store_state().expect("a store");
+        let by_others = state
+            .decisions
+            .iter()
+            .filter(|(by, _)| *by != DecidedBy::Store);
+        assert_eq!(by_others.map(|(_, count)| count).sum::<u64>(), 0);
+    }
+    assert_eq!(full_again(), before);
+}
+
+async fn is_admitted(server: &Server, principal: &Arc<Principal>) -> bool {
+    let pipeline = server.pipeline();
+    let found = pipeline
+        .catalog
+        .find(&TargetRef::Tool("lookup"), principal.tenant_key());
+    let permit = authorize(principal, found.expect("the tool").target).expect("a permit");
+    let admission = pipeline.quotas.admit(permit, &Trace::default()).await;
+    admission.is_ok()
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ impl SharedStore {
         Self {
             link: Link::new(first_probe_key(&settings.key_prefix)),
             connector: Connector::new(settings.address, settings.roots),
-            counter: Counter::new(),
+            counter: Counter::new(settings.timeout),
             is_kept: AtomicBool::new(false),
             on_failure: settings.on_failure,
             timeout: settings.timeout,

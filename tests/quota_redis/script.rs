@@ -74,7 +74,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// What the script must do to `tats`.
-fn model(tats: &mut [u64], now: u64, buckets: &[Bucket], hints: &[u64]) -> Vec<u64> {
+fn model(tats: &mut [u64], now: u64, buckets: &[Bucket], hints: &[u64], late: u64) -> Vec<u64> {
     let mut befores = Vec::new();
     let mut next = Vec::new();
     let mut admitted = true;
@@ -82,6 +82,8 @@ fn model(tats: &mut [u64], now: u64, buckets: &[Bucket], hints: &[u64]) -> Vec<u
         let steps = bucket.steps();
         let stored = tats[at].saturating_sub(now);
         let hint = hints[at].min(steps.capacity);
+        // What has filled on the way was not forgotten.
+        let hint = if hint > stored + late { hint } else { 0 };
         let before = stored.max(hint).min(steps.capacity);
         let verdict = decide(before, &steps);
         admitted &= verdict.conforms() || !bucket.is_enforced;
@@ -114,14 +116,15 @@ fn the_script_decides_as_the_arithmetic_does() {
         0u64..10_000,
         1_700_000_000_000_000_000u64..2_500_000_000_000_000_000
     ];
-    let cases = (start, prop::collection::vec(bucket(), 1..=3), steps());
+    let late = prop_oneof![Just(0u64), 0u64..1_000_000_000];
+    let cases = (start, prop::collection::vec(bucket(), 1..=3), steps(), late);
     let mut runner = TestRunner::new(Config {
         cases: 150,
         failure_persistence: None,
         ..Config::default()
     });
     let connection = RefCell::new(connection);
-    let run = runner.run(&cases, |(start, buckets, steps)| {
+    let run = runner.run(&cases, |(start, buckets, steps, late)| {
         let mut connection = connection.borrow_mut();
         redis::cmd("FLUSHALL")
             .exec(&mut *connection)
@@ -140,11 +143,12 @@ fn the_script_decides_as_the_arithmetic_does() {
                 asked.arg(u8::from(bucket.is_enforced)).arg(hints[at]);
             }
             let answer: Vec<u64> = asked
+                .arg(late)
                 .arg(now / 1_000)
                 .arg(now % 1_000)
                 .invoke(&mut *connection)
                 .expect("an answer");
-            prop_assert_eq!(answer, model(&mut tats, now, &buckets, &hints));
+            prop_assert_eq!(answer, model(&mut tats, now, &buckets, &hints, late));
         }
         Ok(())
     });

@@ -3,7 +3,8 @@
 -- Before this text stands the clock, which sets now_us and now_ns.
 -- KEYS: the buckets; a value is the moment at which the bucket is full again.
 -- ARGV: four per bucket: increment, capacity, whether it refuses ('1'), and how far from full the
--- caller knows the bucket to be at least.
+-- caller knew the bucket to be at least when it sent this; then how late that may be here. Within that
+-- nothing was forgotten: the bucket has only filled on the way, and would be emptied by every call anew.
 -- Returns 1 if the call was admitted, else 0, then how far each bucket was from full before it.
 --
 -- All times are decimal texts of nanoseconds. Lua's numbers are doubles, exact up to 2^53, so a time
@@ -50,6 +51,7 @@ local function keep(key, us, ns)
   redis.call('SET', key, write(plus(now_us, now_ns, us, ns)), 'PX', until_full)
 end
 
+local late_us, late_ns = read(ARGV[4 * #KEYS + 1])
 local admitted, befores, afters, corrected = 1, {}, {}, {}
 for i, key in ipairs(KEYS) do
   local at = 4 * (i - 1)
@@ -64,7 +66,8 @@ for i, key in ipairs(KEYS) do
   if less(capacity_us, capacity_ns, hint_us, hint_ns) then
     hint_us, hint_ns = capacity_us, capacity_ns
   end
-  if less(us, ns, hint_us, hint_ns) then
+  local known_us, known_ns = plus(us, ns, late_us, late_ns)
+  if less(known_us, known_ns, hint_us, hint_ns) then
     us, ns = hint_us, hint_ns
     corrected[i] = { us, ns }
   elseif less(capacity_us, capacity_ns, us, ns) then

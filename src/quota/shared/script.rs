@@ -5,6 +5,8 @@
 //! The script answers where the buckets stood; the verdicts are [`decide`](super::super::gcra::decide)'s
 //! on these, and if the two disagree, the store is held to be broken.
 
+use std::time::Duration;
+
 use redis::{Cmd, ErrorKind, Script, ServerErrorKind};
 use smallvec::SmallVec;
 
@@ -34,7 +36,7 @@ pub(super) struct Entry<'a> {
     pub(super) key: &'a str,
     pub(super) steps: Steps,
     pub(super) is_enforced: bool,
-    /// How many nanoseconds from full it is at least, as far as this process knows.
+    /// How many nanoseconds from full it is at least when this is sent, as far as this process knows.
     pub(super) hint: u64,
 }
 
@@ -42,14 +44,20 @@ pub(super) struct Entry<'a> {
 pub(super) struct Counter {
     script: Script,
     text: String,
+    /// How late a hint may be when it reaches the store, in nanoseconds.
+    late: u64,
 }
 
 impl Counter {
-    pub(super) fn new() -> Self {
+    /// For requests that take `late` at most.
+    pub(super) fn new(late: Duration) -> Self {
         let text = script_on_clock(SERVER_CLOCK);
         Self {
             script: Script::new(&text),
             text,
+            late: u64::try_from(late.as_nanos())
+                .unwrap_or(u64::MAX)
+                .min(FARTHEST),
         }
     }
 
@@ -60,10 +68,10 @@ impl Counter {
         connection: &Connection,
         entries: &[Entry<'_>],
     ) -> Result<Answer, StoreFault> {
-        let by_hash = command("EVALSHA", self.script.get_hash(), entries);
+        let by_hash = command("EVALSHA", self.script.get_hash(), entries, self.late);
         let answer = match connection.send(&by_hash).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                let by_text = command("EVAL", &self.text, entries);
+                let by_text = command("EVAL", &self.text, entries, self.late);
                 connection.send(&by_text).await
             }
             answer => answer,
@@ -79,7 +87,7 @@ pub(super) fn bounded(mut steps: Steps) -> Steps {
     steps
 }
 
-fn command(name: &str, script: &str, entries: &[Entry<'_>]) -> Cmd {
+fn command(name: &str, script: &str, entries: &[Entry<'_>], late: u64) -> Cmd {
     let mut command = redis::cmd(name);
     command.arg(script).arg(entries.len());
     for entry in entries {
@@ -92,6 +100,7 @@ fn command(name: &str, script: &str, entries: &[Entry<'_>]) -> Cmd {
             .arg(u8::from(entry.is_enforced))
             .arg(entry.hint);
     }
+    command.arg(late);
     command
 }
 
