@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing::Level;
 
+use crate::build;
 use crate::config::{Config, Faults, Otel, ProcessEnvironment, user_data_folder};
 use crate::demo;
 use crate::log;
@@ -42,6 +43,7 @@ const CONFIG_FILE: &str = "tollgate.yaml";
 #[command(
     name = "tollgate",
     version,
+    long_version = build::long_version(),
     max_term_width = 100,
     after_help = "Example:\n  tollgate serve --dev\n  tollgate help serve"
 )]

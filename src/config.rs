@@ -45,6 +45,8 @@ mod interpolate;
 mod introspection;
 mod issuer;
 mod keywords;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod log_format;
 mod otel;
 mod parameters;
@@ -97,6 +99,8 @@ pub use http::Http;
 pub use inputs::Binding;
 pub use introspection::Introspection;
 pub use issuer::{Algorithm, Issuer, IssuerKeys, KeySource, KeyTimes};
+#[cfg(feature = "lambda")]
+pub(crate) use lambda::check_lambda_variables;
 pub(crate) use log_format::log_format;
 pub use otel::{Otel, OtelFault, OtelSignal, OtelSpans, Otlp, OtlpProtocol};
 pub use policy::{Access, Mode, Policy};

@@ -47,7 +47,8 @@
 //! ```
 //!
 //! `server.bind(address)` then serves HTTP, `server.stdio(output)` a client on a pair of streams;
-//! `examples/shop.rs` is a whole program.
+//! `examples/shop.rs` is a whole program. With the feature `lambda`, `server.serve_lambda(stop)` answers events of AWS
+//! Lambda.
 //!
 //! What else authors have, each with a program in `examples/`:
 //!
@@ -67,6 +68,7 @@ pub mod access;
 pub mod approval;
 pub mod audit;
 pub mod auth;
+pub mod build;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -42,8 +42,9 @@ fn init_logging() {
 /// hyper-util tells at lower levels whom it connects to with the whole URL, also where that holds a
 /// password, such as a collector's in `OTEL_EXPORTER_OTLP_ENDPOINT`. rustls tells all of a handshake, in a
 /// build where others (tonic) want it to, and what it and others tell through `log` comes as of `log`.
+/// lambda_runtime tells whole events.
 fn is_discreet(event: &Metadata<'_>) -> bool {
-    let talkers = ["hyper_util", "rustls", "log"];
+    let talkers = ["hyper_util", "lambda_runtime", "rustls", "log"];
     let talks = |name: &str| event.target().split(':').next() == Some(name);
     *event.level() <= LevelFilter::INFO || !talkers.into_iter().any(talks)
 }

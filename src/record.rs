@@ -250,6 +250,17 @@ impl Recorder {
         }
     }
 
+    /// Sends out what is held, and goes on. Blocks as long as the exporters do.
+    #[cfg(feature = "lambda")]
+    pub fn send(&self) {
+        if let Some(tracing) = &self.tracing {
+            tracing.send();
+        }
+        if let Some(metrics) = self.metrics() {
+            metrics.send();
+        }
+    }
+
     /// How it goes with sending to a collector, for each signal that is sent.
     pub fn exporters(&self) -> Vec<ExporterState> {
         let traces = self.tracing.as_ref().and_then(Tracing::exporter);

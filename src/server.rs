@@ -11,6 +11,8 @@ mod builder;
 mod decider;
 mod fixed;
 mod from_config;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod measure;
 mod reload;
 mod start_error;

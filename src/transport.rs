@@ -6,5 +6,7 @@
 
 pub mod admin;
 pub mod http;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 mod readiness;
 pub mod stdio;

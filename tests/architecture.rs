@@ -35,7 +35,7 @@ const FLOORS: &[&[&str]] = &[
     &["tool"],
     &["auth"],
     &["audit", "config", "log", "seal", "trace"],
-    &["clock", "files", "json", "network", "stderr"],
+    &["build", "clock", "files", "json", "network", "stderr"],
 ];
 
 /// Rooms that may import less than their floor allows: exactly these.

@@ -268,10 +268,13 @@ pub struct Mark<'a> {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lost_to: Option<u64>,
     /// [`Kind::Opened`]: `missing` or `unreadable`, where there were lines and no head that this key
-    /// sealed: then it cannot be told whether lines were cut off.
+    /// sealed: then it cannot be told whether lines were cut off. [`NO_HEAD`] on standard output, where there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub head: Option<Cow<'a, str>>,
 }
+
+/// What [`Mark::head`] says of a log without one.
+pub(super) const NO_HEAD: &str = "none";
 
 impl Mark<'_> {
     /// A mark that says nothing yet but its kind and time.

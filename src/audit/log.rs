@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use super::chained::Chained;
 use super::queue::Queue;
+use super::stream::Streamed;
 use super::writer::Writer;
 use super::{
     AuditError, AuditSettings, AuditState, Captured, ChainKey, Durability, Redaction,
@@ -30,7 +31,7 @@ const MAX_KEPT_BYTES: usize = 64 * 1024;
 
 /// The log.
 pub struct Log {
-    file: PathBuf,
+    file: Option<PathBuf>,
     queue: Arc<Queue>,
     key: ArcSwap<ChainKey>,
     redaction: ArcSwap<Redaction>,
@@ -52,12 +53,22 @@ impl Log {
     /// [`AuditError`] when the file cannot be written, or what it holds is no audit log of this key.
     pub fn open(settings: AuditSettings, clock: Clock) -> Result<Self, AuditError> {
         let key = Arc::new(ChainKey::new(settings.key.expose_secret().as_bytes()));
-        let log = Chained::open(&settings.file, settings.rotation, &key, &clock)?;
         let queue = Arc::new(Queue::new());
-        let writer = Writer::new(log, Arc::clone(&queue), settings.durability);
-        let writer = writer.start().map_err(|error| AuditError {
-            file: settings.file.display().to_string(),
-            fault: format!("gets no thread to be written by: {error}"),
+        let (shared, durability) = (Arc::clone(&queue), settings.durability);
+        let writer = match &settings.file {
+            Some(file) => {
+                let log = Chained::open(file, settings.rotation, &key, &clock)?;
+                Writer::new(log, shared, durability).start()
+            }
+            None => Streamed::open(&key, &clock)
+                .and_then(|log| Writer::new(log, shared, durability).start()),
+        };
+        let writer = writer.map_err(|error| AuditError {
+            file: match &settings.file {
+                Some(file) => file.display().to_string(),
+                None => "on standard output".to_owned(),
+            },
+            fault: format!("cannot be begun: {error}"),
         })?;
         Ok(Self {
             file: settings.file,
@@ -82,9 +93,9 @@ impl Log {
         }
     }
 
-    /// Where it is: the file of its first lane.
-    pub fn file(&self) -> &Path {
-        &self.file
+    /// Where it is: the file of its first lane. None where nobody here can read it.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// Waits until every line that was appended so far is in the file, or none can be written.

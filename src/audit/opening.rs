@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::chained::Chained;
 use super::head::{Found, HeadFile};
 use super::logfile::LogFile;
+use super::open_log::{ChainEnd, OpenLog as _};
 use super::rotation::{Rotating, Rotation, day_of};
 use super::tail::Tail;
 use super::{AuditError, ChainKey, Head, Kind, Mac, Mark, Sealed, places};
@@ -78,9 +79,11 @@ impl Chained {
             path,
             file,
             head_file,
-            key: Arc::clone(key),
-            head: Head::default(),
-            clock: clock.clone(),
+            chain: ChainEnd {
+                key: Arc::clone(key),
+                head: Head::default(),
+                clock: clock.clone(),
+            },
             rotating: Rotating {
                 rotation,
                 first,
@@ -130,19 +133,20 @@ impl Chained {
         };
         let of = |fault: String| format!("goes on from {}, which {fault}", path.display());
         let mut file = LogFile::open(path).map_err(|error| of(unusable(&error)))?;
-        let tail = Tail::read(file.file(), &self.key).map_err(|fault| of(fault.to_string()))?;
+        let tail =
+            Tail::read(file.file(), &self.chain.key).map_err(|fault| of(fault.to_string()))?;
         if tail.lacks_newline {
             file.append(b"\n").map_err(|error| of(unusable(&error)))?;
         }
         if !tail.fragment.is_empty() {
             let here = std::mem::replace(&mut self.file, file);
-            self.head = tail.last.map_or_else(Head::default, Sealed::into);
+            self.chain.head = tail.last.map_or_else(Head::default, Sealed::into);
             let torn = self.torn(&tail.fragment).and_then(|()| self.sync());
             self.file = here;
             torn.map_err(|error| of(unusable(&error)))?;
             return Ok(Some(Sealed {
-                seq: self.head.seq,
-                mac: self.head.mac,
+                seq: self.chain.head.seq,
+                mac: self.chain.head.mac,
             }));
         }
         Ok(tail.last)
@@ -150,7 +154,7 @@ impl Chained {
 
     /// Says what was found, and begins.
     fn go_on(&mut self, left: &Left, because: &'static str) -> io::Result<()> {
-        self.head = Head {
+        self.chain.head = Head {
             seq: left.next() - 1,
             mac: left.mac(),
         };
@@ -188,9 +192,9 @@ impl Chained {
     fn torn(&mut self, fragment: &[u8]) -> io::Result<()> {
         let text = fragment.strip_suffix(b"\n").unwrap_or(fragment);
         let mark = Mark {
-            prev: Some(self.head.mac.to_string().into()),
+            prev: Some(self.chain.head.mac.to_string().into()),
             count: u64::try_from(text.len()).ok(),
-            fragment: Some(self.key.digest(text).into()),
+            fragment: Some(self.chain.key.digest(text).into()),
             ..self.new_mark(Kind::Torn)
         };
         tracing::warn!(

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::chained::Chained;
 use super::logfile::LogFile;
+use super::open_log::OpenLog as _;
 use super::{Kind, Mark, places};
 
 /// How long after a rotation that failed it is tried again.
@@ -69,7 +70,7 @@ impl Chained {
     ///
     /// # Errors
     /// Those of a new file that cannot be written.
-    pub(super) fn rotate_if_full(&mut self, more: usize) -> io::Result<()> {
+    pub(super) fn make_room(&mut self, more: usize) -> io::Result<()> {
         if self.is_full(more) {
             match self.rotate() {
                 Ok(()) => {
@@ -80,7 +81,8 @@ impl Chained {
                     if self.rotating.not_before.is_none() {
                         tracing::warn!(%error, "the audit log cannot be rotated: its file is written on");
                     }
-                    self.rotating.not_before = Some(self.clock.monotonic().saturating_add(RETRY));
+                    self.rotating.not_before =
+                        Some(self.chain.clock.monotonic().saturating_add(RETRY));
                 }
             }
         }
@@ -92,9 +94,9 @@ impl Chained {
         let rotation = self.rotating.rotation;
         // The file's own opening is not worth a file.
         let is_long = self.file.length().saturating_add(more) > rotation.max_bytes
-            && self.head.seq > self.rotating.first;
-        let is_old = rotation.daily && day_of(self.clock.unix()) != self.rotating.day;
-        let waits = |until| self.clock.monotonic() < until;
+            && self.chain.head.seq > self.rotating.first;
+        let is_old = rotation.daily && day_of(self.chain.clock.unix()) != self.rotating.day;
+        let waits = |until| self.chain.clock.monotonic() < until;
         (is_long || is_old) && !self.rotating.not_before.is_some_and(waits)
     }
 
@@ -119,8 +121,8 @@ impl Chained {
             return Err(self.take_back(&aside).err().unwrap_or(error));
         }
         self.file = next;
-        self.rotating.first = self.head.seq + 1;
-        self.rotating.day = day_of(self.clock.unix());
+        self.rotating.first = self.chain.head.seq + 1;
+        self.rotating.day = day_of(self.chain.clock.unix());
         self.rotating.is_unopened = true;
         places::sync_folder(&self.path);
         Ok(())

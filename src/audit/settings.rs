@@ -20,8 +20,8 @@ pub enum Durability {
 /// Where and how the log is kept.
 #[derive(Clone, Debug)]
 pub struct AuditSettings {
-    /// The file.
-    pub file: PathBuf,
+    /// The file; none is standard output.
+    pub file: Option<PathBuf>,
     /// What the chain's keys come from; at least 32 bytes.
     pub key: SecretString,
     /// What calls wait for.

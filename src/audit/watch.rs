@@ -12,6 +12,7 @@ use std::path::Path;
 use super::chained::Chained;
 use super::head::{Found, HeadFile};
 use super::logfile::LogFile;
+use super::open_log::OpenLog as _;
 use super::places;
 use super::tail::Tail;
 
@@ -39,7 +40,7 @@ impl Chained {
     ///
     /// # Errors
     /// Those of a file that cannot be opened again, or that another process writes.
-    pub(super) fn stand(&mut self) -> io::Result<()> {
+    pub(super) fn find_again(&mut self) -> io::Result<()> {
         if !is_at(&places::head(&self.path), &self.head_file.file)? {
             self.hold_head()?;
         }
@@ -53,12 +54,12 @@ impl Chained {
             );
             // What was moved may be kept: all of it, then.
             let _ = self.file.file().sync_data();
-            self.left_at = Some(self.head);
+            self.left_at = Some(self.chain.head);
         }
         // Until it is done: a part of it may have failed before.
         if let Some(left) = self.left_at {
             let mut file = LogFile::open(&self.path)?;
-            let tail = Tail::read(file.file(), &self.key).map_err(io::Error::other)?;
+            let tail = Tail::read(file.file(), &self.chain.key).map_err(io::Error::other)?;
             let (first, day) = file.first()?;
             self.file = file;
             self.rotating.first = first;

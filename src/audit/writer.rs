@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::chained::{Chained, body_of};
 use super::gathering::Gathering;
+use super::open_log::{OpenLog, body_of};
 use super::queue::{Pending, Queue};
 use super::{ChainKey, Durability, Kind, Mark};
 use crate::clock::instant_now;
@@ -23,8 +23,8 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(200);
 
 /// Takes what waits, again and again.
-pub(super) struct Writer {
-    log: Chained,
+pub(super) struct Writer<L> {
+    log: L,
     queue: Arc<Queue>,
     durability: Durability,
     gathering: Gathering,
@@ -49,9 +49,12 @@ struct Batch {
     is_closing: bool,
 }
 
-impl Writer {
-    pub(super) fn new(log: Chained, queue: Arc<Queue>, durability: Durability) -> Self {
-        queue.counts.sequence.store(log.head.seq, Ordering::Relaxed);
+impl<L: OpenLog> Writer<L> {
+    pub(super) fn new(log: L, queue: Arc<Queue>, durability: Durability) -> Self {
+        queue
+            .counts
+            .sequence
+            .store(log.chain().head.seq, Ordering::Relaxed);
         Self {
             log,
             queue,
@@ -142,7 +145,7 @@ impl Writer {
         } else if !is_strict {
             self.log.tell();
         }
-        let sequence = self.log.head.seq;
+        let sequence = self.log.chain().head.seq;
         self.queue
             .counts
             .sequence
@@ -184,7 +187,7 @@ impl Batch {
     }
 
     /// The log tells how many lines are missing, after the last one before them.
-    fn add_gap(&mut self, log: &Chained) {
+    fn add_gap(&mut self, log: &impl OpenLog) {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
             self.text.extend(body_of(&Mark {

@@ -21,8 +21,7 @@ use crate::files::read_bounded;
 /// A key is a line of text; a longer file is something else.
 const MAX_KEY_BYTES: usize = 64 * 1024;
 /// What a configuration without a log comes to.
-const NO_LOG: &str =
-    "the configuration keeps no audit log: give it an `audit` section, or name a log with --file";
+const NO_LOG: &str = "the configuration keeps no audit log in a file: give it an `audit` section, or name a log with --file";
 /// As in the configuration.
 const LEAST_KEY_BYTES: usize = 32;
 
@@ -85,7 +84,7 @@ impl LogArgs {
         match (&self.file, self.config.file()) {
             (Some(file), _) => Ok(file.clone()),
             (None, Some(config)) => audit_file(&config)?.ok_or_else(|| NO_LOG.into()),
-            (None, None) => self.audit().map(|audit| audit.file),
+            (None, None) => self.audit()?.file.ok_or_else(|| NO_LOG.into()),
         }
     }
 
@@ -103,7 +102,7 @@ impl LogArgs {
         let audit = self.audit()?;
         keys.insert(0, ChainKey::new(audit.key.expose_secret().as_bytes()));
         Ok(LogPlace {
-            file: audit.file,
+            file: audit.file.ok_or(NO_LOG)?,
             keys,
             keeps_few: audit.rotate.keep > 0,
         })

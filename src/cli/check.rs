@@ -30,8 +30,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let mut config = args.config.load()?;
     let unheeded = unheeded::of_audit(&config);
     // Whoever checks writes nothing: a log that another user began could not be gone on with.
-    if let Some(audit) = config.audit.take() {
-        has_folder(&audit.file)?;
+    if let Some(file) = config.audit.take().and_then(|audit| audit.file) {
+        has_folder(&file)?;
     }
     let places = reach::places(&config);
     let remote_keys = remote_keys(&config);

@@ -1,5 +1,8 @@
 //! `tollgate serve`: the server, on HTTP or on stdio.
 
+#[cfg(feature = "lambda")]
+mod lambda;
+
 use std::future::pending;
 use std::io;
 use std::process::ExitCode;
@@ -30,7 +33,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_millis(100);
 /// SIGHUP, or a change of the configuration file or of a file it refers to, loads it again.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  tollgate serve --dev\n  tollgate serve --config tollgate.yaml\n  tollgate serve --mode stdio --config tollgate.yaml"
+    after_help = "Examples:\n  tollgate serve --dev\n  tollgate serve --config tollgate.yaml\n  tollgate serve --mode stdio --config tollgate.yaml\n  tollgate serve --mode lambda --config tollgate.yaml"
 )]
 pub(super) struct ServeArgs {
     #[command(flatten)]
@@ -49,6 +52,8 @@ enum Mode {
     Http,
     /// MCP over standard input and output, for one client.
     Stdio,
+    /// HTTP requests that come as events of AWS Lambda (build with the feature `lambda`).
+    Lambda,
 }
 
 pub(super) fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
@@ -64,6 +69,12 @@ pub(super) fn run(args: ServeArgs) -> Result<ExitCode, CliError> {
             code
         }
         Mode::Stdio => serve_stdio(&args, config, read, runtime),
+        #[cfg(feature = "lambda")]
+        Mode::Lambda => lambda::run(&args, config, &runtime),
+        #[cfg(not(feature = "lambda"))]
+        Mode::Lambda => {
+            Err("this build knows no AWS Lambda: build it with `--features lambda`".into())
+        }
     }
 }
 
@@ -105,8 +116,10 @@ fn serve_http(
                 say("the admin listener can be reached from other machines and asks for no token: let only your monitoring in");
             }
         }
-        if let Some(file) = audit_log {
-            say(format_args!("audit log at {}", file.display()));
+        match audit_log {
+            Some(Some(file)) => say(format_args!("audit log at {}", file.display())),
+            Some(None) => say("audit log on standard output"),
+            None => {}
         }
         if accepts_nobody && !args.config.dev {
             say("the file names nobody whose calls are let in, so every call will be refused: set auth.issuers, or make an API key with `tollgate apikey new`");
@@ -140,6 +153,13 @@ fn serve_stdio(
     runtime: Runtime,
 ) -> Result<ExitCode, CliError> {
     let grace = config.server.shutdown_grace;
+    if config
+        .audit
+        .as_ref()
+        .is_some_and(|audit| audit.file.is_none())
+    {
+        return Err("audit.file: standard output belongs to the client here: name a file".into());
+    }
     let server = args.config.builder(config)?.build()?;
     if !server.serves_stdio() {
         say(

@@ -16,8 +16,8 @@ use super::secret;
 /// The checked `audit` section. `Debug` does not show the key.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    /// The file; a relative path has been joined to the folder of the config file.
-    pub file: PathBuf,
+    /// The file; a relative path has been joined to the folder of the config file. None: standard output.
+    pub file: Option<PathBuf>,
     /// What the chain's keys come from: at least 32 bytes and not a well-known secret.
     pub key: SecretString,
     /// Whether calls wait until their lines are on disk.
@@ -64,12 +64,24 @@ fn lower_case(names: &BTreeSet<String>) -> BTreeSet<String> {
     names.iter().map(|name| name.to_lowercase()).collect()
 }
 
+/// `-` is standard output; a relative path is joined to the folder of the config file.
+pub(super) fn destination(file: &str, config: &Path) -> Option<PathBuf> {
+    let folder = config.parent().unwrap_or(Path::new(""));
+    // Without the `./` in the middle: it is shown at start.
+    (file != "-").then(|| folder.join(file).components().collect())
+}
+
 pub(super) fn check(raw: RawAudit, file: &Path, at: &At<'_>, faults: &mut Faults) -> Audit {
     secret::check(&raw.key, 32, &at.key("key"), faults);
-    let folder = file.parent().unwrap_or(Path::new(""));
+    let destination = destination(&raw.file, file);
+    if destination.is_none() && matches!(raw.mode, RawAuditMode::Strict) {
+        at.key("mode").fault(
+            faults,
+            "nothing tells when a line on standard output is safe: name a file, or set bestEffort",
+        );
+    }
     Audit {
-        // Without the `./` in the middle: it is shown at start.
-        file: folder.join(raw.file).components().collect(),
+        file: destination,
         key: raw.key.into(),
         is_strict: matches!(raw.mode, RawAuditMode::Strict),
         records_arguments: matches!(raw.arguments, RawAuditArguments::Recorded),
@@ -105,5 +117,20 @@ mod tests {
         );
         let found = faults("audit: {file: a.jsonl}");
         assert!(found[0].contains("key"), "{found:?}");
+    }
+
+    #[test]
+    fn a_dash_is_standard_output_which_is_never_strict() {
+        let audit = good(&format!("audit: {{file: '-', key: {SECRET}}}")).audit;
+        assert_eq!(audit.expect("an audit section").file, None);
+        let found = faults(&format!(
+            "audit:\n  file: '-'\n  key: {SECRET}\n  mode: strict\n"
+        ));
+        assert_eq!(
+            found,
+            [
+                "tollgate.yaml:4: audit.mode: nothing tells when a line on standard output is safe: name a file, or set bestEffort"
+            ]
+        );
     }
 }

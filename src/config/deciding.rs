@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::audit::destination;
 use super::document::{self, Content, Node};
 use super::environment::ProcessEnvironment;
 use super::faults::Faults;
@@ -55,7 +56,7 @@ impl Config {
     }
 }
 
-/// Where the audit log of a config file is, if it has one: `audit.file`, and nothing else is read.
+/// Where the audit log of a config file is, if it has one in a file: `audit.file`, and nothing else is read.
 ///
 /// # Errors
 /// A file that cannot be read, or a `${…}` in that key that cannot be expanded.
@@ -68,8 +69,7 @@ pub fn audit_file(path: &Path) -> Result<Option<PathBuf>, Faults> {
     interpolate::expand_all(&mut root, path, &environment, &mut faults);
     let value = root.to_value();
     let file = value.pointer("/audit/file").and_then(Value::as_str);
-    let folder = path.parent().unwrap_or(Path::new(""));
-    faults.or(file.map(|file| folder.join(file).components().collect()))
+    faults.or(file.and_then(|file| destination(file, path)))
 }
 
 /// Takes out what decides nothing.

@@ -52,7 +52,9 @@ impl AdminError {
             Self::UnknownCall => {
                 "The audit log has no such call; another replica's may have it, and requests that no call was made of are not on record"
             }
-            Self::NoAuditLog => "No audit log is kept: give the configuration an `audit` section",
+            Self::NoAuditLog => {
+                "No audit log is kept in a file: give the configuration an `audit` section"
+            }
             Self::Busy => "Other calls are being searched for; retry shortly",
             Self::TooSlow => "The search takes too long here: run tollgate explain beside the log",
             Self::Unreadable => "The audit log cannot be read; the server's log says why",

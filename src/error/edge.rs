@@ -31,6 +31,8 @@ pub enum EdgeError {
     BodyCutShort,
     /// The body is not one JSON object with each key once.
     BodyNotObject,
+    /// The function that the server runs in has no time left (AWS Lambda).
+    InvocationTimeout,
     /// A query parameter cannot be used (`/mint-demo-jwt`).
     BadQuery,
 }
@@ -48,7 +50,7 @@ impl EdgeError {
             tool_result: false,
             outcome,
         };
-        use Outcome::{Cancelled, Denied, Invalid};
+        use Outcome::{Cancelled, Denied, Invalid, TimedOut};
         match self {
             Self::ForbiddenHost => row("forbidden-host", "Forbidden", 403, 40303, Denied),
             Self::ForbiddenOrigin => row("forbidden-origin", "Forbidden", 403, 40304, Denied),
@@ -62,6 +64,7 @@ impl EdgeError {
             Self::BodyBroken => row("body-broken", "Bad Request", 400, 40002, Invalid),
             Self::BodyCutShort => row("body-cut-short", "Bad Request", 400, 40005, Cancelled),
             Self::BodyNotObject => row("body-not-object", "Bad Request", 400, 40003, Invalid),
+            Self::InvocationTimeout => row("invocation-timeout", "Gateway Timeout", 504, 50403, TimedOut),
             Self::BadQuery => row("bad-query", "Bad Request", 400, 40004, Invalid),
         }
     }
@@ -83,6 +86,7 @@ impl EdgeError {
             Self::BodyNotObject => {
                 "The request body must be one JSON object with each key once".into()
             }
+            Self::InvocationTimeout => "The server had no time left to answer".into(),
             Self::BadQuery => {
                 "Query parameters are sub, tenant and scope (repeatable), each 1 to 256 bytes"
                     .into()

@@ -250,6 +250,12 @@ impl Metrics {
         self.exports.as_ref().map(|exports| exports.state())
     }
 
+    /// Sends the numbers as they are; failures are told by `Exports`.
+    #[cfg(feature = "lambda")]
+    pub(super) fn send(&self) {
+        let _ = self.provider.force_flush();
+    }
+
     /// Sends the last numbers on a thread of its own, since a collector that hangs would hold this
     /// one; tells when it is done.
     pub(super) fn finish(&self) -> Receiver<()> {

@@ -128,6 +128,12 @@ impl Tracing {
         self.queue.as_ref().map(|queue| queue.exports.state())
     }
 
+    /// Exports what is held; failures are told by the exporter.
+    #[cfg(feature = "lambda")]
+    pub(super) fn send(&self) {
+        let _ = self.provider.force_flush();
+    }
+
     /// Exports what is held and stops, within `patience`.
     pub(super) fn shutdown(&self, patience: Duration) {
         if self.provider.shutdown_with_timeout(patience).is_err() {

@@ -330,7 +330,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("audit.jsonl");
         let settings = AuditSettings {
-            file: file.clone(),
+            file: Some(file.clone()),
             key: "the-audit-key-of-more-than-32-bytes".to_owned().into(),
             durability: Durability::Strict,
             redaction: Redaction::default(),

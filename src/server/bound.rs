@@ -158,7 +158,7 @@ async fn drain(pipeline: &Pipeline, grace: Duration) -> bool {
     drained
 }
 
-async fn evict_idle_buckets(reloader: &Reloader) {
+pub(super) async fn evict_idle_buckets(reloader: &Reloader) {
     let mut period = interval(EVICTION_PERIOD);
     loop {
         period.tick().await;

@@ -58,6 +58,10 @@ pub enum StartError {
     /// Nobody knows the URL to publish.
     #[error("{0} is no address that clients can use: set `publicUrl` to the URL they know")]
     NoPublicUrl(SocketAddr),
+    /// The Lambda Runtime API does not answer as it should.
+    #[cfg(feature = "lambda")]
+    #[error("the Lambda Runtime API failed: {0}")]
+    Lambda(lambda_http::Error),
     /// Making it panicked.
     #[error("a fault of the server's own kept it from being made: please report this")]
     Aborted,

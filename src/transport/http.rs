@@ -20,11 +20,14 @@ mod metadata;
 mod openapi;
 mod outgoing;
 mod rate_limit;
+mod received;
 mod respond;
 mod rest;
 mod settings;
 mod speaking;
 mod tls;
+#[cfg(feature = "lambda")]
+mod whole;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -33,7 +36,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
 
 pub use dev::DevMint;
 pub use limits::Limits;
@@ -47,6 +49,7 @@ use crate::mcp::{Mcp, Served};
 use crate::pipeline::Pipeline;
 use edge::Edge;
 use outgoing::Outgoing;
+use received::Received;
 use respond::Reply;
 
 /// The HTTP surface of one configuration. What serves looks up the current one for each request,
@@ -194,7 +197,7 @@ impl HttpSurface {
     /// copied for each request.
     async fn answer(
         self: &Arc<Self>,
-        request: &mut Request<Incoming>,
+        request: &mut Request<Received>,
         peer: SocketAddr,
     ) -> Response<Outgoing> {
         let origin = edge::origin(request).map(str::to_owned);
@@ -208,7 +211,7 @@ impl HttpSurface {
 
     async fn routed(
         self: &Arc<Self>,
-        request: &mut Request<Incoming>,
+        request: &mut Request<Received>,
         source: Option<IpAddr>,
     ) -> Response<Outgoing> {
         let route = Route::of(request.uri().path())
@@ -232,7 +235,7 @@ impl HttpSurface {
     }
 
     /// What the edge holds against the request, before anything is opened.
-    fn refusal(&self, route: Route<'_>, request: &Request<Incoming>) -> Option<EdgeError> {
+    fn refusal(&self, route: Route<'_>, request: &Request<Received>) -> Option<EdgeError> {
         if route.checks_host() && !self.edge.allows_host(request) {
             return Some(EdgeError::ForbiddenHost);
         }
@@ -247,7 +250,7 @@ impl HttpSurface {
 
     /// A browser asks whether a page of an allowed origin may send the real request (Fetch
     /// standard, "CORS-preflight request").
-    fn is_preflight(&self, request: &Request<Incoming>) -> bool {
+    fn is_preflight(&self, request: &Request<Received>) -> bool {
         request.method() == Method::OPTIONS
             && request
                 .headers()
@@ -259,7 +262,7 @@ impl HttpSurface {
     async fn answer_open(
         &self,
         route: Route<'_>,
-        request: &Request<Incoming>,
+        request: &Request<Received>,
         source: Option<IpAddr>,
     ) -> Response<Outgoing> {
         match route {

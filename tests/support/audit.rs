@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn settings(file: &Path, durability: Durability) -> AuditSettings {
     AuditSettings {
-        file: file.to_owned(),
+        file: Some(file.to_owned()),
         key: KEY.to_owned().into(),
         durability,
         redaction: Redaction::default(),

@@ -14,7 +14,7 @@ use crate::tasks::Client;
 
 async fn recording(file: &Path, holder: &Holder) -> TestServer {
     let settings = AuditSettings {
-        file: file.to_owned(),
+        file: Some(file.to_owned()),
         key: "the-audit-key-of-more-than-32-bytes".to_owned().into(),
         durability: Durability::Strict,
         redaction: Redaction::default(),

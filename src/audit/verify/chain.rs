@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use super::super::lines::Line;
 use super::{Check, Finding, Findings, Flaw, HeadRead, Note, Verdict, end};
+use crate::audit::entry::NO_HEAD;
 use crate::audit::segments::Lane;
 use crate::audit::{ChainKey, Head, Kind, Mac, Mark, Sealed};
 
@@ -44,6 +45,8 @@ enum Sealing {
 pub(super) struct End {
     /// The seal of the line that the head names.
     pub(super) at_head: Option<Mac>,
+    /// Whether it was written where there is no head: to standard output.
+    pub(super) has_no_head: bool,
     /// Whether the last line says that the server stopped.
     pub(super) is_closed: bool,
     /// Whether a server started after what the head names, and wrote more.
@@ -259,9 +262,13 @@ impl<'a> Checker<'a> {
             }
             (Kind::Opened, _) if because == Some("started") => {
                 self.end.started_after |= self.named.is_some_and(|head| head.seq < seq);
-                if let Some(head) = &mark.head {
-                    let head = head.to_string();
-                    self.flaw(seq, Flaw::HeadWasGone { head });
+                match mark.head.as_deref() {
+                    None => {}
+                    Some(NO_HEAD) => self.end.has_no_head = true,
+                    Some(head) => {
+                        let head = head.to_owned();
+                        self.flaw(seq, Flaw::HeadWasGone { head });
+                    }
                 }
             }
             (Kind::Rekeyed, _) => {

@@ -46,6 +46,9 @@ pub(super) fn read_head(lane: &Lane, keys: &[ChainKey]) -> io::Result<HeadRead> 
 
 /// Compares where a lane ends with what its head says.
 pub(super) fn compare(end: &End, verdict: &Verdict, head: HeadRead) -> Result<Option<Note>, Flaw> {
+    if end.has_no_head && matches!(head, Err(Flaw::NoHead { .. })) {
+        return Ok((!end.is_closed).then_some(Note::NoEnd));
+    }
     let (head, last) = (head?, verdict.last);
     let seq = head.seq;
     if seq > last {

@@ -152,6 +152,11 @@ pub enum Note {
         /// The first line that was checked.
         first: u64,
     },
+    /// A stream that does not end with the stop of the server.
+    #[error(
+        "it was written to standard output and does not end with a stop: whether lines are missing at the end cannot be told"
+    )]
+    NoEnd,
     /// The head is a little behind.
     #[error("the head names sequence {head}, {} before the end: so it is while the server writes, and after it was killed", lines(.last - .head))]
     HeadBehind {

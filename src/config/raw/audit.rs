@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Audit")]
 pub(in crate::config) struct RawAudit {
-    /// The file, such as `./audit.jsonl`. Beside it lies its head, `audit.jsonl.head`.
+    /// The file, such as `./audit.jsonl`. Beside it lies its head, `audit.jsonl.head`. `-` is standard output, not with
+    /// `mode: strict`.
     #[schemars(length(min = 1))]
     pub(in crate::config) file: String,
     /// The secret that seals the chain, at least 32 bytes, such as `${file:/run/secrets/audit}`. Whoever has it can forge lines.

@@ -155,6 +155,10 @@ const BY_KIND: &[(&[&str], &str)] = &[
         "the request is larger than allowed: see `server.maxBodyBytes`",
     ),
     (
+        &["invocation-timeout"],
+        "the function's own timeout ran out: raise it above the longest timeout of a tool",
+    ),
+    (
         &["body-timeout", "body-cut-short", "body-broken"],
         "the body did not come whole: see the client, its network and proxies between",
     ),

@@ -9,18 +9,14 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
 use super::super::names;
-use crate::stderr;
+use crate::{build, stderr};
 
 /// Registers all of it, of a process that began at `started` after the Unix epoch.
 pub(super) fn register(meter: &Meter, started: Duration) {
     let build = [
-        KeyValue::new(names::VERSION, env!("CARGO_PKG_VERSION")),
-        // Set by whoever builds a release.
-        KeyValue::new(
-            names::COMMIT,
-            option_env!("TOLLGATE_COMMIT").unwrap_or("unknown"),
-        ),
-        KeyValue::new(names::FEATURES, features()),
+        KeyValue::new(names::VERSION, build::VERSION),
+        KeyValue::new(names::COMMIT, build::COMMIT),
+        KeyValue::new(names::FEATURES, build::features()),
     ];
     meter
         .u64_observable_gauge(names::BUILD_INFO)
@@ -40,16 +36,6 @@ pub(super) fn register(meter: &Meter, started: Duration) {
         .build();
     #[cfg(target_os = "linux")]
     linux::register(meter);
-}
-
-/// With a comma between, in the order of the alphabet.
-fn features() -> &'static str {
-    match (cfg!(feature = "otlp-grpc"), cfg!(feature = "testing")) {
-        (true, true) => "otlp-grpc,testing",
-        (true, false) => "otlp-grpc",
-        (false, true) => "testing",
-        (false, false) => "none",
-    }
 }
 
 #[cfg(target_os = "linux")]

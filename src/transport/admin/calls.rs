@@ -47,11 +47,12 @@ impl Calls {
     ) -> Result<Vec<u8>, AdminError> {
         let id = parse_call_id(id).ok_or(AdminError::BadCallId)?;
         let log = recorder.audit_log().ok_or(AdminError::NoAuditLog)?;
+        let file = log.file().ok_or(AdminError::NoAuditLog)?.to_owned();
         let seats = Arc::clone(&self.seats);
         let seat = seats.try_acquire_owned().map_err(|_| AdminError::Busy)?;
         // A refusal can be asked about before its line is written.
         let _ = timeout(CATCH_UP_TIMEOUT, log.caught_up()).await;
-        let (file, until) = (log.file().to_owned(), deadline_in(SEARCH_TIMEOUT));
+        let until = deadline_in(SEARCH_TIMEOUT);
         let searched = spawn_blocking(move || {
             // Kept until the search ends, also when nobody waits for it any more.
             let _seat = seat;

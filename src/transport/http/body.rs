@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use tokio::time::timeout;
 
+use super::received::Received;
 use crate::error::EdgeError;
 
 /// Reads the body.
@@ -17,7 +18,7 @@ use crate::error::EdgeError;
 /// Longer than `max_bytes` (known at once when the length is declared), slower than `patience`, or
 /// broken off.
 pub(super) async fn read(
-    body: &mut Incoming,
+    body: &mut Received,
     max_bytes: usize,
     patience: Duration,
 ) -> Result<Bytes, EdgeError> {
@@ -40,7 +41,7 @@ fn broken(error: &hyper::Error) -> EdgeError {
 }
 
 /// A body in one piece, as nearly all are, is handed on without a copy.
-async fn collect(body: &mut Incoming, max_bytes: usize) -> Result<Bytes, EdgeError> {
+async fn collect(body: &mut Received, max_bytes: usize) -> Result<Bytes, EdgeError> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {

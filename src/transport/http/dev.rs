@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use jsonwebtoken::Algorithm;
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::HttpSurface;
 use super::outgoing::Outgoing;
+use super::received::Received;
 use super::respond::Reply;
 use crate::auth::{ClaimNames, MintRequest, Principal, mint};
 use crate::clock::Clock;
@@ -33,7 +33,7 @@ pub struct DevMint {
 
 impl HttpSurface {
     /// Query parameters `sub`, `tenant` and `scope` (repeatable) override the demo's identity.
-    pub(super) fn answer_mint(&self, request: &Request<Incoming>) -> Response<Outgoing> {
+    pub(super) fn answer_mint(&self, request: &Request<Received>) -> Response<Outgoing> {
         let Some(dev) = &self.dev else {
             return self.edge_problem(EdgeError::NoRoute);
         };

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, Request, Response};
-use hyper::body::Incoming;
 
 use super::cancellable::Cancellable;
 use super::detached::Persistent;
@@ -16,6 +15,7 @@ use super::headers::{
     Accepted, accepted, credentials, is_json, is_modern, mcp_headers, note_origin,
 };
 use super::outgoing::Outgoing;
+use super::received::Received;
 use super::respond::Reply;
 use super::speaking::Speaking;
 use super::{HttpSurface, body};
@@ -28,7 +28,7 @@ use crate::record::Surface;
 impl HttpSurface {
     pub(super) async fn answer_mcp(
         self: &Arc<Self>,
-        request: &mut Request<Incoming>,
+        request: &mut Request<Received>,
         source: Option<IpAddr>,
         refusal: Option<EdgeError>,
     ) -> Response<Outgoing> {

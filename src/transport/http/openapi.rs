@@ -7,12 +7,12 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 
 use super::HttpSurface;
 use super::headers::credentials;
 use super::outgoing::Outgoing;
+use super::received::Received;
 use super::respond::{self, Reply};
 use crate::access::permits;
 use crate::auth::Credentials;
@@ -22,7 +22,7 @@ use crate::tool::{Access, Target, TargetKind, Terms, ToolFace};
 impl HttpSurface {
     pub(super) async fn answer_openapi(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<Received>,
         source: Option<IpAddr>,
     ) -> Response<Outgoing> {
         let mut call = self.pipeline.open(Surface::Rest).from_address(source);

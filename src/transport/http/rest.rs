@@ -7,10 +7,10 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 use super::headers::{accepted, confirmation, credentials, is_json, note_origin};
 use super::outgoing::Outgoing;
+use super::received::Received;
 use super::respond::{self, Reply};
 use super::{HttpSurface, body};
 use crate::error::{CallError, EdgeError};
@@ -22,7 +22,7 @@ use crate::tool::{Arguments, TargetRef};
 impl HttpSurface {
     pub(super) async fn answer_rest(
         &self,
-        request: &mut Request<Incoming>,
+        request: &mut Request<Received>,
         source: Option<IpAddr>,
         name: &str,
         refusal: Option<EdgeError>,
@@ -60,7 +60,7 @@ impl HttpSurface {
     }
 
     /// One JSON object; no body at all is a call without arguments.
-    async fn arguments(&self, request: &mut Request<Incoming>) -> Result<Arguments, EdgeError> {
+    async fn arguments(&self, request: &mut Request<Received>) -> Result<Arguments, EdgeError> {
         let headers = request.headers();
         let accept = headers.get_all(http::header::ACCEPT);
         let takes_problems = accept.iter().any(|value| {

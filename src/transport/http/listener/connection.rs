@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
+use http::Request;
 use http::header::{CONNECTION, HeaderValue};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,6 +33,7 @@ use super::paced::Paced;
 use super::places::Place;
 use super::{CLOSE_TIMEOUT, MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::pipeline::Life;
+use crate::transport::http::received::Received;
 use crate::transport::http::{HttpSurface, Limits, Tls};
 
 /// What all connections of a listener share.
@@ -95,8 +98,9 @@ impl Connection {
         let (shared, peer) = (&self.shared, self.peer);
         let stream = TokioIo::new(Guarded::new(Paced::new(stream, shared.limits.reply)));
         let (share, cut) = shared.backlog.share();
-        let service = service_fn(|mut request| {
+        let service = service_fn(|request: Request<Incoming>| {
             let (surface, share) = (shared.surface.load_full(), &share);
+            let mut request = request.map(Received::from);
             async move {
                 let mut response = surface.answer(&mut request, peer).await;
                 if surface.pipeline.load.is_leaving() {

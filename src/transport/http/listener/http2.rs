@@ -25,6 +25,7 @@ use super::{MAX_HEAD_BYTES, MAX_HEADERS};
 use crate::error::EdgeError;
 use crate::transport::http::HttpSurface;
 use crate::transport::http::detached::Detached;
+use crate::transport::http::received::Received;
 
 const MAX_STREAMS: u32 = 100;
 /// Resets by the peer before a stream was looked at, and resets by us for the peer's faults;
@@ -89,9 +90,10 @@ pub(super) fn service(
 > + use<> {
     let (surface, activity) = (Arc::clone(surface), Arc::clone(activity));
     let share = Arc::clone(share);
-    service_fn(move |mut request: Request<Incoming>| {
+    service_fn(move |request: Request<Incoming>| {
         let (surface, running) = (surface.load_full(), activity.begin());
         let share = Arc::clone(&share);
+        let mut request = request.map(Received::from);
         async move {
             // hyper has no cap of its own here.
             let response = if request.headers().len() > MAX_HEADERS {

@@ -1,0 +1,119 @@
+//! What the writer needs of an open log, wherever its lines go.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{ChainKey, Head, Kind, Mark};
+use crate::build;
+use crate::clock::{Clock, rfc3339};
+
+/// Where the chain ends, and what seals the next line.
+pub(super) struct ChainEnd {
+    pub(super) key: Arc<ChainKey>,
+    /// The last line.
+    pub(super) head: Head,
+    pub(super) clock: Clock,
+}
+
+/// A log that one more line can be appended to.
+pub(super) trait OpenLog: Send + 'static {
+    fn chain(&self) -> &ChainEnd;
+
+    fn chain_mut(&mut self) -> &mut ChainEnd;
+
+    /// Seals the bodies, one on each line, and appends them: all or none. What failed may be tried again, with the
+    /// same bodies first.
+    fn append(&mut self, bodies: &[u8]) -> io::Result<()>;
+
+    /// Makes sure that every line is where it is kept.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Makes sure that what is appended next comes after what was appended last.
+    fn stand(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Begins another file if this one is full before `more` bytes.
+    fn rotate_if_full(&mut self, more: usize) -> io::Result<()> {
+        let _ = more;
+        Ok(())
+    }
+
+    /// Whether so much is not synced that it is time.
+    fn must_sync(&self) -> bool {
+        false
+    }
+
+    /// Tells where the chain ends.
+    fn tell(&mut self) {}
+
+    /// Appends a mark.
+    fn mark(&mut self, mark: &Mark<'_>) -> io::Result<()> {
+        self.append(&body_of(mark))
+    }
+
+    /// A mark that says when.
+    fn new_mark(&self, kind: Kind) -> Mark<'static> {
+        Mark::new(kind, rfc3339(self.chain().clock.unix()))
+    }
+
+    /// Begins a file, or goes on with one that was opened again.
+    fn begin(&mut self, mark: Mark<'_>) -> io::Result<()> {
+        let ChainEnd { key, head, .. } = self.chain();
+        let (prev, id) = (head.mac.to_string(), Arc::clone(key));
+        self.mark(&Mark {
+            prev: Some(prev.into()),
+            key: Some(id.id().into()),
+            by: Some(format!("tollgate {}", build::VERSION).into()),
+            ..mark
+        })
+    }
+
+    /// From now on lines are sealed with another key.
+    fn rekey(&mut self, key: Arc<ChainKey>) -> io::Result<()> {
+        self.mark(&Mark {
+            key: Some(key.id().into()),
+            ..self.new_mark(Kind::Rekeyed)
+        })?;
+        self.chain_mut().key = key;
+        Ok(())
+    }
+
+    /// Ends the log, since the server stops.
+    fn end(&mut self) -> io::Result<()> {
+        self.close()
+    }
+
+    /// Says that it ends, and makes sure of it.
+    fn close(&mut self) -> io::Result<()> {
+        self.mark(&Mark {
+            because: Some("stopped".into()),
+            ..self.new_mark(Kind::Closed)
+        })?;
+        self.sync()?;
+        self.tell();
+        Ok(())
+    }
+}
+
+impl ChainEnd {
+    /// Seals the bodies, one on each line, onto `sealed`; where the chain ends then.
+    pub(super) fn seal(&self, bodies: &[u8], sealed: &mut Vec<u8>) -> Head {
+        let mut head = self.head;
+        for body in bodies.split(|byte| *byte == b'\n') {
+            if !body.is_empty() {
+                head.seq += 1;
+                head.mac = self.key.seal(&head.mac, head.seq, body, sealed);
+            }
+        }
+        head
+    }
+}
+
+/// A mark as it is sealed: one line.
+pub(super) fn body_of(mark: &Mark<'_>) -> Vec<u8> {
+    // Into memory, and all keys are texts: this does not fail.
+    let mut body = serde_json::to_vec(mark).unwrap_or_default();
+    body.push(b'\n');
+    body
+}

@@ -1,0 +1,96 @@
+//! The open log on standard output: for places that collect what programs say there and have no disk to keep.
+//!
+//! Each process writes a chain of its own, from its first line to its last. Nothing of it can be read back, so
+//! there is no head, no rotation and nothing to go on with. A reader would ask why standard output is not written
+//! through `std::io::stdout`: its buffer hides how much of a text that failed is out already.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write as _};
+use std::sync::Arc;
+
+use super::entry::NO_HEAD;
+use super::open_log::{ChainEnd, OpenLog};
+use super::{ChainKey, Head, Kind, Mark};
+use crate::clock::Clock;
+
+/// The one that writes.
+pub(super) struct Streamed {
+    out: File,
+    chain: ChainEnd,
+    sealed: Vec<u8>,
+    /// How much is out of a text that failed: the same text comes again, and goes on there.
+    begun: usize,
+}
+
+impl Streamed {
+    /// Begins a chain.
+    pub(super) fn open(key: &Arc<ChainKey>, clock: &Clock) -> io::Result<Self> {
+        let mut log = Self {
+            out: standard_output()?,
+            chain: ChainEnd {
+                key: Arc::clone(key),
+                head: Head::default(),
+                clock: clock.clone(),
+            },
+            sealed: Vec::new(),
+            begun: 0,
+        };
+        let mark = log.new_mark(Kind::Opened);
+        log.begin(Mark {
+            because: Some("started".into()),
+            head: Some(NO_HEAD.into()),
+            ..mark
+        })?;
+        Ok(log)
+    }
+}
+
+impl OpenLog for Streamed {
+    fn chain(&self) -> &ChainEnd {
+        &self.chain
+    }
+
+    fn chain_mut(&mut self) -> &mut ChainEnd {
+        &mut self.chain
+    }
+
+    fn append(&mut self, bodies: &[u8]) -> io::Result<()> {
+        self.sealed.clear();
+        let head = self.chain.seal(bodies, &mut self.sealed);
+        while self.begun < self.sealed.len() {
+            match self.out.write(&self.sealed[self.begun..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(more) => self.begun += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.begun = 0;
+        self.chain.head = head;
+        Ok(())
+    }
+
+    /// What was written is with whoever reads.
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Standard output without a buffer.
+fn standard_output() -> io::Result<File> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        io::stdout().as_fd().try_clone_to_owned().map(File::from)
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::io::AsHandle as _;
+        io::stdout()
+            .as_handle()
+            .try_clone_to_owned()
+            .map(File::from)
+    }
+    #[cfg(not(any(unix, windows)))]
+    Err(ErrorKind::Unsupported.into())
+}
