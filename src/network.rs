@@ -1,11 +1,12 @@
 //! Whom an IP address stands for, where something is counted per address; which addresses may be
-//! connected to is in [`address`].
+//! connected to is in [`address`], why a connection failed in [`certificate`].
 //!
 //! An IPv6 host chooses freely within its /64 (RFC 4291 §2.5.1) and could be somebody new each time,
 //! so the whole network counts as one. A reader would ask why not the /56 or /48 that a site may have
 //! (RFC 6177 §2): behind one of those may be many, and nobody should be shut out for a neighbour.
 
 pub(crate) mod address;
+pub(crate) mod certificate;
 
 use std::net::{IpAddr, Ipv6Addr};
 

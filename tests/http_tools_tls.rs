@@ -27,7 +27,7 @@ async fn world() -> (TestServer, Certificate, TempDir) {
         "stdio: {{principal: {{tenant: acme, subject: me}}}}
 sources:
   named: {{http: https://localhost:{port}, {allow}}}
-  other: {{http: https://127.0.0.2:{port}, {allow}}}
+  other: {{http: 'https://[::ffff:127.0.0.1]:{port}', {allow}}}
 tools:
   health:
     description: d
@@ -60,9 +60,11 @@ async fn a_certificate_is_trusted_only_where_its_authority_is() {
     let done = call(&folder, "health", &[]).await;
     assert_eq!(done.code, Some(1), "{}", done.stdout);
     assert!(done.stderr.contains("A system behind the tool failed"));
-    assert!(done.stderr.contains("its certificate is not trusted"));
+    let untrusted = "the host's certificate is not trusted";
+    assert!(done.stderr.contains(untrusted), "{}", done.stderr);
     let done = call(&folder, "misnamed", &known).await;
     assert_eq!(done.code, Some(1), "{}", done.stdout);
+    assert!(done.stderr.contains(untrusted), "{}", done.stderr);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 use crate::json::StrictObject;
 pub(super) use crate::network::address::is_this_machine;
 use crate::network::address::{self, Guard, Vet};
+use crate::network::certificate::is_untrusted;
 
 /// The one error of an introspection endpoint that is about the token and not about us.
 const TOKEN_KIND: &str = "unsupported_token_type";
@@ -51,8 +52,11 @@ pub enum FetchError {
     #[error("the host has an address that must not be fetched from")]
     Address,
     /// No connection, or it broke.
-    #[error("no answer: the host cannot be reached, or its certificate is not trusted")]
+    #[error("no answer: the host cannot be reached, or its name not be found")]
     Unreachable,
+    /// TLS, with a certificate that nobody vouches for, or that is another host's.
+    #[error("no answer: the host's certificate is not trusted")]
+    Untrusted,
     /// It took too long.
     #[error("no answer in time")]
     TimedOut,
@@ -220,6 +224,8 @@ fn reason(error: &reqwest::Error) -> FetchError {
         FetchError::Address
     } else if error.is_timeout() {
         FetchError::TimedOut
+    } else if is_untrusted(error) {
+        FetchError::Untrusted
     } else {
         FetchError::Unreachable
     }

@@ -10,17 +10,13 @@ pub(super) fn over<B: WithExportConfig + WithHttpConfig>(
     builder: B,
     settings: &OtlpSettings,
 ) -> Result<B, TracingError> {
-    let builder = builder
+    Ok(builder
         .with_protocol(Protocol::HttpBinary)
-        .with_timeout(settings.timeout);
-    if settings.certificates.is_some() || settings.identity.is_some() {
-        Ok(builder.with_http_client(client(settings)?))
-    } else {
-        Ok(builder)
-    }
+        .with_timeout(settings.timeout)
+        .with_http_client(client(settings)?))
 }
 
-/// A client with certificates of its own.
+/// A client that trusts whom it is told to. Not the library's own: that one fails without a reason.
 fn client(settings: &OtlpSettings) -> Result<Client, TracingError> {
     let unusable = |what| move |_| TracingError(format!("{what} cannot be read (PEM)"));
     let mut builder = Client::builder().timeout(settings.timeout);
@@ -35,5 +31,8 @@ fn client(settings: &OtlpSettings) -> Result<Client, TracingError> {
     // It waits for a runtime of its own, which no thread of another one may do.
     let built = std::thread::spawn(move || builder.build()).join();
     let built = built.ok().and_then(Result::ok);
-    built.ok_or_else(|| TracingError("its HTTP client cannot be made".to_owned()))
+    built.ok_or_else(|| {
+        let fault = "its HTTP client cannot be made; are there root certificates on this machine?";
+        TracingError(fault.to_owned())
+    })
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::json::Strict;
 use crate::network::address::was_refused;
+use crate::network::certificate::is_untrusted;
 use crate::source::breaker::Health;
 use crate::source::resilience::Failure;
 use crate::tool::ToolError;
@@ -66,7 +67,10 @@ pub(super) fn unanswered(error: &reqwest::Error) -> Failure {
     } else if error.is_body() || error.is_decode() {
         ("the answer broke off", None)
     } else if error.is_connect() {
-        let cause = "no connection: the host cannot be reached, or its certificate is not trusted";
+        let cause = match is_untrusted(error) {
+            true => "no connection: the host's certificate is not trusted",
+            false => "no connection: the host cannot be reached, or its name not be found",
+        };
         (cause, Some(Duration::ZERO))
     } else {
         let cause = "the connection broke, or what came on it is no HTTP";
