@@ -1,5 +1,5 @@
 # Clients and judges that we did not write, pinned and installed once under target/interop. Sourced by scripts/interop,
-# scripts/conformance and scripts/oauth; nothing is written elsewhere.
+# scripts/conformance, scripts/oauth and scripts/replicas; nothing is written elsewhere.
 #
 # Sets $here (this folder), $target, $modules (node_modules), $node, $python (with the Python SDK), $fastmcp (a python
 # with FastMCP's client) and $run (a folder for this run alone); starts and stops servers.
