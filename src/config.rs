@@ -12,7 +12,7 @@
 //! fault, without a line, and quotes values that may be secrets.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jsonschema::Draft;
 
@@ -163,6 +163,19 @@ impl Config {
         let environment = Recording::default();
         let config = Self::load_from(path, &environment);
         (config, environment.read())
+    }
+
+    /// Files that it names and that are read on their own, at the start and whenever they change.
+    pub fn files_beside(&self) -> Vec<PathBuf> {
+        let tls = self.server.tls.iter();
+        let tls = tls.flat_map(|tls| [&tls.certificate, &tls.key]);
+        let issuers = self.auth.issuers.iter();
+        let keys = issuers.filter_map(|issuer| match &issuer.keys {
+            IssuerKeys::Public(KeySource::File(file), _) => Some(file),
+            _ => None,
+        });
+        let all = tls.chain(keys).chain(&self.auth.api_keys_file);
+        all.cloned().collect()
     }
 
     fn load_from(path: &Path, environment: &dyn Environment) -> Result<Self, Faults> {

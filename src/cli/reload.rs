@@ -94,27 +94,41 @@ impl Followed {
         let (args, file) = (self.args.clone(), self.file.clone());
         let loaded = spawn_blocking(move || {
             let (config, read) = Config::load_watched(&file);
+            let beside = match &config {
+                Ok(config) => FilesRead::of(config.files_beside()),
+                Err(_) => FilesRead::default(),
+            };
             let builder = config.map_err(CliError::from);
             let builder = builder.and_then(|config| {
                 let telemetry = config.telemetry.clone();
                 Ok((args.builder(config)?, telemetry))
             });
-            (builder.map_err(|error| error.to_string()), read)
+            let builder = builder.map_err(|error| error.to_string());
+            (builder, read, beside)
         });
-        let (builder, read): (Result<(ServerBuilder, Telemetry), String>, _) = match loaded.await {
-            Ok(loaded) => loaded,
-            Err(_panicked) => (Err(StartError::Aborted.to_string()), self.look().await),
-        };
-        (self.read, self.changed) = (read, None);
-        match builder {
-            Ok((builder, telemetry)) => {
-                // What is wrong with it the reloader has told; the environment was good at the start.
-                if reloader.reload(builder).await.is_ok() {
-                    let _ = log_format::choose(Some(&telemetry), &self.args);
+        let (builder, read, beside): (Result<(ServerBuilder, Telemetry), String>, _, _) =
+            match loaded.await {
+                Ok(loaded) => loaded,
+                Err(_panicked) => {
+                    let aborted = Err(StartError::Aborted.to_string());
+                    (aborted, self.look().await, FilesRead::default())
                 }
+            };
+        let is_served = match builder {
+            // What is wrong with it the reloader has told; the environment was good at the start.
+            Ok((builder, telemetry)) => reloader
+                .reload(builder)
+                .await
+                .inspect(|_| drop(log_format::choose(Some(&telemetry), &self.args)))
+                .is_ok(),
+            Err(faults) => {
+                reloader.refuse(faults);
+                false
             }
-            Err(faults) => reloader.refuse(faults),
-        }
+        };
+        // One of these may be what was wrong. They are looked at on their own once they are served.
+        let read = if is_served { read } else { read.and(beside) };
+        (self.read, self.changed) = (read, None);
     }
 
     /// Off the threads that serve: a file system may take its time.

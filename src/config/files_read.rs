@@ -20,6 +20,22 @@ use super::environment::{Environment, ProcessEnvironment};
 pub struct FilesRead(BTreeMap<PathBuf, Option<[u8; 32]>>);
 
 impl FilesRead {
+    /// These files as they are now.
+    pub fn of(paths: impl IntoIterator<Item: AsRef<Path>>) -> Self {
+        let recording = Recording::default();
+        for path in paths {
+            // What cannot be read is noted as such.
+            let _ = recording.file(path.as_ref());
+        }
+        recording.read()
+    }
+
+    /// The files of both.
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// The same files as they are now. Blocks while it reads them.
     pub fn look_again(&self) -> Self {
         let recording = Recording::default();

@@ -106,3 +106,17 @@ async fn keys_that_take_a_restart_are_named_and_the_others_are_applied() {
         0.0
     );
 }
+
+#[tokio::test]
+async fn a_file_that_is_read_on_its_own_is_tried_again_when_it_is_mended() {
+    let mut running = Running::start();
+    let folder = running.folder.path().to_owned();
+    write(&folder, "keys.yaml", "not a list");
+    let with_keys = config("second").replace("auth:\n", "auth:\n  apiKeysFile: keys.yaml\n");
+    running.write(&with_keys);
+    refused(&running, 1);
+    assert_eq!(running.call("first", SECRET).await, 200);
+    write(&folder, "keys.yaml", "[]");
+    running.reloaded();
+    assert_eq!(running.call("second", SECRET).await, 200);
+}
