@@ -3,24 +3,30 @@
 //! `TOLLGATE_COMMIT` names the commit where there is no git, such as in a container's build. A reader would ask why
 //! debug builds name none: they would be made anew after each commit.
 
-use std::env;
 use std::path::Path;
 use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=TOLLGATE_COMMIT");
-    let target = env::var("TARGET").unwrap_or_default();
+    let target = variable("TARGET").unwrap_or_default();
     println!("cargo::rustc-env=TOLLGATE_TARGET={target}");
-    let given = env::var("TOLLGATE_COMMIT").ok();
-    let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
-    let commit = given
+    let is_release = variable("PROFILE").is_some_and(|profile| profile == "release");
+    let commit = variable("TOLLGATE_COMMIT")
         .filter(|commit| !commit.is_empty())
         .or_else(|| is_release.then(of_checkout).flatten());
     println!(
         "cargo::rustc-env=TOLLGATE_COMMIT={}",
         commit.as_deref().unwrap_or("unknown")
     );
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to build scripts by their environment"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// The commit that is checked out, with `-dirty` where tracked files differ from it. Asked again when one of the
