@@ -91,7 +91,7 @@ fn recorded(
     };
     let name = format!("tollgate-bench-{}.jsonl", std::process::id());
     Ok(builder.audit(AuditSettings {
-        file: std::env::temp_dir().join(name),
+        file: Some(std::env::temp_dir().join(name)),
         key: secrecy::SecretString::from("a secret for a log that nobody verifies"),
         durability,
         redaction: Redaction::default(),

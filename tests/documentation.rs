@@ -42,10 +42,11 @@ struct Block {
     text: String,
 }
 
-/// All blocks of `README.md` and `docs/`, in their order.
+/// All blocks of `README.md`, `docs/` and `docs/deploy/`, in their order.
 fn blocks() -> Vec<Block> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = fs::read_dir(root.join("docs")).expect("the pages");
+    let docs = ["docs", "docs/deploy"].map(|folder| fs::read_dir(root.join(folder)));
+    let docs = docs.into_iter().flat_map(|pages| pages.expect("the pages"));
     let mut pages: Vec<PathBuf> = docs.map(|page| page.expect("a page").path()).collect();
     pages.retain(|page| page.extension().is_some_and(|kind| kind == "md"));
     pages.push(root.join("README.md"));
@@ -108,6 +109,7 @@ fn folder() -> TempDir {
         ("batch-keys.json", r#"{"keys": []}"#),
         ("api-keys.yaml", "[]"),
         ("secrets/jwt", SECRET),
+        ("secrets/state", SECRET),
         ("secrets/introspection", SECRET),
     ] {
         fs::write(path.join(name), text).expect("a file");

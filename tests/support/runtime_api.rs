@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use tollgate::Clock;
 
 /// How long anything that must happen may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -136,9 +137,7 @@ async fn next(State(held): State<Arc<Held>>) -> Response {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .len();
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .expect("a time");
+            let now = Clock::system().unix();
             let deadline = (now + timeout).as_millis().to_string();
             let headers = [
                 ("Lambda-Runtime-Aws-Request-Id", number.to_string()),
