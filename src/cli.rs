@@ -127,6 +127,15 @@ impl Cli {
     }
 }
 
+/// Where a command's own answers go there is no room for an audit log.
+fn log_has_a_file(config: &Config) -> Result<(), CliError> {
+    let audit = config.audit.as_ref();
+    match audit.is_some_and(|audit| audit.file.is_none()) {
+        true => Err("audit.file: standard output is for the answers here: name a file".into()),
+        false => Ok(()),
+    }
+}
+
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Args)]
 struct ConfigArgs {

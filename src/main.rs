@@ -44,7 +44,13 @@ fn init_logging() {
 /// build where others (tonic) want it to, and what it and others tell through `log` comes as of `log`.
 /// lambda_runtime tells whole events.
 fn is_discreet(event: &Metadata<'_>) -> bool {
-    let talkers = ["hyper_util", "lambda_runtime", "rustls", "log"];
+    let talkers = [
+        "hyper_util",
+        "lambda_runtime",
+        "lambda_runtime_api_client",
+        "rustls",
+        "log",
+    ];
     let talks = |name: &str| event.target().split(':').next() == Some(name);
     *event.level() <= LevelFilter::INFO || !talkers.into_iter().any(talks)
 }

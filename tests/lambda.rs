@@ -276,14 +276,14 @@ async fn mcp_of_both_eras_is_answered_whole() {
         "{body}"
     );
 
-    let message = json!({
+    let listen = json!({
         "jsonrpc": "2.0", "id": 2, "method": "subscriptions/listen",
         "params": {"notifications": {"toolsListChanged": true}, "_meta": meta},
     });
     let event = http_event(
         "/mcp",
         &modern("subscriptions/listen", ""),
-        &message.to_string(),
+        &listen.to_string(),
     );
     assert_eq!(told(&function.api.invoke(event).await).0, 406);
 
@@ -302,10 +302,22 @@ async fn mcp_of_both_eras_is_answered_whole() {
         "{body}"
     );
 
-    let mut streams = headers();
-    streams["accept"] = "text/event-stream".into();
-    let event = http_event("/mcp", &streams, &hello.to_string());
-    assert_eq!(told(&function.api.invoke(event).await).0, 406);
+    // Whoever takes anything gets it whole, whoever takes streams alone gets nothing.
+    for (accept, expected) in [("*/*", 200), ("text/event-stream", 406), ("text/*", 406)] {
+        let mut headers = headers();
+        headers["accept"] = accept.into();
+        let event = http_event("/mcp", &headers, &hello.to_string());
+        let answer = function.api.invoke(event).await;
+        assert_eq!(told(&answer).0, expected, "{accept}: {answer}");
+        assert!(
+            answer["headers"]["tollgate-call-id"].is_string(),
+            "{answer}"
+        );
+        let mut listening = modern("subscriptions/listen", "");
+        listening["accept"] = accept.into();
+        let event = http_event("/mcp", &listening, &listen.to_string());
+        assert_eq!(told(&function.api.invoke(event).await).0, 406, "{accept}");
+    }
 }
 
 #[tokio::test]
@@ -344,7 +356,9 @@ async fn what_a_call_left_is_out_before_the_next_event_is_asked_for() {
             .collect();
         assert_eq!(roots.len(), calls);
         assert_eq!(attribute(roots[calls - 1], "tollgate.call.id"), id);
+        environment.freeze();
         environment.stdout.line(&id);
+        environment.thaw();
     }
 }
 
@@ -392,22 +406,77 @@ async fn what_standard_output_got_is_a_chain_that_can_be_verified() {
 }
 
 #[tokio::test]
-async fn a_call_ends_before_the_function_does() {
+async fn a_call_ends_before_the_function_does_in_both_eras() {
     let upstream = Upstream::start().await;
     upstream.stalls();
     let function = Function::new(&upstream.url()).await;
-    let _environment = function.environment(&[]);
-    let (is_error, answer) = function
-        .api
-        .invoke_within(call("/mcp/tool/slow"), Duration::from_secs(1))
-        .await;
-    assert!(!is_error, "{answer}");
-    let (status, body) = told(&answer);
-    assert_eq!(
-        (status, &body["type"]),
-        (504, &json!("urn:tollgate:error:invocation-timeout"))
-    );
+    let environment = function.environment(&[]);
+    // Of the `initialize` era, whose calls outlive a client that leaves.
+    let message = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "slow", "arguments": {}},
+    });
+    let legacy = http_event("/mcp", &headers(), &message.to_string());
+    for (times, event) in [call("/mcp/tool/slow"), legacy].into_iter().enumerate() {
+        let second = Duration::from_secs(1);
+        let (is_error, answer) = function.api.invoke_within(event, second).await;
+        assert!(!is_error, "{answer}");
+        let (status, body) = told(&answer);
+        let timed_out = json!("urn:tollgate:error:invocation-timeout");
+        assert_eq!((status, &body["type"]), (504, &timed_out));
+        upstream.was_left(times + 1).await;
+        environment.stdout.wait_for(|lines| {
+            let cancelled = lines
+                .iter()
+                .filter(|line| line.contains("\"outcome\":\"cancelled\""));
+            (cancelled.count() == times + 1).then_some(())
+        });
+    }
     assert_eq!(told(&function.api.invoke(call(HELLO)).await).0, 200);
+}
+
+#[tokio::test]
+async fn what_is_odd_about_a_request_is_refused_on_record() {
+    let function = Function::new("http://127.0.0.1:9").await;
+    let environment = function.environment(&[]);
+    for host in ["a b", "[::1", "x:99999", "", "tools.example.com, evil.test"] {
+        let mut headers = headers();
+        headers["host"] = host.into();
+        headers["x-forwarded-proto"] = "ht tp".into();
+        let event = http_event(HELLO, &headers, "{}");
+        assert_eq!(told(&function.api.invoke(event).await).0, 403, "{host}");
+    }
+    environment.stdout.wait_for(|lines| {
+        let refused = lines.iter().filter(|line| line.contains("forbidden-host"));
+        (refused.count() == 5).then_some(())
+    });
+    for path in [
+        "/mcp/tool/hello#x",
+        "/mcp/tool/hello?x",
+        "mcp/tool/hello",
+        "",
+        "//tools/mcp",
+        "/mcp/tool/h\u{e9}",
+    ] {
+        assert_eq!(
+            told(&function.api.invoke(call(path)).await).0,
+            404,
+            "{path}"
+        );
+    }
+    let mut twice = call(HELLO);
+    let token = format!("Bearer {}", token());
+    twice["multiValueHeaders"] = json!({
+        "host": ["tools.example.com"], "content-type": ["application/json"], "authorization": [token, token],
+    });
+    assert_eq!(told(&function.api.invoke(twice).await).0, 401);
+    let mut garbled = call(HELLO);
+    garbled["isBase64Encoded"] = true.into();
+    garbled["body"] = "{}".into();
+    let (is_error, _) = function
+        .api
+        .invoke_within(garbled, Duration::from_secs(60))
+        .await;
+    assert!(is_error);
 }
 
 #[tokio::test]

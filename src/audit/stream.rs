@@ -17,8 +17,10 @@ use crate::clock::Clock;
 pub(super) struct Streamed {
     out: File,
     chain: ChainEnd,
+    /// Sealed lines on their way, and where the chain ends with them.
     sealed: Vec<u8>,
-    /// How much is out of a text that failed: the same text comes again, and goes on there.
+    sealed_to: Head,
+    /// How much of them is out, where the rest failed.
     begun: usize,
 }
 
@@ -33,6 +35,7 @@ impl Streamed {
                 clock: clock.clone(),
             },
             sealed: Vec::new(),
+            sealed_to: Head::default(),
             begun: 0,
         };
         let mark = log.new_mark(Kind::Opened);
@@ -55,8 +58,26 @@ impl OpenLog for Streamed {
     }
 
     fn append(&mut self, bodies: &[u8]) -> io::Result<()> {
-        self.sealed.clear();
-        let head = self.chain.seal(bodies, &mut self.sealed);
+        let mut sealed = Vec::new();
+        let mut head = self.chain.seal(bodies, &mut sealed);
+        if self.begun > 0 && sealed != self.sealed {
+            // Another text: the one that failed is partly out, and has to be whole first.
+            self.write_rest()?;
+            sealed.clear();
+            head = self.chain.seal(bodies, &mut sealed);
+        }
+        (self.sealed, self.sealed_to) = (sealed, head);
+        self.write_rest()
+    }
+
+    /// What was written is with whoever reads.
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Streamed {
+    fn write_rest(&mut self) -> io::Result<()> {
         while self.begun < self.sealed.len() {
             match self.out.write(&self.sealed[self.begun..]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
@@ -66,12 +87,7 @@ impl OpenLog for Streamed {
             }
         }
         self.begun = 0;
-        self.chain.head = head;
-        Ok(())
-    }
-
-    /// What was written is with whoever reads.
-    fn sync(&mut self) -> io::Result<()> {
+        self.chain.head = self.sealed_to;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{CliError, ConfigArgs, print};
+use super::{CliError, ConfigArgs, log_has_a_file, print};
 use crate::approval::Unconfirmed;
 use crate::auth::Credentials;
 use crate::error::CallError;
@@ -51,7 +51,9 @@ pub(super) fn run(args: &CallArgs) -> Result<ExitCode, CliError> {
     match &args.url {
         Some(url) => runtime.block_on(remote::call(args, url, arguments)),
         None => {
-            let server = args.config.builder(args.config.load()?)?.build()?;
+            let config = args.config.load()?;
+            log_has_a_file(&config)?;
+            let server = args.config.builder(config)?.build()?;
             let code = runtime.block_on(call_here(args, &server, arguments));
             server.flush(FLUSH_TIMEOUT);
             code

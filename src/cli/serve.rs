@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::reload::Followed;
 use super::signals::Signals;
-use super::{CliError, ConfigArgs, log_format, say};
+use super::{CliError, ConfigArgs, log_format, log_has_a_file, say};
 use crate::config::{Config, FilesRead};
 use crate::server::{FLUSH_TIMEOUT, Reloader, Supervisor};
 
@@ -153,13 +153,7 @@ fn serve_stdio(
     runtime: Runtime,
 ) -> Result<ExitCode, CliError> {
     let grace = config.server.shutdown_grace;
-    if config
-        .audit
-        .as_ref()
-        .is_some_and(|audit| audit.file.is_none())
-    {
-        return Err("audit.file: standard output belongs to the client here: name a file".into());
-    }
+    log_has_a_file(&config)?;
     let server = args.config.builder(config)?.build()?;
     if !server.serves_stdio() {
         say(

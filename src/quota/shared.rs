@@ -3,7 +3,7 @@
 //! One round trip a call, one script on the server's clock ([`script`]). What the store answers is
 //! mirrored in this process's own buckets, and what these know goes along with each request, so that
 //! a store that has forgotten (`FLUSHALL`, a restart, a failover) gives nothing back that this process
-//! knows to be spent. When the store fails ([`link`]), a call costs its timeout at most, the next ones
+//! knows to be spent, but what fills again in the time a request may take. When the store fails ([`link`]), a call costs its timeout at most, the next ones
 //! nothing, and [`OnStoreFailure`] says what becomes of them.
 
 mod address;

@@ -33,8 +33,11 @@ impl Server {
         if self.http.public_url.is_none() {
             return Err(StartError::NoPublicUrl(NO_ADDRESS));
         }
+        let mut http = self.http;
+        // Some proxy it would be, of which nobody said the address: the service in front says it.
+        http.proxies = http.proxies.filter(|proxies| !proxies.is_empty());
         let clock = self.pipeline.recorder.clock().clone();
-        let surface = HttpSurface::new(self.pipeline, self.mcp, &self.http, NO_ADDRESS, None);
+        let surface = HttpSurface::new(self.pipeline, self.mcp, &http, NO_ADDRESS, None);
         let surface = Arc::new(ArcSwap::from_pointee(surface));
         let pipeline = Arc::clone(surface.load().pipeline());
         let sources: Sources = Arc::new(ArcSwap::from_pointee(self.sources));
@@ -49,11 +52,12 @@ impl Server {
         pipeline.quotas.connect();
         pipeline.authenticator.load_first_keys().await;
         let ended = tokio::select! {
-            ended = serve(surface, clock) => ended.map_err(StartError::Lambda),
+            ended = serve(Arc::clone(&surface), clock) => ended.map_err(StartError::Lambda),
             () = stop => Ok(()),
             () = reloader.keep_fresh() => Ok(()),
             () = evict_idle_buckets(&reloader) => Ok(()),
         };
+        surface.load().cut_detached().await;
         let recorder = Arc::clone(&pipeline.recorder);
         // The exporter's last request blocks.
         let _ = tokio::task::spawn_blocking(move || recorder.flush(FLUSH_TIMEOUT)).await;

@@ -61,7 +61,7 @@ pub enum StartError {
     /// The Lambda Runtime API does not answer as it should.
     #[cfg(feature = "lambda")]
     #[error("the Lambda Runtime API failed: {0}")]
-    Lambda(lambda_http::Error),
+    Lambda(lambda_runtime::Error),
     /// Making it panicked.
     #[error("a fault of the server's own kept it from being made: please report this")]
     Aborted,

@@ -38,6 +38,8 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 
 pub use dev::DevMint;
+#[cfg(feature = "lambda")]
+pub(super) use edge::address as forwarded_address;
 pub use limits::Limits;
 pub use listener::serve;
 pub use settings::HttpSettings;
@@ -200,8 +202,17 @@ impl HttpSurface {
         request: &mut Request<Received>,
         peer: SocketAddr,
     ) -> Response<Outgoing> {
-        let origin = edge::origin(request).map(str::to_owned);
         let source = self.edge.caller_address(peer, request.headers());
+        self.answer_from(request, source).await
+    }
+
+    /// Answers one request of whom `source` stands for.
+    async fn answer_from(
+        self: &Arc<Self>,
+        request: &mut Request<Received>,
+        source: Option<IpAddr>,
+    ) -> Response<Outgoing> {
+        let origin = edge::origin(request).map(str::to_owned);
         let mut response = self.routed(request, source).await;
         if let Some(origin) = origin.filter(|origin| self.edge.allows_origin(origin)) {
             respond::allow_origin(&mut response, &origin);

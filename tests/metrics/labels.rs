@@ -130,14 +130,16 @@ async fn what_caches_knew_is_counted_across_a_reload() {
 async fn build_process_and_limits_are_told() {
     let server = measured(|server| server.max_in_flight(7)).await;
     let numbers = scrape(&server).await;
-    let features = if cfg!(feature = "otlp-grpc") {
-        "otlp-grpc,testing"
-    } else {
-        "testing"
-    };
+    let built_in = [
+        ("lambda", cfg!(feature = "lambda")),
+        ("otlp-grpc", cfg!(feature = "otlp-grpc")),
+        ("testing", true),
+    ];
+    let built_in = built_in.iter().filter(|(_, is_in)| *is_in);
+    let features: Vec<_> = built_in.map(|(name, _)| *name).collect();
     let build = [
         ("tollgate_version", env!("CARGO_PKG_VERSION")),
-        ("tollgate_features", features),
+        ("tollgate_features", &features.join(",")),
     ];
     assert_eq!(numbers.value("tollgate_build_info", &build), 1.0);
     let started = server.clock().unix().as_secs_f64();

@@ -21,9 +21,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const GET_CUSTOMER: &str = "/mcp/tool/get_customer";
 pub(crate) const FIND_ORDERS: &str = "/mcp/tool/find_orders";
 
+/// The binary that is tested: the one that was built for the tests, unless the shell names another.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is said to the tests, not to the program"
+)]
+fn program() -> std::ffi::OsString {
+    std::env::var_os("TOLLGATE_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_tollgate").into())
+}
+
 /// The binary with `arguments`, at home in `folder`, without anything from this environment.
 pub(crate) fn tollgate(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .current_dir(folder)
@@ -109,6 +118,18 @@ impl Process {
     #[cfg(unix)]
     pub(crate) fn hang_up(&self) {
         self.signal("HUP");
+    }
+
+    /// SIGSTOP, as if it were frozen.
+    #[cfg(unix)]
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT.
+    #[cfg(unix)]
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
     }
 
     /// The process's number.

@@ -33,7 +33,7 @@ pub(crate) struct RuntimeApi {
 struct Held {
     events: Mutex<VecDeque<(Value, Duration)>>,
     /// What came back, in order: whether it is an error, and what it says.
-    came: Mutex<Vec<(bool, Value)>>,
+    came: Mutex<Vec<Option<(bool, Value)>>>,
     /// How often the next event was asked for.
     asked: Mutex<usize>,
     changed: Notify,
@@ -81,7 +81,7 @@ impl RuntimeApi {
                 .came
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            came.push((true, Value::Null));
+            came.push(None);
             came.len()
         };
         self.held.lock_events().push_back((event, timeout));
@@ -93,7 +93,7 @@ impl RuntimeApi {
             .came
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        came[number - 1].clone()
+        came[number - 1].clone().expect("an answer")
     }
 
     /// Waits until the function has asked for its `count`th event.
@@ -171,7 +171,7 @@ async fn failed(
 impl Held {
     fn keep(&self, id: usize, is_error: bool, body: &[u8]) -> StatusCode {
         let said = serde_json::from_slice(body).unwrap_or_else(|_| json!("no JSON"));
-        self.came.lock().unwrap_or_else(PoisonError::into_inner)[id - 1] = (is_error, said);
+        self.came.lock().unwrap_or_else(PoisonError::into_inner)[id - 1] = Some((is_error, said));
         StatusCode::ACCEPTED
     }
 }

@@ -263,7 +263,7 @@ impl<'a> Checker<'a> {
             (Kind::Opened, _) if because == Some("started") => {
                 self.end.started_after |= self.named.is_some_and(|head| head.seq < seq);
                 match mark.head.as_deref() {
-                    None => {}
+                    None => self.end.has_no_head = false,
                     Some(NO_HEAD) => self.end.has_no_head = true,
                     Some(head) => {
                         let head = head.to_owned();

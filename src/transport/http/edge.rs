@@ -115,7 +115,7 @@ impl Edge {
     fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
         for line in headers.get_all("x-forwarded-for").iter().rev() {
             for entry in line.to_str().ok()?.rsplit(',') {
-                let address = address(entry.trim())?;
+                let address = address(entry)?;
                 if !self.is_proxy(address) {
                     return Some(address);
                 }
@@ -134,7 +134,8 @@ impl Edge {
 }
 
 /// An address, as some proxies write it with a port.
-fn address(text: &str) -> Option<IpAddr> {
+pub(in crate::transport) fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
     let address = text.parse::<IpAddr>();
     let address = address.or_else(|_| text.parse::<SocketAddr>().map(|with_port| with_port.ip()));
     address.ok().map(|address| address.to_canonical())
