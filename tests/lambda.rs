@@ -23,6 +23,8 @@ mod tokens;
 mod upstream;
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -45,8 +47,7 @@ const HELLO: &str = "/mcp/tool/hello";
 /// A function's folder, and the store that its environments share.
 struct Function {
     folder: TempDir,
-    /// Ends with it.
-    _redis: Redis,
+    redis: Redis,
     api: RuntimeApi,
 }
 
@@ -60,7 +61,7 @@ impl Function {
         fs::write(at("tollgate.yaml"), config(&redis, api_url)).expect("a config");
         Self {
             folder,
-            _redis: redis,
+            redis,
             api: RuntimeApi::start().await,
         }
     }
@@ -537,4 +538,43 @@ async fn outside_of_lambda_the_missing_variable_is_named() {
         "{}",
         ended.stderr
     );
+}
+
+#[tokio::test]
+async fn the_package_that_is_shipped_starts_as_lambda_starts_it() {
+    let function = Function::new("http://127.0.0.1:9").await;
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/lambda");
+    let folder = function.folder.path();
+    for name in ["bootstrap", "tollgate.yaml"] {
+        fs::copy(shipped.join(name), folder.join(name)).expect("a file");
+    }
+    let program = tollgate(folder, &[]).get_program().to_owned();
+    std::os::unix::fs::symlink(program, folder.join("tollgate")).expect("a link");
+    let store = format!("redis+unix://{}", function.redis.socket().display());
+    let mut command = Command::new(folder.join("bootstrap"));
+    command
+        .current_dir(folder)
+        .env_clear()
+        .envs(function.api.variables())
+        .envs([
+            ("PUBLIC_URL", "https://tools.example.com"),
+            ("STATE_SECRET", SECRET),
+            // Nobody is there; its keys are asked for again when they are needed.
+            ("ISSUER", "https://localhost:1/"),
+            ("REDIS_URL", &store),
+            ("AUDIT_KEY", KEY),
+            ("CRM_URL", "https://crm.example.com/api"),
+            ("CRM_TOKEN", "token-of-the-test"),
+        ]);
+    let mut environment = Process::start(command);
+    let answer = function
+        .api
+        .invoke(http_event("/healthz", &headers(), ""))
+        .await;
+    assert_eq!(told(&answer).0, 405, "{answer}");
+    let mut health = http_event("/healthz", &headers(), "");
+    health["requestContext"]["http"]["method"] = "GET".into();
+    assert_eq!(told(&function.api.invoke(health).await).0, 200);
+    environment.terminate();
+    assert_eq!(environment.exit_code(), Some(0));
 }
