@@ -268,7 +268,7 @@ pub struct Mark<'a> {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lost_to: Option<u64>,
     /// [`Kind::Opened`]: `missing` or `unreadable`, where there were lines and no head that this key
-    /// sealed: then it cannot be told whether lines were cut off. [`NO_HEAD`] on standard output, where there is none.
+    /// sealed: then it cannot be told whether lines were cut off. `none` on standard output, where there is no head.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub head: Option<Cow<'a, str>>,
 }
