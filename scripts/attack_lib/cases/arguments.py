@@ -12,6 +12,8 @@ from .protocol import CALL, told
 IDENTITY = {"tenant": "globex", "tenant_id": "globex", "tenantId": "globex", "granted_scopes": ["customer:admin"], "scopes": ["customer:admin"], "scope": "customer:admin", "sub": "root", "subject": "root", "caller": {"tenant": "globex"}, "caller.tenant": "globex", "tool_name": "find_orders", ":tenant": "globex", "__proto__": {"tenant": "globex"}, "constructor": {}, "_meta": {"tenant": "globex"}}
 INJECTIONS = ("o-123' OR '1'='1", "o-123'; DROP TABLE orders; --", "' UNION SELECT name, tier FROM customers --", "o-123\0", "%", "_____", "o-1*", ":tenant", "?1", "$tenant", "{{tenant}}", "${tenant}", "o-123/*", "\" OR \"\"=\"", "1) OR (1=1", "o-9", "..\\..\\shop.db", "\u02bc OR 1=1", "x' AND randomblob(100000000) --", "<script>", "=cmd|' /C calc'!A0", "\ud800")
 MIB = 2**20
+LONGEST = 0.1
+"""Seconds that 1 MiB may take: twice what a build for speed needs. It grows with the length and no faster."""
 
 
 def attack(book, world) -> None:
@@ -128,7 +130,7 @@ def bombs(book, server) -> None:
         "80,000 empty objects": fill(b'{"customer_id":[', b"{},", b"{}]}"),
         "strings in strings": fill(b'{"customer_id":"', b'\\"', b'"}'),
     }
-    with book.group("bomb", "Arguments: 1 MiB of malice costs less than 50 ms and bounded memory"):
+    with book.group("bomb", "Arguments: 1 MiB of malice costs less than 100 ms and bounded memory"):
         before = server.memory()
         for name, body in shapes.items():
             assert len(body) <= MIB, (name, len(body))
@@ -147,18 +149,18 @@ def bombs(book, server) -> None:
 
 
 def quick(server, ask) -> str:
-    """Status, and whether one of five tries took less than 50 ms: by the clock, with all that loopback and Python add, or
+    """Status, and whether one of five tries took less than 100 ms: by the clock, with all that loopback and Python add, or
     of the server's own processor time, where the machine is busy with other things. A short answer is part of it."""
     best = 9.0
     for _ in range(5):
         worked, began = server.worked(), time.perf_counter()
         answer = ask()
         best = min(best, time.perf_counter() - began, server.worked() - worked)
-        if best < 0.05:
+        if best < LONGEST:
             break
     if len(answer.body) > 16_384 and b'"id":' not in answer.body[-MIB:]:
         return f"{answer.status} with {len(answer.body)} bytes"
-    return f"{answer.status} in time" if best < 0.05 else f"{answer.status} in {best * 1000:.0f} ms"
+    return f"{answer.status} in time" if best < LONGEST else f"{answer.status} in {best * 1000:.0f} ms"
 
 
 def many(server, body: bytes) -> str:
