@@ -20,8 +20,8 @@ from .stage import PACE, Replica, Stage
 ROUNDS = 2
 APPROVALS, TASKS = 10, 6
 """No multiple of three approvals: clients in step would meet the same replica each time."""
-LATE = 0.02
-"""The share of a limit that the measuring may miss: callers are answered a little after the store has decided."""
+LATE = 0.1
+"""The share of a limit that the measuring may miss on a busy machine: callers hear of it after the store has decided."""
 
 
 class Report:
