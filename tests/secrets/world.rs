@@ -140,13 +140,17 @@ impl World {
             "clientSecret",
             "sources.headers",
             "server.stateSecret",
+            "audit.key",
+            "quotas.store",
         ];
-        let [inline, client, header, state] = slots.map(|slot| self.text(slot));
+        let [inline, client, header, state, audit, store] = slots.map(|slot| self.text(slot));
         let (endpoint, keys) = (self.endpoint.url(), self.keys.url());
         format!(
             r#"
 server: {{stateSecret: "{state}", adminListen: "127.0.0.1:0", tls: {{certificate: ./tls.crt, key: ./tls.key}}}}
 telemetry: {{traces: [console, otlp]}}
+audit: {{file: ./audit.jsonl, key: "{audit}"}}
+quotas: {{store: "redis://tollgate:{store}@127.0.0.1:1"}}
 auth:
   failureLimit: 100000/s
   issuers:
@@ -194,8 +198,10 @@ resources:
     }
 }
 
-const SLOTS: [&str; 23] = [
+const SLOTS: [&str; 25] = [
     "server.stateSecret",
+    "audit.key",
+    "quotas.store",
     "issuers.secret",
     "${ENV}",
     "${file:}",
