@@ -6,7 +6,7 @@
 # image of anybody else's. docs/deploy/container.md tells more.
 ARG BINARY_FROM=build
 
-# Both stages leave files of the image in /out/root, and an empty folder in /out/empty.
+# Both stages leave files of the image in /out/image, and an empty folder in /out/empty.
 FROM docker.io/library/rust:1.95.0-bookworm AS build
 WORKDIR /build
 COPY . .
@@ -15,14 +15,14 @@ ARG COMMIT
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/build/target,sharing=locked \
     TOLLGATE_COMMIT=${COMMIT} scripts/release \
-    && install -D -m 755 target/dist/tollgate /out/root/tollgate \
-    && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/root/etc/ssl/certs/ca-certificates.crt \
+    && install -D -m 755 target/dist/tollgate /out/image/tollgate \
+    && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /out/image/etc/ssl/certs/ca-certificates.crt \
     && mkdir /out/empty
 
 FROM scratch AS prebuilt
 WORKDIR /out/empty
-COPY --chmod=755 target/dist/tollgate /out/root/tollgate
-COPY --chmod=644 target/dist/ca-certificates.crt /out/root/etc/ssl/certs/ca-certificates.crt
+COPY --chmod=755 target/dist/tollgate /out/image/tollgate
+COPY --chmod=644 target/dist/ca-certificates.crt /out/image/etc/ssl/certs/ca-certificates.crt
 
 FROM ${BINARY_FROM} AS payload
 
@@ -34,7 +34,7 @@ LABEL org.opencontainers.image.title="tollgate" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${COMMIT}"
-COPY --from=payload /out/root /
+COPY --from=payload /out/image /
 # Two folders: the first stays root's, which the second copy would make the user's as well.
 COPY --from=payload /out/empty /var/lib
 COPY --from=payload --chown=65532:65532 /out/empty /var/lib/tollgate

@@ -470,6 +470,11 @@ async fn what_is_odd_about_a_request_is_refused_on_record() {
         "host": ["tools.example.com"], "content-type": ["application/json"], "authorization": [token, token],
     });
     assert_eq!(told(&function.api.invoke(twice).await).0, 401);
+    let mut many = call(HELLO);
+    for n in 0..40_000 {
+        many["headers"][format!("x-{n}")] = "x".into();
+    }
+    assert_eq!(told(&function.api.invoke(many).await).0, 431);
     let mut garbled = call(HELLO);
     garbled["isBase64Encoded"] = true.into();
     garbled["body"] = "{}".into();

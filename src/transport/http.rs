@@ -41,6 +41,8 @@ pub use dev::DevMint;
 #[cfg(feature = "lambda")]
 pub(super) use edge::address as forwarded_address;
 pub use limits::Limits;
+#[cfg(feature = "lambda")]
+pub(super) use listener::MAX_HEADERS;
 pub use listener::serve;
 pub use settings::HttpSettings;
 pub use tls::{Tls, TlsError};

@@ -78,8 +78,9 @@ async fn answer(
         request,
         caller,
     } = event.asked()?;
-    let Some(request) = request else {
-        return Ok(told(surface.refuse_whole(EdgeError::NoRoute).await, front));
+    let request = match request {
+        Ok(request) => request,
+        Err(error) => return Ok(told(surface.refuse_whole(error).await, front)),
     };
     let answering = surface.answer_whole(request, caller);
     let answer = match timeout(left.saturating_sub(ANSWER_MARGIN), answering).await {

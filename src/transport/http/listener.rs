@@ -34,7 +34,7 @@ use places::Places;
 
 /// Longest head, in bytes, and the most headers in it.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
-const MAX_HEADERS: usize = 64;
+pub(in crate::transport) const MAX_HEADERS: usize = 64;
 /// Pause after `accept` failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections may take to close after the last call.

@@ -16,7 +16,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::transport::http::forwarded_address;
+use crate::error::EdgeError;
+use crate::transport::http::{MAX_HEADERS, forwarded_address};
 
 type Headers<T> = Option<BTreeMap<String, T>>;
 
@@ -85,8 +86,8 @@ pub(super) enum NoRequest {
 /// What an event asks.
 pub(super) struct Asked {
     pub(super) front: Front,
-    /// None where the path is none that a request could have.
-    pub(super) request: Option<Request<Bytes>>,
+    /// The request, or what the edge holds against it before it is one.
+    pub(super) request: Result<Request<Bytes>, EdgeError>,
     /// The caller, as the service in front saw it.
     pub(super) caller: Option<IpAddr>,
 }
@@ -120,7 +121,7 @@ impl Event {
         };
         let caller = match front {
             // It appends whom it heard from to what the client wrote.
-            Front::Balancer => last_forwarded(&headers),
+            Front::Balancer => headers.as_ref().ok().and_then(last_forwarded),
             _ => told.and_then(|told| forwarded_address(&told)),
         };
         let body = match (self.body, self.is_base64_encoded) {
@@ -131,13 +132,15 @@ impl Event {
             }
         };
         // An HTTP API names its stage in the path, a REST API does not.
-        let stage = stage.filter(|_| front == Front::Http);
-        let request = target(&path, stage.as_deref()).and_then(|target| {
+        let request = headers.and_then(|headers| {
+            let stage = stage.filter(|_| front == Front::Http);
+            let target = target(&path, stage.as_deref()).ok_or(EdgeError::NoRoute)?;
+            let method = Method::from_bytes(method.as_bytes()).map_err(|_| EdgeError::NoRoute)?;
             let mut request = Request::new(body);
-            *request.method_mut() = Method::from_bytes(method.as_bytes()).ok()?;
+            *request.method_mut() = method;
             *request.uri_mut() = target;
             *request.headers_mut() = headers;
-            Some(request)
+            Ok(request)
         });
         Ok(Asked {
             front,
@@ -158,7 +161,13 @@ fn target(path: &str, stage: Option<&str>) -> Option<Uri> {
 }
 
 /// Where there are lists they are all of them. What is no header is left out, as if it had not been sent.
-fn headers(single: Headers<String>, multiple: Headers<Vec<String>>) -> HeaderMap {
+///
+/// # Errors
+/// More than over HTTP.
+fn headers(
+    single: Headers<String>,
+    multiple: Headers<Vec<String>>,
+) -> Result<HeaderMap, EdgeError> {
     let multiple = multiple.filter(|headers| !headers.is_empty());
     let all: Vec<(String, String)> = match (multiple, single) {
         (Some(multiple), _) => multiple
@@ -167,6 +176,9 @@ fn headers(single: Headers<String>, multiple: Headers<Vec<String>>) -> HeaderMap
             .collect(),
         (None, single) => single.into_iter().flatten().collect(),
     };
+    if all.len() > MAX_HEADERS {
+        return Err(EdgeError::TooManyHeaders);
+    }
     let mut headers = HeaderMap::with_capacity(all.len());
     for (name, value) in all {
         let name = HeaderName::from_bytes(name.as_bytes());
@@ -174,7 +186,7 @@ fn headers(single: Headers<String>, multiple: Headers<Vec<String>>) -> HeaderMap
             headers.append(name, value);
         }
     }
-    headers
+    Ok(headers)
 }
 
 fn last_forwarded(headers: &HeaderMap) -> Option<IpAddr> {
