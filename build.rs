@@ -29,7 +29,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The commit that is checked out, with `-dirty` where tracked files differ from it. Asked again when one of the
+/// The commit that is checked out, with `-dirty` where what is built differs from it. Asked again when one of the
 /// sources changes or something is committed.
 fn of_checkout() -> Option<String> {
     // Packed as a dependency it may lie within somebody else's repository.
@@ -41,13 +41,22 @@ fn of_checkout() -> Option<String> {
     }
     let history = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
     println!("cargo::rerun-if-changed={history}");
-    git(&[
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=40",
-        "--exclude=*",
-    ])
+    let commit = git(&["rev-parse", "HEAD"])?;
+    let changes = git(&[
+        "status",
+        "--porcelain",
+        "-uno",
+        "--",
+        "src",
+        "build.rs",
+        "Cargo.toml",
+        "Cargo.lock",
+    ]);
+    Some(if changes.is_some() {
+        format!("{commit}-dirty")
+    } else {
+        commit
+    })
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

@@ -22,7 +22,7 @@ pub(super) trait OpenLog: Send + 'static {
     fn chain_mut(&mut self) -> &mut ChainEnd;
 
     /// Seals the bodies, one on each line, and appends them: all or none. What failed may be tried again, with the
-    /// same bodies first.
+    /// same bodies.
     fn append(&mut self, bodies: &[u8]) -> io::Result<()>;
 
     /// Makes sure that every line is where it is kept.

@@ -21,7 +21,7 @@ use crate::files::read_bounded;
 /// A key is a line of text; a longer file is something else.
 const MAX_KEY_BYTES: usize = 64 * 1024;
 /// What a configuration without a log comes to.
-const NO_LOG: &str = "the configuration keeps no audit log in a file: give it an `audit` section, or name a log with --file";
+const NO_LOG: &str = "the configuration keeps no audit log in a file: give it an `audit` section with a file, or name what was kept with --file";
 /// As in the configuration.
 const LEAST_KEY_BYTES: usize = 32;
 

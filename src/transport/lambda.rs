@@ -161,10 +161,22 @@ async fn send(recorder: Arc<Recorder>, is_busy: Arc<AtomicBool>) {
     if is_busy.swap(true, Ordering::AcqRel) {
         return;
     }
-    // Exporters block. What panics there must not end the function.
-    let _ = spawn_blocking(move || {
+    // Exporters block. What panics there must not end the function, nor what is sent after later events.
+    let sent = spawn_blocking(move || {
+        let _idle = Idle(is_busy);
         recorder.send();
-        is_busy.store(false, Ordering::Release);
     })
     .await;
+    if sent.is_err() {
+        tracing::error!("sending what is on record panicked: please report this");
+    }
+}
+
+/// Sets back that exporters are at work, however they end.
+struct Idle(Arc<AtomicBool>);
+
+impl Drop for Idle {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
