@@ -11,9 +11,9 @@
 mod arguments;
 mod chain;
 mod chained;
+mod compose;
 mod entry;
 mod find;
-mod gathering;
 mod head;
 mod lines;
 mod log;

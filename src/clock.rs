@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use jiff::fmt::temporal::DateTimePrinter;
 use tokio::sync::watch;
 
 /// Where a turned clock starts on the wall: 2033-05-18, 2,000,000,000 s after the Unix epoch.
@@ -100,7 +101,8 @@ fn system_now() -> SystemTime {
 
 /// A time since the Unix epoch as RFC 3339 has it, in UTC with microseconds.
 pub(crate) fn rfc3339(unix: Duration) -> String {
+    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
     let since = jiff::SignedDuration::try_from(unix).unwrap_or_default();
     let time = jiff::Timestamp::from_duration(since);
-    format!("{:.6}", time.unwrap_or_default())
+    PRINTER.timestamp_to_string(&time.unwrap_or_default())
 }

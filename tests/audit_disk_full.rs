@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use audit::{close, held, open_with, settings, wait};
+use audit::{body, close, held, line, open_with, settings, wait};
 use caller::Caller;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -149,18 +149,19 @@ fn lines_for_which_there_is_no_room_are_counted_by_the_log_itself() {
     let long = json!({"kind": "call", "text": "x".repeat(64 * 1024)});
     let mut kept = 0;
     // The queue holds 8 MiB, and the writer may have as much in hand.
-    let dropped = (0..512).filter(|_| log.append(&long).is_none()).count();
+    let dropped = (0..512)
+        .filter(|_| log.append(body(long.clone())).is_none())
+        .count();
     kept += 512 - dropped;
     assert!(dropped > 0 && kept > 100, "{dropped} of 512");
     assert_eq!(log.state().dropped, dropped as u64);
     until_failing(&log);
     disk.free();
     // Once it works again there is room again.
-    let last = json!({"kind": "call", "number": 1});
     let ticket = (0..)
         .find_map(|_| {
             std::thread::yield_now();
-            log.append(&last)
+            log.append(line(1))
         })
         .expect("room");
     wait(log.synced(ticket)).unwrap_or_default();

@@ -139,9 +139,9 @@ fn while_the_folder_is_gone_nothing_counts_as_written() {
     let moved = folder.path().join("moved");
     let place = file.parent().expect("a folder");
     fs::rename(place, &moved).expect("it is moved");
-    let ticket = log.append(&line(2)).expect("there is room");
+    let ticket = log.append(line(2)).expect("there is room");
     assert!(wait(log.synced(ticket)).is_err());
-    assert!(log.intend(&line(3)).is_err(), "no tool may start");
+    assert!(log.intend(line(3)).is_err(), "no tool may start");
     fs::rename(&moved, place).expect("it is moved back");
     until_healthy(&log);
     append(&log, 4);
@@ -155,7 +155,7 @@ fn of_two_processes_whose_lock_was_deleted_the_first_one_stops_writing() {
     fs::remove_file(format!("{}.head", file.display())).expect("a head");
     let second = open(&file);
     append(&second, 10);
-    let ticket = first.append(&line(2)).expect("there is room");
+    let ticket = first.append(line(2)).expect("there is room");
     assert!(wait(first.synced(ticket)).is_err());
     until_failing(&first);
     append(&second, 11);

@@ -21,8 +21,6 @@ pub(super) struct Chained {
     pub(super) rotating: Rotating,
     /// The last line, from when the file was found to be another one until it is gone on with.
     pub(super) left_at: Option<Head>,
-    /// Sealed lines on their way; kept for its memory.
-    pub(super) sealed: Vec<u8>,
 }
 
 impl OpenLog for Chained {
@@ -35,11 +33,8 @@ impl OpenLog for Chained {
     }
 
     fn append(&mut self, bodies: &[u8]) -> io::Result<()> {
-        self.sealed.clear();
-        let head = self.chain.seal(bodies, &mut self.sealed);
-        self.file.append(&self.sealed)?;
-        self.chain.head = head;
-        self.sealed.shrink_to(MAX_UNSYNCED_BYTES);
+        let chain = &self.chain;
+        self.chain.head = self.file.append_with(|end| chain.seal(bodies, end))?;
         Ok(())
     }
 

@@ -34,7 +34,8 @@ pub enum Kind {
 }
 
 /// A call, or that one has begun.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 #[serde(rename_all = "camelCase")]
 pub struct Entry<'a> {
     /// [`Kind::Call`] or [`Kind::Begun`].
@@ -123,7 +124,8 @@ pub struct Entry<'a> {
 }
 
 /// What is known of a call's arguments.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(Serialize))]
 #[serde(rename_all = "camelCase")]
 pub struct Arguments<'a> {
     /// A keyed digest (HMAC-SHA-256, base64url) of their canonical form: equal for equal arguments.

@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
+use super::watch::Identity;
 use super::{ChainKey, Head, places};
 
 /// Nobody reads more of a head than this.
@@ -16,7 +17,8 @@ const MAX_BYTES: u64 = 1024;
 
 /// The head's file, locked for this process.
 pub(super) struct HeadFile {
-    pub(super) file: File,
+    file: File,
+    identity: Identity,
     is_failing: bool,
     has_its_length: bool,
 }
@@ -43,10 +45,16 @@ impl HeadFile {
             _ => {}
         }
         Ok(Some(Self {
+            identity: Identity::of(&file)?,
             file,
             is_failing: false,
             has_its_length: false,
         }))
+    }
+
+    /// Whether it is the file of that name.
+    pub(super) fn is_at(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.identity.at(path)?.is_some())
     }
 
     pub(super) fn read(&mut self, key: &ChainKey) -> io::Result<Found> {

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use secrecy::ExposeSecret;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::chained::Chained;
@@ -125,20 +124,21 @@ impl Log {
         captured.keep(&self.redaction.load(), change, arguments);
     }
 
-    /// Appends a line. None when there is no room: it is dropped, and counted.
-    pub fn append(&self, line: &impl Serialize) -> Option<Ticket> {
-        self.push(line, true)
+    /// Appends a line, whose body (a JSON object without a newline) is composed into an empty buffer. None when there
+    /// is no room: it is dropped, and counted.
+    pub fn append(&self, compose: impl FnOnce(&mut Vec<u8>)) -> Option<Ticket> {
+        self.push(compose, true)
     }
 
     /// Appends a line before something starts, which has to wait until it is [written](Self::written).
     ///
     /// # Errors
     /// [`Unwritable`], at once while nothing can be written: then there is no such line.
-    pub fn intend(&self, line: &impl Serialize) -> Result<Ticket, Unwritable> {
+    pub fn intend(&self, compose: impl FnOnce(&mut Vec<u8>)) -> Result<Ticket, Unwritable> {
         if self.queue.is_failing() {
             return Err(Unwritable);
         }
-        self.push(line, false).ok_or(Unwritable)
+        self.push(compose, false).ok_or(Unwritable)
     }
 
     /// Waits until the line is in the file: safe from the end of this process.
@@ -157,12 +157,11 @@ impl Log {
         self.queue.until_synced(ticket).await
     }
 
-    fn push(&self, line: &impl Serialize, to_sync: bool) -> Option<Ticket> {
+    fn push(&self, compose: impl FnOnce(&mut Vec<u8>), to_sync: bool) -> Option<Ticket> {
         LINE.with_borrow_mut(|text| {
             text.clear();
             text.shrink_to(MAX_KEPT_BYTES);
-            // Into memory, and all keys are texts: this does not fail.
-            let _ = serde_json::to_writer(&mut *text, line);
+            compose(text);
             text.push(b'\n');
             self.queue.push(text, to_sync, self.clock.monotonic())
         })

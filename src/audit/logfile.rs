@@ -2,9 +2,9 @@
 //!
 //! After a write that failed the file is cut back to its last whole line. After a sync that failed
 //! nothing is known of what was written since the last good one: systems forget such pages and call
-//! the next sync a success. So the text since then is kept in memory, and written again. A reader would
-//! ask why that is worth a copy of every line: it is a copy of some hundred bytes, and the only way to
-//! keep the promise of the next answer.
+//! the next sync a success. So the text since then is kept in memory, where it was composed, and written
+//! again. A reader would ask why that is worth the memory: it is the only way to keep the promise of the
+//! next answer.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::rotation::day_of;
-use super::watch::{Change, is_at};
+use super::watch::{Change, Identity};
 use super::{Mark, Sealed, places};
 
 /// How much of a file is read to find its first line.
@@ -24,6 +24,7 @@ pub(super) const MAX_UNSYNCED_BYTES: usize = 4 * 1024 * 1024;
 /// A file and how far it can be trusted.
 pub(super) struct LogFile {
     file: File,
+    identity: Identity,
     /// Length up to which it holds whole lines.
     written: u64,
     /// Length up to which it is on disk.
@@ -63,6 +64,7 @@ impl LogFile {
     fn of(file: File) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self {
+            identity: Identity::of(&file)?,
             file,
             written: length,
             synced: length,
@@ -104,16 +106,24 @@ impl LogFile {
 
     /// Appends all of the text, or nothing of it.
     pub(super) fn append(&mut self, text: &[u8]) -> io::Result<()> {
+        self.append_with(|end| end.extend_from_slice(text))
+    }
+
+    /// Appends all of the text that `put` appends to what it is given, or nothing of it.
+    pub(super) fn append_with<T>(&mut self, put: impl FnOnce(&mut Vec<u8>) -> T) -> io::Result<T> {
         self.mend()?;
+        let before = self.unsynced.len();
+        let done = put(&mut self.unsynced);
+        let text = &self.unsynced[before..];
         if let Err(error) = self.file.write_all(text) {
+            self.unsynced.truncate(before);
             self.doubt = Doubt::Tail;
             // If this fails as well, it is tried again before the next text.
             let _ = self.mend();
             return Err(error);
         }
         self.written += length_of(text);
-        self.unsynced.extend_from_slice(text);
-        Ok(())
+        Ok(done)
     }
 
     /// Makes sure that all of it is on disk.
@@ -135,10 +145,10 @@ impl LogFile {
 
     /// What somebody else did to the file of that name since it was last written.
     pub(super) fn change(&self, path: &Path) -> io::Result<Option<Change>> {
-        if !is_at(path, &self.file)? {
+        let Some(found) = self.identity.at(path)? else {
             return Ok(Some(Change::Gone));
-        }
-        let length = self.file.metadata()?.len();
+        };
+        let length = found.len();
         let least = match self.doubt {
             Doubt::Unsynced => self.synced,
             _ => self.written,

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use memchr::memchr_iter;
+
 use super::{ChainKey, Head, Kind, Mark};
 use crate::build;
 use crate::clock::{Clock, rfc3339};
@@ -21,7 +23,7 @@ pub(super) trait OpenLog: Send + 'static {
 
     fn chain_mut(&mut self) -> &mut ChainEnd;
 
-    /// Seals the bodies, one on each line, and appends them: all or none. What failed may be tried again, with the
+    /// Seals the bodies, each with its newline, and appends them: all or none. What failed may be tried again, with the
     /// same bodies.
     fn append(&mut self, bodies: &[u8]) -> io::Result<()>;
 
@@ -97,14 +99,15 @@ pub(super) trait OpenLog: Send + 'static {
 }
 
 impl ChainEnd {
-    /// Seals the bodies, one on each line, onto `sealed`; where the chain ends then.
+    /// Seals the bodies, each with its newline, onto `sealed`; where the chain ends then.
     pub(super) fn seal(&self, bodies: &[u8], sealed: &mut Vec<u8>) -> Head {
-        let mut head = self.head;
-        for body in bodies.split(|byte| *byte == b'\n') {
-            if !body.is_empty() {
-                head.seq += 1;
-                head.mac = self.key.seal(&head.mac, head.seq, body, sealed);
-            }
+        let (mut head, mut start) = (self.head, 0);
+        for end in memchr_iter(b'\n', bodies) {
+            head.seq += 1;
+            head.mac = self
+                .key
+                .seal(&head.mac, head.seq, &bodies[start..end], sealed);
+            start = end + 1;
         }
         head
     }

@@ -92,7 +92,6 @@ impl Chained {
                 not_before: None,
             },
             left_at: None,
-            sealed: Vec::new(),
         };
         log.recover(head, tail, "started")?;
         Ok(Some(log))

@@ -5,7 +5,7 @@
 //! does not write on in the file that it has open: one that was deleted is gone with its last
 //! descriptor, and calls would be answered whose lines nobody can read.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -41,7 +41,7 @@ impl Chained {
     /// # Errors
     /// Those of a file that cannot be opened again, or that another process writes.
     pub(super) fn find_again(&mut self) -> io::Result<()> {
-        if !is_at(&places::head(&self.path), &self.head_file.file)? {
+        if !self.head_file.is_at(&places::head(&self.path))? {
             self.hold_head()?;
         }
         if self.left_at.is_none() {
@@ -82,22 +82,39 @@ impl Chained {
     }
 }
 
-/// Whether the open file is the one of that name.
-pub(super) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
-    let found = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-        found => found?,
-    };
+/// What tells an open file from any other, also from a later one of its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// An open file can be neither deleted nor moved where there are no such numbers.
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-        let open = file.metadata()?;
-        Ok((found.dev(), found.ino()) == (open.dev(), open.ino()))
+    device_and_inode: (u64, u64),
+}
+
+impl Identity {
+    /// Of an open file, so that its number is given to no other one.
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        Ok(Self::told_by(&file.metadata()?))
     }
-    #[cfg(not(unix))]
-    {
-        // An open file can be neither deleted nor moved there.
-        let _ = file;
-        Ok(found.is_file())
+
+    fn told_by(found: &Metadata) -> Self {
+        #[cfg(not(unix))]
+        let _ = found;
+        Self {
+            #[cfg(unix)]
+            device_and_inode: {
+                use std::os::unix::fs::MetadataExt as _;
+                (found.dev(), found.ino())
+            },
+        }
+    }
+
+    /// What is found of the file, if it is the one of that name.
+    pub(super) fn at(self, path: &Path) -> io::Result<Option<Metadata>> {
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            found => {
+                Ok(Some(found?).filter(|found| found.is_file() && Self::told_by(found) == self))
+            }
+        }
     }
 }

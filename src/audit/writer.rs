@@ -2,8 +2,9 @@
 //!
 //! However many lines wait, they cost one write and one sync (group commit). Whoever waits until a line
 //! is in the file is told before the sync. Without anybody who waits, lines gather for a moment and are
-//! synced each second. A reader would ask why no timer runs beside it: a wait ends by itself only while
-//! something is not synced.
+//! synced each second. Where calls wait, lines gather by themselves: while a sync runs, and while a call
+//! runs on the writer's core, since the writer interrupts none. A reader would ask why no timer runs beside
+//! it: a wait ends by itself only while something is not synced.
 
 use std::io;
 use std::sync::Arc;
@@ -11,12 +12,14 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::gathering::Gathering;
 use super::open_log::{OpenLog, body_of};
 use super::queue::{Pending, Queue};
 use super::{ChainKey, Durability, Kind, Mark};
 use crate::clock::instant_now;
 
+/// How long lines gather where nobody waits for them: so many that are few enough to stay in a core's own
+/// memory until they are sealed.
+const GATHERING: Duration = Duration::from_millis(3);
 /// How long lines may be written and not synced where nobody waits for it.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// How long after a failure it is tried again.
@@ -27,7 +30,6 @@ pub(super) struct Writer<L> {
     log: L,
     queue: Arc<Queue>,
     durability: Durability,
-    gathering: Gathering,
     /// What was taken; its memory goes back and forth between here and the queue.
     batch: Batch,
     /// Since when something is not synced.
@@ -59,7 +61,6 @@ impl<L: OpenLog> Writer<L> {
             log,
             queue,
             durability,
-            gathering: Gathering::default(),
             batch: Batch::default(),
             unsynced_since: None,
             is_failing: false,
@@ -69,7 +70,10 @@ impl<L: OpenLog> Writer<L> {
     pub(super) fn start(self) -> io::Result<JoinHandle<()>> {
         std::thread::Builder::new()
             .name("audit".to_owned())
-            .spawn(move || self.run())
+            .spawn(move || {
+                interrupt_nobody();
+                self.run();
+            })
     }
 
     fn run(mut self) {
@@ -99,11 +103,9 @@ impl<L: OpenLog> Writer<L> {
             SYNC_INTERVAL.saturating_sub(passed)
         });
         let mut pending = self.queue.wait(left);
-        let pause = self.gathering.pause(self.durability);
-        if !pending.text.is_empty() && !pause.is_zero() {
-            pending = self.queue.gather(pending, pause);
+        if self.durability == Durability::BestEffort && !pending.text.is_empty() {
+            pending = self.queue.gather(pending, GATHERING);
         }
-        self.gathering.took(pending.last - self.batch.last);
         self.batch.take(&mut pending);
     }
 
@@ -195,5 +197,46 @@ impl Batch {
                 ..log.new_mark(Kind::Gap)
             }));
         }
+    }
+}
+
+/// Lets whoever runs on this thread's core run on when there is work for this thread, until it has to wait
+/// or its time is up (`SCHED_BATCH`, sched(7)). Else the first line of a call would stop that call, and each
+/// line be written and synced alone. Where it is not allowed, lines gather less.
+fn interrupt_nobody() {
+    #[cfg(target_os = "linux")]
+    {
+        use thread_priority::{
+            NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
+            set_thread_priority_and_policy, thread_native_id,
+        };
+
+        /// Stands for a nice value of 0: as important as any other thread.
+        const AS_ANY: u8 = 47;
+        let batch = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
+        let set = AS_ANY.try_into().map(|priority| {
+            let priority = ThreadPriority::Crossplatform(priority);
+            set_thread_priority_and_policy(thread_native_id(), priority, batch)
+        });
+        if !matches!(set, Ok(Ok(()))) {
+            tracing::debug!("the writer of the audit log may interrupt calls: {set:?}");
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use thread_priority::{
+        NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy,
+    };
+
+    #[test]
+    fn the_writer_interrupts_no_call_on_its_core() {
+        let writer = std::thread::spawn(|| {
+            super::interrupt_nobody();
+            thread_schedule_policy()
+        });
+        let batch = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
+        assert_eq!(writer.join().unwrap(), Ok(batch));
     }
 }

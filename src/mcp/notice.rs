@@ -1,8 +1,9 @@
 //! Notices as messages: what a client hears of a call before its answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
+use memchr::memmem::Finder;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -128,8 +129,9 @@ fn number(value: f64) -> Value {
 /// Whether a message may want to hear something before its answer. Where it does not, the answer
 /// needs no stream. A message that hides it behind escapes hears nothing, as it may.
 pub(crate) fn may_want_notices(message: &[u8]) -> bool {
-    let holds = |name: &str| memchr::memmem::find(message, name.as_bytes()).is_some();
-    holds("progressToken") || holds("logLevel")
+    static WANTED: LazyLock<[Finder<'static>; 2]> =
+        LazyLock::new(|| ["progressToken", "logLevel"].map(Finder::new));
+    WANTED.iter().any(|name| name.find(message).is_some())
 }
 
 #[cfg(test)]

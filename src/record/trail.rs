@@ -198,7 +198,7 @@ impl CallRecord {
     /// What is asked for, before anything of it is checked.
     pub fn asked(&mut self, target: &TargetRef<'_>, arguments: &Arguments) {
         let Some(trail) = &mut self.trail else { return };
-        let short = |text: &str| Some(text.chars().take(MAX_ASKED_CHARS).collect());
+        let short = |text: &str| Some(first_chars(text, MAX_ASKED_CHARS).to_owned());
         match target {
             TargetRef::Tool(name) | TargetRef::Prompt(name) | TargetRef::Template(name) => {
                 trail.arguments = Some(trail.log.capture(arguments));
@@ -245,7 +245,8 @@ impl CallRecord {
         };
         let log = Arc::clone(&trail.log);
         // The trail stays where it is: a call that is cancelled in this wait is on record as such.
-        let written = match log.intend(&trail.entry(self, Kind::Begun)) {
+        let intended = log.intend(|line| trail.entry(self, Kind::Begun).compose(line));
+        let written = match intended {
             Ok(ticket) => log.written(ticket).await,
             Err(unwritable) => Err(unwritable),
         };
@@ -288,14 +289,23 @@ impl CallRecord {
             let mut entry = trail.entry(self, Kind::Call);
             entry.outcome = Some(outcome.as_str().into());
             entry.error = error.map(|row| row.kind.into());
-            let cause = cause.map(|cause| cause.chars().take(MAX_CAUSE_CHARS).collect::<String>());
-            entry.cause = cause.map(Cow::Owned);
+            entry.cause = cause.map(|cause| first_chars(cause, MAX_CAUSE_CHARS).into());
             entry.duration_us = Some(micros(now.saturating_sub(self.started)));
-            let owed = trail.log.append(&entry);
+            let owed = trail.log.append(|line| entry.compose(line));
             trail.owed = owed.map_or(Owed::Lost, Owed::Line);
         }
         self.trail = Some(trail);
     }
+}
+
+/// The text, cut where it has more characters.
+fn first_chars(text: &str, at_most: usize) -> &str {
+    // A text of so many bytes has no more characters.
+    if text.len() <= at_most {
+        return text;
+    }
+    let end = text.char_indices().nth(at_most);
+    end.map_or(text, |(end, _)| &text[..end])
 }
 
 /// What a resource is asked for with.

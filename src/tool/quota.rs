@@ -118,18 +118,15 @@ pub(super) struct Span(pub(super) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(&str, u128); 5] = [
-            ("d", 86_400_000_000_000),
-            ("h", 3_600_000_000_000),
-            ("m", 60_000_000_000),
-            ("s", 1_000_000_000),
-            ("ms", 1_000_000),
-        ];
-        let nanos = self.0.as_nanos();
-        let fits = |(_, size): &&(&str, u128)| nanos >= *size && nanos.is_multiple_of(*size);
+        const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
+        let (seconds, nanos) = (self.0.as_secs(), self.0.subsec_nanos());
+        let fits = |(_, size): &&(&str, u64)| seconds >= *size && seconds.is_multiple_of(*size);
         match UNITS.iter().find(fits) {
-            Some((unit, size)) => write!(f, "{}{unit}", nanos / size),
-            None => write!(f, "{nanos}ns"),
+            Some((unit, size)) if nanos == 0 => write!(f, "{}{unit}", seconds / size),
+            _ if nanos > 0 && nanos.is_multiple_of(1_000_000) => {
+                write!(f, "{}ms", self.0.as_millis())
+            }
+            _ => write!(f, "{}ns", self.0.as_nanos()),
         }
     }
 }

@@ -23,7 +23,7 @@ fn a_log_is_checked_while_it_is_written_and_rotated() {
         threads.spawn(|| {
             for number in 0..3000 {
                 writing
-                    .append(&super::audit::line(number))
+                    .append(super::audit::line(number))
                     .expect("there is room");
                 if number % 10 == 0 {
                     super::audit::wait(writing.caught_up());

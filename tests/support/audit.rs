@@ -41,12 +41,17 @@ pub(crate) fn fault(file: &Path) -> String {
 
 /// Appends a line with this number, and waits until it is on disk.
 pub(crate) fn append(log: &Log, number: u64) {
-    let ticket = log.append(&line(number)).expect("there is room");
+    let ticket = log.append(line(number)).expect("there is room");
     wait(log.synced(ticket)).expect("it is written");
 }
 
-pub(crate) fn line(number: u64) -> Value {
-    json!({"kind": "call", "number": number})
+/// The body of a line with this number.
+pub(crate) fn line(number: u64) -> impl FnOnce(&mut Vec<u8>) {
+    body(json!({"kind": "call", "number": number}))
+}
+
+pub(crate) fn body(members: Value) -> impl FnOnce(&mut Vec<u8>) {
+    move |body| body.extend(members.to_string().bytes())
 }
 
 pub(crate) fn close(log: &Log) {
