@@ -162,6 +162,7 @@ impl Log {
             text.clear();
             text.shrink_to(MAX_KEPT_BYTES);
             compose(text);
+            debug_assert!(!text.contains(&b'\n'), "it would be two lines");
             text.push(b'\n');
             self.queue.push(text, to_sync, self.clock.monotonic())
         })

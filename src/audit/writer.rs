@@ -208,7 +208,7 @@ fn interrupt_nobody() {
     {
         use thread_priority::{
             NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
-            set_thread_priority_and_policy, thread_native_id,
+            set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
         };
 
         /// Stands for a nice value of 0: as important as any other thread.
@@ -218,7 +218,8 @@ fn interrupt_nobody() {
             let priority = ThreadPriority::Crossplatform(priority);
             set_thread_priority_and_policy(thread_native_id(), priority, batch)
         });
-        if !matches!(set, Ok(Ok(()))) {
+        // A nice value that may not be set back fails as well, and does not matter.
+        if thread_schedule_policy() != Ok(batch) {
             tracing::debug!("the writer of the audit log may interrupt calls: {set:?}");
         }
     }
