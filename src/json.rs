@@ -124,7 +124,7 @@ impl<'de> Visitor<'de> for KeyVisitor {
 pub(crate) struct Keys<'de> {
     few: Vec<Cow<'de, str>>,
     /// Used from [`FEW`](Self::FEW) on, so that a wide object costs no comparison of all with all.
-    many: HashSet<Cow<'de, str>>,
+    many: Option<HashSet<Cow<'de, str>>>,
 }
 
 impl<'de> Keys<'de> {
@@ -132,15 +132,16 @@ impl<'de> Keys<'de> {
 
     /// Fails when `key` was there before.
     pub(crate) fn once<E: de::Error>(&mut self, key: Cow<'de, str>) -> Result<(), E> {
-        if self.few.contains(&key) || self.many.contains(&key) {
-            return Err(E::custom("an object holds the same key twice"));
-        }
-        if self.few.len() < Self::FEW {
+        let is_new = if self.few.contains(&key) {
+            false
+        } else if self.few.len() < Self::FEW {
             self.few.push(key);
+            true
         } else {
-            self.many.insert(key);
-        }
-        Ok(())
+            self.many.get_or_insert_default().insert(key)
+        };
+        let fault = || E::custom("an object holds the same key twice");
+        is_new.then_some(()).ok_or_else(fault)
     }
 }
 

@@ -13,7 +13,7 @@ mod token;
 use std::borrow::Cow;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, IgnoredAny, MapAccess};
+use serde::de::{Deserialize, DeserializeSeed, IgnoredAny, MapAccess};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -22,7 +22,10 @@ use crate::json::{Keys, StrictObject};
 use crate::tool::Arguments;
 pub(super) use capabilities::Declared;
 pub(super) use filter::{Filter, Wanted};
-use lenient::{Lenient, Member, id, id_if_any, is_id, next_key, once, skip, unread, value};
+use lenient::{
+    Filling, Lenient, Member, Members, id, id_if_any, is_id, members, next_key, once, skip, unread,
+    value,
+};
 pub(super) use token::{MAX_ECHOED_BYTES, Token};
 
 /// A message's outermost object.
@@ -121,7 +124,11 @@ pub(super) enum Shape {
 pub(crate) fn parse(message: &[u8]) -> Result<Envelope<'_>, ProtocolError> {
     // `serde_json` checks only the strings it keeps; a message is UTF-8 as a whole or not at all.
     let text = std::str::from_utf8(message).map_err(|_| ProtocolError::Parse)?;
-    let Lenient(envelope): Lenient<Envelope<'_>> = serde_json::from_str(text).map_err(|error| {
+    let mut envelope = Envelope::default();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = Filling(&mut envelope).deserialize(&mut deserializer);
+    let read = read.and_then(|()| deserializer.end());
+    read.map_err(|error| {
         if error.is_data() {
             ProtocolError::InvalidRequest("not one JSON-RPC message with each key once")
         } else {
@@ -212,147 +219,140 @@ pub(super) fn response(message: &[u8]) -> Option<(String, Option<Value>)> {
     Some((read.id, read.result))
 }
 
-impl<'de> Member<'de> for Envelope<'de> {
-    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let mut envelope = Self::default();
+impl<'de> Members<'de> for Envelope<'de> {
+    fn read<A: MapAccess<'de>>(&mut self, mut map: A) -> Result<(), A::Error> {
         let (mut seen, mut others) = (0, Keys::default());
         while let Some(key) = next_key(&mut map)? {
             match &*key {
                 "jsonrpc" => {
                     once(&mut seen, 1)?;
-                    envelope.version_is_2 = value::<Text<'_>, A>(&mut map)?.as_str() == Some("2.0");
+                    self.version_is_2 = value::<Text<'_>, A>(&mut map)?.as_str() == Some("2.0");
                 }
                 "id" => {
                     once(&mut seen, 2)?;
-                    envelope.id = Some(id(&mut map)?);
+                    self.id = Some(id(&mut map)?);
                 }
                 "method" => {
                     once(&mut seen, 4)?;
-                    envelope.method = value(&mut map)?;
+                    self.method = value(&mut map)?;
                 }
                 "params" => {
                     once(&mut seen, 8)?;
-                    envelope.params = value(&mut map)?;
+                    members(&mut map, &mut self.params)?;
                 }
                 _ => {
-                    envelope.is_response |= matches!(&*key, "result" | "error");
+                    self.is_response |= matches!(&*key, "result" | "error");
                     unread(&mut map, &mut others, key)?;
                 }
             }
         }
-        Ok(envelope)
+        Ok(())
     }
 }
 
-impl<'de> Member<'de> for Params<'de> {
-    fn wrong() -> Option<Self> {
-        Some(Self {
-            are_wrong: true,
-            ..Self::default()
-        })
+impl<'de> Members<'de> for Params<'de> {
+    fn is_wrong(&mut self) -> bool {
+        self.are_wrong = true;
+        true
     }
 
-    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let mut params = Self::default();
+    fn read<A: MapAccess<'de>>(&mut self, mut map: A) -> Result<(), A::Error> {
         let (mut seen, mut others) = (0, Keys::default());
         while let Some(key) = next_key(&mut map)? {
             match &*key {
                 "name" => {
                     once(&mut seen, 1)?;
-                    params.name = value(&mut map)?;
+                    self.name = value(&mut map)?;
                 }
                 "uri" => {
                     once(&mut seen, 2)?;
-                    params.uri = value(&mut map)?;
+                    self.uri = value(&mut map)?;
                 }
                 "arguments" => {
                     once(&mut seen, 4)?;
-                    params.arguments = value(&mut map)?;
+                    self.arguments = value(&mut map)?;
                 }
                 "cursor" => {
                     once(&mut seen, 8)?;
-                    params.cursor = value(&mut map)?;
+                    self.cursor = value(&mut map)?;
                 }
                 "_meta" => {
                     once(&mut seen, 16)?;
-                    params.meta = value(&mut map)?;
+                    members(&mut map, &mut self.meta)?;
                 }
                 "protocolVersion" => {
                     once(&mut seen, 32)?;
-                    params.protocol_version = value(&mut map)?;
+                    self.protocol_version = value(&mut map)?;
                 }
                 "requestId" => {
                     once(&mut seen, 64)?;
-                    params.request_id = id_if_any(&mut map)?;
+                    self.request_id = id_if_any(&mut map)?;
                 }
                 "notifications" => {
                     once(&mut seen, 128)?;
-                    params.notifications = value(&mut map)?;
+                    self.notifications = value(&mut map)?;
                 }
                 "inputResponses" => {
                     once(&mut seen, 256)?;
-                    params.input_responses = value(&mut map)?;
+                    self.input_responses = value(&mut map)?;
                 }
                 "requestState" => {
                     once(&mut seen, 512)?;
-                    params.request_state = value(&mut map)?;
+                    self.request_state = value(&mut map)?;
                 }
                 "taskId" => {
                     once(&mut seen, 1_024)?;
-                    params.task_id = value(&mut map)?;
+                    self.task_id = value(&mut map)?;
                 }
                 _ => unread(&mut map, &mut others, key)?,
             }
         }
-        Ok(params)
+        Ok(())
     }
 }
 
-impl<'de> Member<'de> for Meta<'de> {
-    fn wrong() -> Option<Self> {
-        Some(Self {
-            is_wrong: true,
-            ..Self::default()
-        })
+impl<'de> Members<'de> for Meta<'de> {
+    fn is_wrong(&mut self) -> bool {
+        self.is_wrong = true;
+        true
     }
 
-    fn object<A: MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
-        let mut meta = Self::default();
+    fn read<A: MapAccess<'de>>(&mut self, mut map: A) -> Result<(), A::Error> {
         let (mut seen, mut others) = (0, Keys::default());
         while let Some(key) = next_key(&mut map)? {
             match &*key {
                 "io.modelcontextprotocol/protocolVersion" => {
                     once(&mut seen, 1)?;
-                    meta.protocol_version = value(&mut map)?;
+                    self.protocol_version = value(&mut map)?;
                 }
                 "io.modelcontextprotocol/clientCapabilities" => {
                     once(&mut seen, 2)?;
-                    meta.client_capabilities = value(&mut map)?;
+                    self.client_capabilities = value(&mut map)?;
                 }
                 "io.modelcontextprotocol/clientInfo" => {
                     once(&mut seen, 4)?;
-                    meta.client_info = value(&mut map)?;
+                    self.client_info = value(&mut map)?;
                 }
                 "traceparent" => {
                     once(&mut seen, 8)?;
-                    meta.traceparent = value(&mut map)?;
+                    self.traceparent = value(&mut map)?;
                 }
                 "tracestate" => {
                     once(&mut seen, 16)?;
-                    meta.tracestate = value(&mut map)?;
+                    self.tracestate = value(&mut map)?;
                 }
                 "progressToken" => {
                     once(&mut seen, 32)?;
-                    meta.progress_token = Token::read(&mut map)?;
+                    self.progress_token = Token::read(&mut map)?;
                 }
                 "io.modelcontextprotocol/logLevel" => {
                     once(&mut seen, 64)?;
-                    meta.log_level = value(&mut map)?;
+                    self.log_level = value(&mut map)?;
                 }
                 _ => unread(&mut map, &mut others, key)?,
             }
         }
-        Ok(meta)
+        Ok(())
     }
 }
 

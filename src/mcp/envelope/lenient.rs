@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::json::{Key, Keys, Skipped};
@@ -163,5 +163,86 @@ impl<'de, T: Member<'de>> Visitor<'de> for LenientVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
         T::object(map)
+    }
+}
+
+/// An object whose members are read into where it stands: the large ones would be moved several times
+/// on their way up.
+pub(super) trait Members<'de> {
+    /// Notes a value of another type; `false` fails the message.
+    fn is_wrong(&mut self) -> bool {
+        false
+    }
+
+    /// Reads the members.
+    fn read<A: MapAccess<'de>>(&mut self, map: A) -> Result<(), A::Error>;
+}
+
+/// Reads the next value into `members`.
+pub(super) fn members<'de, T: Members<'de>, A: MapAccess<'de>>(
+    map: &mut A,
+    members: &mut T,
+) -> Result<(), A::Error> {
+    map.next_value_seed(Filling(members))
+}
+
+pub(super) struct Filling<'a, T>(pub(super) &'a mut T);
+
+impl<'de, T: Members<'de>> DeserializeSeed<'de> for Filling<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<T> Filling<'_, T> {
+    fn wrong<'de, E: de::Error>(self) -> Result<(), E>
+    where
+        T: Members<'de>,
+    {
+        let fault = || E::custom("a value of another type was expected");
+        self.0.is_wrong().then_some(()).ok_or_else(fault)
+    }
+}
+
+impl<'de, T: Members<'de>> Visitor<'de> for Filling<'_, T> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
+        self.wrong()
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
+        self.wrong()
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
+        self.wrong()
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
+        self.wrong()
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.wrong()
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
+        self.wrong()
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element::<Skipped>()?.is_some() {}
+        self.wrong()
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.0.read(map)
     }
 }
