@@ -164,7 +164,7 @@ impl Limit {
 /// As a configuration could write it, but for the mode: `1000/1d per [tenant] cost 10`.
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.quota)?;
+        self.quota.fmt(f)?;
         match self.per {
             Per::TenantTarget => {}
             Per::Tenant => f.write_str(" per [tenant]")?,
