@@ -87,11 +87,13 @@ impl Call {
         self.record.begin().await?;
         self.record.run_started();
         let setting = self.setting(client);
-        let work = async move { run(admission, arguments, setting.scene()).await };
         if let Some(start) = start {
-            return self.run_as_task(Box::pin(work), start).await;
+            let work = async move { run(admission, arguments, setting.scene()).await };
+            // Rare, and of some size.
+            let going_on = self.run_as_task(Box::pin(work), start);
+            return Box::pin(going_on).await;
         }
-        let output = work.await;
+        let output = run(admission, arguments, setting.scene()).await;
         self.record.run_ended();
         output.map(Served::Output)
     }

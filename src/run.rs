@@ -7,14 +7,14 @@ mod gate;
 mod places;
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::time::timeout_at;
 use uuid::Uuid;
 
 use crate::approval::ApprovedArguments;
-use crate::clock::deadline_in;
+use crate::clock::{deadline_in, in_time};
 use crate::error::CallError;
 use crate::quota::Admission;
 use crate::tool::{
@@ -101,7 +101,8 @@ where
     let (target, principal) = (admission.target(), admission.permit().principal());
     let timeout = target.policy().timeout;
     let deadline = deadline_in(timeout);
-    let entering = scene.places.enter(target, principal.tenant_key(), deadline);
+    let places = scene.places;
+    let entering = pin!(places.enter(target, principal.tenant_key(), deadline));
     let waiting = scene.trace.if_it_waits("wait for a place", entering);
     let _held = waiting.await?;
 
@@ -110,17 +111,19 @@ where
         .traced(span.trace().clone())
         .of_client(scene.client);
     // The deadline is inside, so that a panic while it drops the tool's future is caught as well.
-    let work = async {
-        if target.goes_on_at_once() {
-            context.continue_as_task().await;
-        }
-        work(context).await
-    };
-    let work = AssertUnwindSafe(async { timeout_at(deadline.into(), work).await });
+    let work = AssertUnwindSafe(async {
+        let work = pin!(async {
+            if target.goes_on_at_once() {
+                context.continue_as_task().await;
+            }
+            work(context).await
+        });
+        in_time(|| deadline, work).await
+    });
     let answer = match work.catch_unwind().await {
         Err(panic) => Err(CallError::Internal(panic_text(&*panic))),
-        Ok(Err(_elapsed)) => Err(CallError::DeadlineExceeded),
-        Ok(Ok(answer)) => Ok(answer),
+        Ok(None) => Err(CallError::DeadlineExceeded),
+        Ok(Some(answer)) => Ok(answer),
     };
     match &answer {
         Err(error) => span.fail(error.row().kind),

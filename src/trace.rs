@@ -12,7 +12,7 @@ mod span;
 
 use std::borrow::Cow;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -53,7 +53,7 @@ use crate::clock::Clock;
 /// # let _ = Tool::new("locate", "Finds a place.").any_authenticated().handler(locate);
 /// ```
 #[derive(Clone, Default)]
-pub struct Trace(Option<At>);
+pub struct Trace(Option<Arc<At>>);
 
 /// What begins spans; one per server.
 pub(crate) struct Tracer {
@@ -68,7 +68,7 @@ impl Tracer {
     }
 }
 
-#[derive(Clone)]
+/// Shared, since every stage of a call is handed its trace.
 struct At {
     tracer: Arc<Tracer>,
     current: SpanContext,
@@ -142,9 +142,13 @@ impl Trace {
         }
     }
 
-    /// Does `work`, in a span of its own if that has to wait for something.
-    pub(crate) async fn if_it_waits<F: Future>(&self, name: &'static str, work: F) -> F::Output {
-        let mut work = pin!(work);
+    /// Does `work`, in a span of its own if that has to wait for something. By reference, since its room
+    /// would else be there twice.
+    pub(crate) async fn if_it_waits<F: Future>(
+        &self,
+        name: &'static str,
+        mut work: Pin<&mut F>,
+    ) -> F::Output {
         let mut span = None;
         poll_fn(|context| {
             let polled = work.as_mut().poll(context);
@@ -162,7 +166,7 @@ impl Trace {
     }
 
     fn context(&self) -> Option<&SpanContext> {
-        let at = self.0.as_ref()?;
+        let at = self.0.as_deref()?;
         Some(&at.current).filter(|current| current.is_valid())
     }
 }

@@ -10,8 +10,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::header::AsHeaderName;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::envelope::{Declared, Envelope, Shape, Text};
 use crate::error::ProtocolError;
@@ -46,15 +45,20 @@ pub enum Header<'a> {
 
 impl<'h> Header<'h> {
     /// The header of this name.
-    pub(crate) fn once(headers: &'h HeaderMap, name: impl AsHeaderName) -> Self {
-        let mut all = headers.get_all(name).iter();
-        match (all.next(), all.next()) {
-            (None, _) => Self::Absent,
-            (Some(value), None) => value
-                .to_str()
-                .map_or(Self::Wrong, |text| Self::Is(text.trim_ascii())),
-            (Some(_), Some(_)) => Self::Wrong,
+    fn once(headers: &'h HeaderMap, name: &HeaderName) -> Self {
+        let mut header = Self::Absent;
+        for value in headers.get_all(name) {
+            header.meets(value);
         }
+        header
+    }
+
+    /// The header came, perhaps again.
+    pub(crate) fn meets(&mut self, value: &'h HeaderValue) {
+        *self = match (&*self, value.to_str()) {
+            (Self::Absent, Ok(text)) => Self::Is(text.trim_ascii()),
+            _ => Self::Wrong,
+        };
     }
 }
 

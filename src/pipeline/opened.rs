@@ -26,10 +26,9 @@ impl Pipeline {
 
 impl Call {
     /// Says which address the request came from, where that is known and is the caller's own.
-    pub fn from_address(mut self, source: Option<IpAddr>) -> Self {
+    pub fn from_address(&mut self, source: Option<IpAddr>) {
         self.source = source;
         self.record.from_address(source);
-        self
     }
 
     /// Closes the record with what the call came to, and waits until that is safe.

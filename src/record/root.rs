@@ -14,17 +14,17 @@ use super::{CallRecord, Tracing};
 use crate::error::{Outcome, Row};
 use crate::trace::{Remote, Span, Timeline, Trace, attribute, begin};
 
-/// What came with a request that its span should tell.
+/// What came with a request that its span should tell. What few have is boxed: each call carries it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Origin {
     /// The caller's span, named in the message itself.
-    pub(super) message: Option<Remote>,
+    pub(super) message: Option<Box<Remote>>,
     /// The span of the HTTP request that carried the message.
-    pub(super) transport: Option<Remote>,
+    pub(super) transport: Option<Box<Remote>>,
     pub(super) http_version: Option<&'static str>,
     pub(super) address: Option<IpAddr>,
     /// What identifying the caller waited for.
-    pub(super) wait: Option<Wait>,
+    pub(super) wait: Option<Box<Wait>>,
 }
 
 /// A wait before the trace began.
@@ -65,18 +65,18 @@ impl CallRecord {
 
     /// The caller's span, as the message names it (`_meta` in MCP, headers in REST).
     pub fn belongs_to(&mut self, caller: Option<Remote>) {
-        self.origin.message = caller;
+        self.origin.message = caller.map(Box::new);
     }
 
     /// The version of HTTP, and the span of the HTTP request that carries a message.
     pub fn came_over(&mut self, http_version: Option<&'static str>, span: Option<Remote>) {
         self.origin.http_version = http_version;
-        self.origin.transport = span;
+        self.origin.transport = span.map(Box::new);
     }
 
     /// What identifying the caller had to wait for.
     pub fn waited(&mut self, wait: Wait) {
-        self.origin.wait = Some(wait);
+        self.origin.wait = Some(Box::new(wait));
     }
 
     /// A caller's unsampled span is a link and no parent: as a parent it would switch our sampling off,
@@ -85,7 +85,7 @@ impl CallRecord {
         let Origin {
             message, transport, ..
         } = &self.origin;
-        let (named, carried) = (message.as_ref(), transport.as_ref());
+        let (named, carried) = (message.as_deref(), transport.as_deref());
         let (parent, link) = match (named, carried) {
             (Some(named), carried) => (named, carried),
             (None, Some(carried)) => (carried, None),

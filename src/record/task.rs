@@ -48,7 +48,7 @@ impl CallRecord {
             task: Some(self.call_id),
             trail,
             origin: Origin {
-                message: parent.and_then(|parent| Remote::parse(&parent, None)),
+                message: parent.and_then(|parent| Remote::parse(&parent, None).map(Box::new)),
                 address: self.origin.address,
                 ..Origin::default()
             },

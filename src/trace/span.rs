@@ -40,11 +40,11 @@ pub struct Span {
 
 impl Span {
     pub(super) fn started(span: SdkSpan, tracer: &Arc<Tracer>, timeline: Timeline) -> Self {
-        let trace = Trace(Some(At {
+        let trace = Trace(Some(Arc::new(At {
             tracer: Arc::clone(tracer),
             current: span.span_context().clone(),
             timeline,
-        }));
+        })));
         Self {
             recorded: span.is_recording().then(|| Box::new(span)),
             end: None,

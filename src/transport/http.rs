@@ -215,9 +215,10 @@ impl HttpSurface {
         source: Option<IpAddr>,
     ) -> Response<Outgoing> {
         let origin = edge::origin(request).map(str::to_owned);
-        let mut response = self.routed(request, source).await;
+        let origin = origin.as_deref();
+        let mut response = self.routed(request, source, origin).await;
         if let Some(origin) = origin.filter(|origin| self.edge.allows_origin(origin)) {
-            respond::allow_origin(&mut response, &origin);
+            respond::allow_origin(&mut response, origin);
         }
         response
     }
@@ -226,14 +227,17 @@ impl HttpSurface {
         self: &Arc<Self>,
         request: &mut Request<Received>,
         source: Option<IpAddr>,
+        origin: Option<&str>,
     ) -> Response<Outgoing> {
         let route = Route::of(request.uri().path())
             .filter(|route| *route != Route::MintDemoJwt || self.dev.is_some());
         let Some(route) = route else {
             return self.edge_problem(EdgeError::NoRoute);
         };
-        let refusal = self.refusal(route, request);
-        if matches!(refusal, Some(EdgeError::MethodNotAllowed(_))) && self.is_preflight(request) {
+        let refusal = self.refusal(route, request, origin);
+        if let (Some(EdgeError::MethodNotAllowed(_)), Some(_)) = (refusal, origin)
+            && is_preflight(request)
+        {
             return respond::preflight();
         }
         match (route, refusal) {
@@ -248,27 +252,22 @@ impl HttpSurface {
     }
 
     /// What the edge holds against the request, before anything is opened.
-    fn refusal(&self, route: Route<'_>, request: &Request<Received>) -> Option<EdgeError> {
+    fn refusal(
+        &self,
+        route: Route<'_>,
+        request: &Request<Received>,
+        origin: Option<&str>,
+    ) -> Option<EdgeError> {
         if route.checks_host() && !self.edge.allows_host(request) {
             return Some(EdgeError::ForbiddenHost);
         }
-        if let Some(origin) = edge::origin(request)
+        if let Some(origin) = origin
             && !self.edge.allows_origin(origin)
         {
             return Some(EdgeError::ForbiddenOrigin);
         }
         let (methods, allow) = route.methods();
         (!methods.contains(request.method())).then_some(EdgeError::MethodNotAllowed(allow))
-    }
-
-    /// A browser asks whether a page of an allowed origin may send the real request (Fetch
-    /// standard, "CORS-preflight request").
-    fn is_preflight(&self, request: &Request<Received>) -> bool {
-        request.method() == Method::OPTIONS
-            && request
-                .headers()
-                .contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
-            && edge::origin(request).is_some_and(|origin| self.edge.allows_origin(origin))
     }
 
     /// Routes that no call passes.
@@ -299,4 +298,11 @@ impl HttpSurface {
             .allow(error)
             .build()
     }
+}
+
+/// A browser asks whether a page may send the real request (Fetch standard, "CORS-preflight request").
+fn is_preflight(request: &Request<Received>) -> bool {
+    let headers = request.headers();
+    request.method() == Method::OPTIONS
+        && headers.contains_key(http::header::ACCESS_CONTROL_REQUEST_METHOD)
 }

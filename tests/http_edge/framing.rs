@@ -64,13 +64,22 @@ async fn heads_beyond_the_caps_are_refused_and_the_server_lives() {
     let server = shop_server().await;
     let (host, token) = (own_host(&server), bearer(&server));
     let long = format!("x-long: {}", "x".repeat(20_000));
-    let many: Vec<String> = (0..100).map(|n| format!("x-{n}: y")).collect();
-    let many: Vec<&str> = [host.as_str(), token.as_str()]
-        .into_iter()
-        .chain(many.iter().map(String::as_str))
-        .collect();
+    let many: Vec<String> = (0..200).map(|n| format!("x-{n}: y")).collect();
+    // One more than there may be, and more than are read at all.
+    let [many, too_many] = [61, 200].map(|count| {
+        let more = many[..count].iter().map(String::as_str);
+        [host.as_str(), token.as_str()]
+            .into_iter()
+            .chain(more)
+            .collect::<Vec<_>>()
+    });
     let target = greet(&[&host, &token]).replacen("greet", &"g".repeat(20_000), 1);
-    for text in [greet(&[&host, &token, &long]), greet(&many), target] {
+    for text in [
+        greet(&[&host, &token, &long]),
+        greet(&many),
+        greet(&too_many),
+        target,
+    ] {
         let mut raw = Raw::connect(&server).await;
         let answer = raw.send(text).await.answer().await;
         // A reset may overtake the answer while the rest is still being sent.

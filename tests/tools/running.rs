@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 use tollgate::testing::TestServer;
 use tollgate::{CallContext, Tool, ToolError};
@@ -69,6 +70,21 @@ async fn a_tool_that_never_ends_is_dropped_at_its_deadline() {
         assert_eq!(events.try_recv(), Ok(Event::Started));
         assert_eq!(events.try_recv(), Ok(Event::Dropped), "before the answer");
     }
+}
+
+#[tokio::test]
+async fn a_tool_that_never_rests_is_dropped_at_its_deadline() {
+    // Whenever it is polled it uses up all that a task may do at a time, the timer's part as well.
+    let greedy = async |_: CallContext, _: Nothing| -> Result<(), ToolError> {
+        loop {
+            consume_budget().await;
+        }
+    };
+    let tool = Tool::new("greedy", "Never rests.").timeout(Duration::from_millis(50));
+    let server = serve(tool.handler(greedy)).await;
+    let caller = caller(&server);
+    let answer = timeout(Duration::from_secs(10), caller.rest("greedy", json!({}))).await;
+    assert_eq!(answer.expect("an answer").status, 504);
 }
 
 #[tokio::test]

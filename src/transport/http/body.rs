@@ -2,14 +2,15 @@
 
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::Body;
-use tokio::time::timeout;
 
 use super::received::Received;
+use crate::clock::{deadline_in, in_time};
 use crate::error::EdgeError;
 
 /// Reads the body.
@@ -26,9 +27,9 @@ pub(super) async fn read(
     if usize::try_from(declared).map_or(true, |declared| declared > max_bytes) {
         return Err(EdgeError::BodyTooLarge);
     }
-    timeout(patience, collect(body, max_bytes))
-        .await
-        .map_err(|_elapsed| EdgeError::BodyTimeout)?
+    let collected = pin!(collect(body, max_bytes));
+    let read = in_time(|| deadline_in(patience), collected).await;
+    read.unwrap_or(Err(EdgeError::BodyTimeout))
 }
 
 /// Tells a client that left from one that framed its body badly.

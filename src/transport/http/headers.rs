@@ -5,7 +5,7 @@ use http::Version;
 use http::header::{self, HeaderMap, HeaderName};
 
 use crate::auth::Credentials;
-use crate::mcp::{Header, McpHeaders};
+use crate::mcp::McpHeaders;
 use crate::pipeline::Call;
 use crate::trace::Remote;
 
@@ -90,16 +90,17 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
     let (mut said, mut json, mut stream) = (false, false, false);
     for value in headers.get_all(header::ACCEPT) {
         said = true;
-        for range in value.to_str().unwrap_or_default().split(',') {
-            let (essence, parameters) = range.split_once(';').unwrap_or((range, ""));
-            if is_refused(parameters) {
+        // As bytes: the ranges are short, and searching a text for a character is made for long ones.
+        for range in value.as_bytes().split(|byte| *byte == b',') {
+            let mut parts = range.split(|byte| *byte == b';');
+            let essence = parts.next().unwrap_or_default().trim_ascii();
+            if parts.any(is_refusal) {
                 continue;
             }
-            let essence = essence.trim_ascii();
-            let is = |name: &str| essence.eq_ignore_ascii_case(name);
-            let any = is("*/*");
-            json |= any || is("application/json") || is("application/*");
-            stream |= any || is("text/event-stream") || is("text/*");
+            let is = |name: &[u8]| essence.eq_ignore_ascii_case(name);
+            let any = is(b"*/*");
+            json |= any || is(b"application/json") || is(b"application/*");
+            stream |= any || is(b"text/event-stream") || is(b"text/*");
         }
     }
     match (json || !said, stream || !said) {
@@ -111,14 +112,13 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
 }
 
 /// `q=0` says "not this".
-fn is_refused(parameters: &str) -> bool {
-    parameters.split(';').any(|parameter| {
-        let parameter = parameter.trim();
-        let weight = parameter
-            .strip_prefix("q=")
-            .or_else(|| parameter.strip_prefix("Q="));
-        weight.is_some_and(|weight| weight.trim().parse::<f32>() == Ok(0.0))
-    })
+fn is_refusal(parameter: &[u8]) -> bool {
+    let parameter = parameter.trim_ascii();
+    let weight = parameter
+        .strip_prefix(b"q=")
+        .or_else(|| parameter.strip_prefix(b"Q="));
+    let weight = weight.and_then(|weight| std::str::from_utf8(weight.trim_ascii()).ok());
+    weight.is_some_and(|weight| weight.parse::<f32>() == Ok(0.0))
 }
 
 /// A media type without its parameters.
@@ -126,35 +126,34 @@ fn essence(value: &str) -> &str {
     value.split(';').next().unwrap_or_default().trim_ascii()
 }
 
-/// The headers that mirror an MCP message.
+/// The headers that mirror an MCP message. Read in one pass: looking up four names takes longer than
+/// looking at the few headers that there are.
 pub(super) fn mcp_headers(headers: &HeaderMap) -> McpHeaders<'_> {
-    McpHeaders {
-        protocol_version: Header::once(headers, &MCP_PROTOCOL_VERSION),
-        method: Header::once(headers, &MCP_METHOD),
-        name: Header::once(headers, &MCP_NAME),
-        session: Header::once(headers, &MCP_SESSION_ID),
+    let mut mcp = McpHeaders {
         all: Some(headers),
-    }
-}
-
-/// Whether the headers say that the message describes itself.
-pub(super) fn is_modern(headers: &HeaderMap) -> bool {
-    McpHeaders {
-        protocol_version: Header::once(headers, &MCP_PROTOCOL_VERSION),
         ..McpHeaders::default()
+    };
+    for (name, value) in headers {
+        match name.as_str() {
+            "mcp-protocol-version" => mcp.protocol_version.meets(value),
+            "mcp-method" => mcp.method.meets(value),
+            "mcp-name" => mcp.name.meets(value),
+            "mcp-session-id" => mcp.session.meets(value),
+            _ => {}
+        }
     }
-    .are_modern()
+    mcp
 }
 
 /// What a caller confirms its call with, if it came once.
 pub(super) fn confirmation(headers: &HeaderMap) -> Option<&str> {
-    text(headers, "tollgate-confirmation")
+    text(headers, &CONFIRMATION)
 }
 
-static MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-static MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
-static MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
+static CONFIRMATION: HeaderName = HeaderName::from_static("tollgate-confirmation");
 pub(super) static MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Tells the record how the request came: the version of HTTP, and whose trace it belongs to (W3C
 /// Trace Context §3). That is the call's own trace on REST, and in MCP where the message names none.
@@ -168,14 +167,14 @@ pub(super) fn note_origin<B>(call: &mut Call, request: &Request<B>) {
         Version::HTTP_10 => Some("1.0"),
         _ => None,
     };
-    let parent = text(request.headers(), "traceparent");
-    let state = || text(request.headers(), "tracestate");
+    let parent = text(request.headers(), &TRACEPARENT);
+    let state = || text(request.headers(), &TRACESTATE);
     let span = parent.and_then(|parent| Remote::parse(parent, state()));
     call.record.came_over(version, span);
 }
 
 /// One text header, if it came once.
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     let mut all = headers.get_all(name).iter();
     match (all.next(), all.next()) {
         (Some(value), None) => value.to_str().ok(),

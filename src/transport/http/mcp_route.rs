@@ -11,9 +11,7 @@ use http::{HeaderMap, Request, Response};
 use super::cancellable::Cancellable;
 use super::detached::Persistent;
 use super::events::{as_event, of_listening};
-use super::headers::{
-    Accepted, accepted, credentials, is_json, is_modern, mcp_headers, note_origin,
-};
+use super::headers::{Accepted, accepted, credentials, is_json, mcp_headers, note_origin};
 use super::outgoing::Outgoing;
 use super::received::Received;
 use super::respond::Reply;
@@ -32,7 +30,8 @@ impl HttpSurface {
         source: Option<IpAddr>,
         refusal: Option<EdgeError>,
     ) -> Response<Outgoing> {
-        let mut call = self.pipeline.open(Surface::McpHttp).from_address(source);
+        let mut call = self.pipeline.open(Surface::McpHttp);
+        call.from_address(source);
         // Until the message is read and says more.
         call.record.method("POST /mcp");
         if let Some(error) = refusal {
@@ -56,7 +55,8 @@ impl HttpSurface {
             Ok(message) => message,
             Err(error) => return refused_at_edge(&mut call, error).await,
         };
-        if !is_modern(&headers) {
+        let mirrored = mcp_headers(&headers);
+        if !mirrored.are_modern() {
             return self
                 .answer_persistently(call, principal, headers, message, accepted)
                 .await;
@@ -66,7 +66,6 @@ impl HttpSurface {
             // Rare, and of some size.
             return Box::pin(answering).await;
         }
-        let mirrored = mcp_headers(&headers);
         let peer = Peer::over_http(&mirrored);
         let answer = self.mcp.handle(&mut call, &principal, &message, peer).await;
         self.told(call, answer, headers, accepted).await

@@ -25,7 +25,8 @@ impl HttpSurface {
         request: &Request<Received>,
         source: Option<IpAddr>,
     ) -> Response<Outgoing> {
-        let mut call = self.pipeline.open(Surface::Rest).from_address(source);
+        let mut call = self.pipeline.open(Surface::Rest);
+        call.from_address(source);
         call.record.method("openapi");
         let credentials = credentials(request.headers());
         let principal = if self.dev.is_some() && matches!(credentials, Credentials::Missing) {

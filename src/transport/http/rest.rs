@@ -27,7 +27,8 @@ impl HttpSurface {
         name: &str,
         refusal: Option<EdgeError>,
     ) -> Response<Outgoing> {
-        let mut call = self.pipeline.open(Surface::Rest).from_address(source);
+        let mut call = self.pipeline.open(Surface::Rest);
+        call.from_address(source);
         call.record.method("tools/call");
         if let Some(error) = refusal {
             return refused_at_edge(&mut call, error).await;

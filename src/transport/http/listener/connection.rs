@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use futures_util::FutureExt;
-use http::Request;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -32,7 +33,9 @@ use super::http2;
 use super::paced::Paced;
 use super::places::Place;
 use super::{CLOSE_TIMEOUT, MAX_HEAD_BYTES, MAX_HEADERS};
+use crate::error::EdgeError;
 use crate::pipeline::Life;
+use crate::transport::http::outgoing::Outgoing;
 use crate::transport::http::received::Received;
 use crate::transport::http::{HttpSurface, Limits, Tls};
 
@@ -95,21 +98,28 @@ impl Connection {
     }
 
     async fn serve_http1(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let (shared, peer) = (&self.shared, self.peer);
+        let (shared, peer) = (&self.shared, &self.peer);
         let stream = TokioIo::new(Guarded::new(Paced::new(stream, shared.limits.reply)));
         let (share, cut) = shared.backlog.share();
         let service = service_fn(|request: Request<Incoming>| {
             let (surface, share) = (shared.surface.load_full(), &share);
             let mut request = request.map(Received::from);
-            async move {
-                let mut response = surface.answer(&mut request, peer).await;
+            // Of some size, and hyper would move it into the connection's memory, where it is cold. Its room
+            // first: with nothing between its making and its place that could fail, it is made there.
+            let room = Box::new_uninit();
+            let answering = async move {
+                let mut response = if request.headers().len() > MAX_HEADERS {
+                    too_many_headers(&surface)
+                } else {
+                    surface.answer(&mut request, *peer).await
+                };
                 if surface.pipeline.load.is_leaving() {
                     // The client's next connection may lead to a server that stays (RFC 9112 §9.6).
-                    let close = HeaderValue::from_static("close");
-                    response.headers_mut().insert(CONNECTION, close);
+                    response.headers_mut().insert(CONNECTION, CLOSE);
                 }
                 Ok::<_, Infallible>(response.map(|body| Answer::http1(body, share)))
-            }
+            };
+            Box::into_pin(Box::write(room, answering))
         });
         let connection = shared.http1.serve_connection(stream, service);
         drive(connection, cut, self.stop, pending(), pending()).await;
@@ -139,6 +149,13 @@ async fn drain_begins(mut life: watch::Receiver<Life>) {
     }
 }
 
+/// What happens to a connection besides its requests.
+enum Event {
+    Cut,
+    Leaving,
+    Over,
+}
+
 /// Serves until the client leaves, the connection is `cut`, `stop` speaks, or the connection
 /// `expired`. In the last two cases what runs may end, for a moment: before `stop` speaks, calls
 /// have had their grace. Once the server is `leaving`, the client is told to begin nothing new here
@@ -147,35 +164,41 @@ async fn drive<C>(
     connection: C,
     cut: oneshot::Receiver<()>,
     mut stop: watch::Receiver<()>,
-    expired: impl Future<Output = ()>,
-    leaving: impl Future<Output = ()>,
+    expired: impl Future<Output = ()> + Send,
+    leaving: impl Future<Output = ()> + Send,
 ) where
     C: GracefulConnection<Error: Error>,
 {
     let mut connection = pin!(connection);
-    let mut cut = pin!(async {
+    let cut = async {
         // Nobody cuts a connection any more whose share is gone.
         if cut.await.is_err() {
             pending().await
         }
-    });
-    let mut over = pin!(async {
+        Event::Cut
+    };
+    let over = async {
         tokio::select! {
             biased;
             _ = stop.changed() => {}
             () = expired => {}
         }
-    });
-    let mut leaving = pin!(leaving.fuse());
+        Event::Over
+    };
+    let leaving = leaving.map(|()| Event::Leaving);
+    // Polled only when one of them has something to say, and not with each request.
+    let mut events = FuturesUnordered::from_iter([cut.boxed(), over.boxed(), leaving.boxed()]);
     let ended = loop {
         tokio::select! {
             biased;
             ended = &mut connection => break ended,
-            () = &mut cut => return,
-            () = &mut leaving => connection.as_mut().graceful_shutdown(),
-            () = &mut over => {
-                connection.as_mut().graceful_shutdown();
-                break timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()));
+            Some(event) = events.next() => match event {
+                Event::Cut => return,
+                Event::Leaving => connection.as_mut().graceful_shutdown(),
+                Event::Over => {
+                    connection.as_mut().graceful_shutdown();
+                    break timeout(CLOSE_TIMEOUT, connection).await.unwrap_or(Ok(()));
+                }
             }
         }
     };
@@ -184,13 +207,22 @@ async fn drive<C>(
     }
 }
 
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
+/// Counted here and not by hyper, which by default reads at most 100: asked for another number, it
+/// fills room for so many before each head.
+fn too_many_headers(surface: &HttpSurface) -> Response<Outgoing> {
+    let mut response = surface.edge_problem(EdgeError::TooManyHeaders);
+    response.headers_mut().insert(CONNECTION, CLOSE);
+    response
+}
+
 /// hyper's timer covers a connection from its first moment, also one that stays silent or idle.
 fn http1_builder(head: Duration) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(head)
-        .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD_BYTES)
         .half_close(false)
         // Answers are small: one copy into one buffer beats two for the kernel to gather.

@@ -82,6 +82,15 @@ impl Framing {
             }
             let in_head = matches!(self.next, Next::Head(_));
             let violation = |_| Violation { keep: at, in_head };
+            // Nearly all lines come whole, and one look finds their end and all that they may not hold.
+            if self.carry.is_empty()
+                && let Some(end) = first_control(rest)
+                && let [b'\r', b'\n', ..] = &rest[end..]
+            {
+                self.next.take_line(&rest[..end]).map_err(violation)?;
+                at += end + 2;
+                continue;
+            }
             let Some(end) = memchr(b'\n', rest) else {
                 self.carry.extend_from_slice(rest);
                 // Within a head, hyper's cap is the bound.
@@ -94,6 +103,7 @@ impl Framing {
                 self.carry.extend_from_slice(&rest[..end]);
                 &self.carry
             };
+            let line = ended(line).map_err(violation)?;
             self.next.take_line(line).map_err(violation)?;
             self.carry.clear();
             at += end + 1;
@@ -111,11 +121,8 @@ impl Next {
         }
     }
 
-    /// A line without its LF.
+    /// A line without its line break, and without control characters other than tabs.
     fn take_line(&mut self, line: &[u8]) -> Result<(), Ambiguous> {
-        let Some((b'\r', line)) = line.split_last() else {
-            return Err(Ambiguous);
-        };
         if let Self::Head(head) = self {
             if let Some(body) = head.take_line(line)? {
                 *self = body;
@@ -143,7 +150,7 @@ impl Next {
 }
 
 impl Head {
-    /// A line without its line break; after the last one, what the body looks like.
+    /// A line; after the last one, what the body looks like.
     fn take_line(&mut self, line: &[u8]) -> Result<Option<Next>, Ambiguous> {
         match (self.version, line.is_empty()) {
             (None, true) if !self.blank => self.blank = true,
@@ -189,6 +196,14 @@ impl Head {
     }
 }
 
+/// A line that ends as it should, without its CR: it comes without its LF.
+fn ended(line: &[u8]) -> Result<&[u8], Ambiguous> {
+    match line.split_last() {
+        Some((b'\r', line)) if first_control(line).is_none() => Ok(line),
+        _ => Err(Ambiguous),
+    }
+}
+
 /// Notes what may be there once.
 fn once(seen: &mut bool) -> Result<(), Ambiguous> {
     if std::mem::replace(seen, true) {
@@ -204,8 +219,8 @@ fn request_line(line: &[u8]) -> Result<Version, Ambiguous> {
     let (Some(method), Some(target), None) = (method, target, parts.next()) else {
         return Err(Ambiguous);
     };
-    let named = !method.is_empty() && method.iter().all(|byte| TOKEN[usize::from(*byte)]);
-    if !named || target.is_empty() || target.contains(&b'\t') || has_controls(target) {
+    let named = !method.is_empty() && token_length(method) == method.len();
+    if !named || target.is_empty() || target.contains(&b'\t') {
         return Err(Ambiguous);
     }
     match version {
@@ -217,20 +232,29 @@ fn request_line(line: &[u8]) -> Result<Version, Ambiguous> {
 
 /// `field-name ":" field-value` (RFC 9112 §5): no space around the name, so no folded line either.
 fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Ambiguous> {
-    let end = line.iter().position(|byte| !TOKEN[usize::from(*byte)]);
-    let (name, rest) = line.split_at(end.ok_or(Ambiguous)?);
+    let (name, rest) = line.split_at(token_length(line));
     match rest.split_first() {
-        Some((b':', value)) if !name.is_empty() && !has_controls(value) => Ok((name, value)),
+        Some((b':', value)) if !name.is_empty() => Ok((name, value)),
         _ => Err(Ambiguous),
     }
+}
+
+/// How much of the start could be a token (RFC 9110 §5.6.2).
+fn token_length(bytes: &[u8]) -> usize {
+    for (at, byte) in bytes.iter().enumerate() {
+        if !TCHAR[usize::from(*byte)] {
+            return at;
+        }
+    }
+    bytes.len()
 }
 
 /// `1*HEXDIG [ ";" … ]` (RFC 9112 §7.1).
 fn chunk_size(line: &[u8]) -> Result<u64, Ambiguous> {
     let end = line.iter().position(|byte| *byte == b';');
-    let (size, extensions) = line.split_at(end.unwrap_or(line.len()));
+    let size = &line[..end.unwrap_or(line.len())];
     let plain = !size.is_empty() && size.len() <= 16 && size.iter().all(u8::is_ascii_hexdigit);
-    if !plain || has_controls(extensions) {
+    if !plain {
         return Err(Ambiguous);
     }
     let size = std::str::from_utf8(size).map_err(|_| Ambiguous)?;
@@ -244,16 +268,41 @@ fn digits(value: &[u8]) -> Option<u64> {
     text.parse().ok()
 }
 
-/// Whether there are control characters other than tabs. No early end, so that the compiler takes
-/// many bytes at once.
-fn has_controls(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |found, byte| {
-        found | ((*byte < b' ') & (*byte != b'\t')) | (*byte == 0x7f)
-    })
+/// Where the first control character other than a tab stands.
+fn first_control(bytes: &[u8]) -> Option<usize> {
+    let is_control = |byte: &u8| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (at, bytes) in words.iter().enumerate() {
+        let marks = marks(u64::from_le_bytes(*bytes));
+        if marks == 0 {
+            continue;
+        }
+        let first = marks.trailing_zeros() as usize / 8;
+        let found = match bytes[first] {
+            b'\t' => bytes.iter().position(is_control),
+            _ => Some(first),
+        };
+        if let Some(found) = found {
+            return Some(at * 8 + found);
+        }
+    }
+    let found = rest.iter().position(is_control);
+    found.map(|found| words.len() * 8 + found)
+}
+
+/// Marks, by its top bit, the first of eight bytes that is a control character or a tab. All eight in one
+/// step: subtracting from each byte sets the top bit of those that are smaller and, by the borrow, perhaps
+/// of some after them.
+fn marks(word: u64) -> u64 {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let below_space = word.wrapping_sub(EACH * 0x20) & !word;
+    let delete = word ^ (EACH * 0x7f);
+    let is_delete = delete.wrapping_sub(EACH) & !delete;
+    (below_space | is_delete) & (EACH * 0x80)
 }
 
 /// `tchar` (RFC 9110 §5.6.2).
-static TOKEN: [bool; 256] = {
+static TCHAR: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < 128 {

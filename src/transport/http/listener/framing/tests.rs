@@ -220,3 +220,16 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn the_first_control_character_is_found_wherever_it_stands(
+        bytes in proptest::collection::vec(
+            prop_oneof![4 => any::<u8>(), 4 => b' '..=b'~', 1 => Just(b'\t'), 1 => Just(0x7f)],
+            0..40,
+        ),
+    ) {
+        let is_control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+        prop_assert_eq!(first_control(&bytes), bytes.iter().position(is_control));
+    }
+}
