@@ -93,6 +93,7 @@ fn recorded(
     Ok(builder.audit(AuditSettings {
         file: Some(std::env::temp_dir().join(name)),
         key: secrecy::SecretString::from("a secret for a log that nobody verifies"),
+        previous_key: None,
         durability,
         redaction: Redaction::default(),
         rotation: Rotation::default(),

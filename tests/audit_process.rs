@@ -1,5 +1,5 @@
 //! The audit log of the real program: what survives a kill, what processes beside each other write, a
-//! new key through a reload, and what keeps a server from starting.
+//! new key through a reload or a restart, and what keeps a server from starting.
 #![cfg(unix)]
 
 #[path = "support/audit.rs"]
@@ -194,6 +194,37 @@ async fn a_new_key_seals_what_comes_after_a_line_of_the_old_one_that_names_it() 
             "opened", "begun", "call", "rekeyed", "begun", "call", "opened"
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_with_a_new_key_goes_on_where_the_one_before_is_named() {
+    let folder = folder(
+        "{file: audit.jsonl, key: '${file:audit.key}', previousKey: '${file:before.key}', mode: strict}",
+    );
+    let file = folder.path().join("audit.jsonl");
+    let put = |name: &str, key: &str| fs::write(folder.path().join(name), key).expect("a key");
+    put("before.key", KEY);
+    let call_once = async || {
+        let server = Server::start(folder.path(), &[]);
+        let (token, none) = (token(), json!({}));
+        let called = server.post("/mcp/tool/hello", Some(&token), &none).await;
+        assert_eq!(called.status, 200);
+        // Killed: nothing says that it stopped.
+    };
+    call_once().await;
+    put("audit.key", OTHER_KEY);
+    call_once().await;
+    call_once().await;
+    let held = audit::check(&file, &[KEY, OTHER_KEY]).expect("a good chain");
+    assert_eq!(
+        held.kinds(),
+        [
+            "opened", "begun", "call", "opened", "rekeyed", "begun", "call", "opened", "begun",
+            "call"
+        ]
+    );
+    let verified = run(folder.path(), &["audit", "verify"]);
+    assert_eq!(verified.code, Some(0), "{}", verified.stdout);
 }
 
 #[tokio::test(flavor = "multi_thread")]

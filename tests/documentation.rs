@@ -111,6 +111,7 @@ fn folder() -> TempDir {
         ("secrets/jwt", SECRET),
         ("secrets/state", SECRET),
         ("secrets/introspection", SECRET),
+        ("secrets/audit-before", SECRET),
     ] {
         fs::write(path.join(name), text).expect("a file");
     }

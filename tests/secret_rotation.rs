@@ -202,7 +202,7 @@ async fn the_key_of_the_audit_log_is_rotated_and_the_log_is_whole_with_both() {
         .map(|file| fs::read_to_string(file).expect("a file"))
         .collect();
     assert_eq!(log.matches(r#""kind":"rekeyed""#).count(), 1);
-    // A restart does not do it: whoever starts must know the key of the last line.
+    // Whoever starts must know the key of the last line.
     let mounted = ["--config", "mounted/tollgate.yaml"];
     fs::copy(
         folder.path().join("old.key"),
@@ -215,7 +215,9 @@ async fn the_key_of_the_audit_log_is_rotated_and_the_log_is_whole_with_both() {
     );
     assert_eq!(started.code, Some(1));
     assert!(
-        started.stderr.contains("give the key back"),
+        started
+            .stderr
+            .contains("name the key that it was written with as `audit.previousKey`"),
         "{}",
         started.stderr
     );

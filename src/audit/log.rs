@@ -12,10 +12,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 use super::chained::Chained;
+use super::opening::Keys;
 use super::queue::Queue;
 use super::stream::Streamed;
 use super::writer::Writer;
@@ -51,12 +52,18 @@ impl Log {
     /// # Errors
     /// [`AuditError`] when the file cannot be written, or what it holds is no audit log of this key.
     pub fn open(settings: AuditSettings, clock: Clock) -> Result<Self, AuditError> {
-        let key = Arc::new(ChainKey::new(settings.key.expose_secret().as_bytes()));
+        let chain_key =
+            |key: &SecretString| Arc::new(ChainKey::new(key.expose_secret().as_bytes()));
+        let key = chain_key(&settings.key);
         let queue = Arc::new(Queue::new());
         let (shared, durability) = (Arc::clone(&queue), settings.durability);
         let writer = match &settings.file {
             Some(file) => {
-                let log = Chained::open(file, settings.rotation, &key, &clock)?;
+                let keys = Keys {
+                    key: Arc::clone(&key),
+                    previous: settings.previous_key.as_ref().map(chain_key),
+                };
+                let log = Chained::open(file, settings.rotation, &keys, &clock)?;
                 Writer::new(log, shared, durability).start()
             }
             None => Streamed::open(&key, &clock)

@@ -71,12 +71,18 @@ pub(super) trait OpenLog: Send + 'static {
         })
     }
 
-    /// From now on lines are sealed with another key.
-    fn rekey(&mut self, key: Arc<ChainKey>) -> io::Result<()> {
-        self.mark(&Mark {
-            key: Some(key.id().into()),
+    /// The mark that announces a key.
+    fn rekeyed(&self, key: &ChainKey) -> Mark<'static> {
+        Mark {
+            key: Some(key.id().to_owned().into()),
             ..self.new_mark(Kind::Rekeyed)
-        })?;
+        }
+    }
+
+    /// From now on lines are sealed with the key that `mark` announces. What failed may be tried again, with the same
+    /// mark: a second one would be sealed with a key that is no longer in force.
+    fn rekey(&mut self, key: Arc<ChainKey>, mark: &Mark<'_>) -> io::Result<()> {
+        self.mark(mark)?;
         self.chain_mut().key = key;
         Ok(())
     }

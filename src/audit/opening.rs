@@ -14,9 +14,15 @@ use super::head::{Found, HeadFile};
 use super::logfile::LogFile;
 use super::open_log::{ChainEnd, OpenLog as _};
 use super::rotation::{Rotating, Rotation, day_of};
-use super::tail::Tail;
+use super::tail::{Tail, TailFault};
 use super::{AuditError, ChainKey, Head, Kind, Mac, Mark, Sealed, places};
 use crate::clock::Clock;
+
+/// What a log is sealed with from now on, and what it may have been sealed with before.
+pub(super) struct Keys {
+    pub(super) key: Arc<ChainKey>,
+    pub(super) previous: Option<Arc<ChainKey>>,
+}
 
 /// What was found where the log is to go on.
 struct Left {
@@ -32,12 +38,12 @@ impl Chained {
     pub(super) fn open(
         file: &Path,
         rotation: Rotation,
-        key: &Arc<ChainKey>,
+        keys: &Keys,
         clock: &Clock,
     ) -> Result<Self, AuditError> {
         for number in 1..=places::MAX_LANES {
             let path = places::lane(file, number);
-            let opened = Self::open_lane(path.clone(), rotation, key, clock);
+            let opened = Self::open_lane(path.clone(), rotation, keys, clock);
             let opened = opened.map_err(|fault| AuditError {
                 file: path.display().to_string(),
                 fault,
@@ -61,7 +67,7 @@ impl Chained {
     fn open_lane(
         path: PathBuf,
         rotation: Rotation,
-        key: &Arc<ChainKey>,
+        keys: &Keys,
         clock: &Clock,
     ) -> Result<Option<Self>, String> {
         if path.file_name().is_none() {
@@ -72,15 +78,16 @@ impl Chained {
             return Ok(None);
         };
         let mut file = LogFile::open(&path).map_err(|error| unusable(&error))?;
-        let head = head_file.read(key).map_err(|error| unusable(&error))?;
-        let tail = Tail::read(file.file(), key).map_err(|fault| fault.to_string())?;
+        let head = keys.head(&mut head_file);
+        let head = head.map_err(|error| unusable(&error))?;
+        let (tail, key) = keys.tail(&mut file).map_err(|fault| fault.to_string())?;
         let (first, day) = file.first().map_err(|error| unusable(&error))?;
         let mut log = Self {
             path,
             file,
             head_file,
             chain: ChainEnd {
-                key: Arc::clone(key),
+                key,
                 head: Head::default(),
                 clock: clock.clone(),
             },
@@ -93,7 +100,7 @@ impl Chained {
             },
             left_at: None,
         };
-        log.recover(head, tail, "started")?;
+        log.recover(head, tail, "started", keys)?;
         Ok(Some(log))
     }
 
@@ -103,10 +110,11 @@ impl Chained {
         head: Found,
         tail: Tail,
         because: &'static str,
+        keys: &Keys,
     ) -> Result<(), String> {
         let last = match tail.last {
             Some(last) => Some(last),
-            None => self.end_of_full()?,
+            None => self.end_of_full(keys)?,
         };
         if tail.lacks_newline {
             self.file.append(b"\n").map_err(|error| unusable(&error))?;
@@ -116,7 +124,7 @@ impl Chained {
             head,
             fragment: tail.fragment,
         };
-        self.go_on(&left, because)
+        self.go_on(&left, because, &keys.key)
             .map_err(|error| unusable(&error))?;
         if self.rotating.first == 0 {
             self.rotating.first = left.next();
@@ -125,15 +133,16 @@ impl Chained {
     }
 
     /// The last line of the last file that was put aside, which is made whole if need be.
-    fn end_of_full(&mut self) -> Result<Option<Sealed>, String> {
+    fn end_of_full(&mut self, keys: &Keys) -> Result<Option<Sealed>, String> {
         let full = places::all_full(&self.path).map_err(|error| unusable(&error))?;
         let Some(path) = full.last() else {
             return Ok(None);
         };
         let of = |fault: String| format!("goes on from {}, which {fault}", path.display());
         let mut file = LogFile::open(path).map_err(|error| of(unusable(&error)))?;
-        let tail =
-            Tail::read(file.file(), &self.chain.key).map_err(|fault| of(fault.to_string()))?;
+        let tail = keys.tail(&mut file);
+        let (tail, key) = tail.map_err(|fault| of(fault.to_string()))?;
+        self.chain.key = key;
         if tail.lacks_newline {
             file.append(b"\n").map_err(|error| of(unusable(&error)))?;
         }
@@ -151,8 +160,8 @@ impl Chained {
         Ok(tail.last)
     }
 
-    /// Says what was found, and begins.
-    fn go_on(&mut self, left: &Left, because: &'static str) -> io::Result<()> {
+    /// Says what was found, and begins. Lines after that are sealed with `key`.
+    fn go_on(&mut self, left: &Left, because: &'static str, key: &Arc<ChainKey>) -> io::Result<()> {
         self.chain.head = Head {
             seq: left.next() - 1,
             mac: left.mac(),
@@ -180,6 +189,10 @@ impl Chained {
             head: head.map(Into::into),
             ..self.new_mark(Kind::Opened)
         })?;
+        if self.chain.key.id() != key.id() {
+            let mark = self.rekeyed(key);
+            self.rekey(Arc::clone(key), &mark)?;
+        }
         self.sync()?;
         self.tell();
         self.head_file.sync();
@@ -204,6 +217,31 @@ impl Chained {
             self.file.append(b"\n")?;
         }
         self.mark(&mark)
+    }
+}
+
+impl Keys {
+    /// The end of a file, and what its next line is sealed with.
+    fn tail(&self, file: &mut LogFile) -> Result<(Tail, Arc<ChainKey>), TailFault> {
+        let tail = match (Tail::read(file.file(), &self.key), &self.previous) {
+            (Err(TailFault::OtherKey), Some(previous)) => {
+                let tail = Tail::read(file.file(), previous)?;
+                // Where the process died after it had announced the new key, that one is in force.
+                if tail.announces.as_deref() != Some(self.key.id()) {
+                    return Ok((tail, Arc::clone(previous)));
+                }
+                tail
+            }
+            (tail, _) => tail?,
+        };
+        Ok((tail, Arc::clone(&self.key)))
+    }
+
+    fn head(&self, file: &mut HeadFile) -> io::Result<Found> {
+        match (file.read(&self.key)?, &self.previous) {
+            (Found::Unreadable, Some(previous)) => file.read(previous),
+            (found, _) => Ok(found),
+        }
     }
 }
 

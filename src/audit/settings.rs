@@ -24,6 +24,9 @@ pub struct AuditSettings {
     pub file: Option<PathBuf>,
     /// What the chain's keys come from; at least 32 bytes.
     pub key: SecretString,
+    /// That of before, for a log that is opened with a new one: the line that it sealed last is gone on from,
+    /// and the new key is announced.
+    pub previous_key: Option<SecretString>,
     /// What calls wait for.
     pub durability: Durability,
     /// What is kept of arguments.

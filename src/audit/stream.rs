@@ -5,7 +5,7 @@
 //! through `std::io::stdout`: its buffer hides how much of a text that failed is out already.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 
 use super::entry::NO_HEAD;
@@ -14,8 +14,8 @@ use super::{ChainKey, Head, Kind, Mark};
 use crate::clock::Clock;
 
 /// The one that writes.
-pub(super) struct Streamed {
-    out: File,
+pub(super) struct Streamed<W = File> {
+    out: W,
     chain: ChainEnd,
     /// Sealed lines on their way, and where the chain ends with them.
     sealed: Vec<u8>,
@@ -27,8 +27,14 @@ pub(super) struct Streamed {
 impl Streamed {
     /// Begins a chain.
     pub(super) fn open(key: &Arc<ChainKey>, clock: &Clock) -> io::Result<Self> {
+        Self::on(standard_output()?, key, clock)
+    }
+}
+
+impl<W: Write + Send + 'static> Streamed<W> {
+    fn on(out: W, key: &Arc<ChainKey>, clock: &Clock) -> io::Result<Self> {
         let mut log = Self {
-            out: standard_output()?,
+            out,
             chain: ChainEnd {
                 key: Arc::clone(key),
                 head: Head::default(),
@@ -48,7 +54,7 @@ impl Streamed {
     }
 }
 
-impl OpenLog for Streamed {
+impl<W: Write + Send + 'static> OpenLog for Streamed<W> {
     fn chain(&self) -> &ChainEnd {
         &self.chain
     }
@@ -76,7 +82,7 @@ impl OpenLog for Streamed {
     }
 }
 
-impl Streamed {
+impl<W: Write> Streamed<W> {
     fn write_rest(&mut self) -> io::Result<()> {
         while self.begun < self.sealed.len() {
             match self.out.write(&self.sealed[self.begun..]) {
@@ -109,4 +115,74 @@ fn standard_output() -> io::Result<File> {
     }
     #[cfg(not(any(unix, windows)))]
     Err(ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::audit::{Mac, Sealed};
+
+    /// Takes so many bytes before it fails once.
+    struct Narrow {
+        taken: Arc<Mutex<Vec<u8>>>,
+        room: Arc<Mutex<usize>>,
+    }
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut room = self.room.lock().expect("no panic before");
+            if *room == 0 {
+                *room = usize::MAX;
+                return Err(ErrorKind::StorageFull.into());
+            }
+            let now = bytes.len().min(*room);
+            *room -= now;
+            self.taken
+                .lock()
+                .expect("no panic before")
+                .extend(&bytes[..now]);
+            Ok(now)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_new_key_whose_mark_fails_halfway_is_announced_once() {
+        let [old, new] = [
+            "the-first-key-of-more-than-32-bytes",
+            "the-second-key-of-more-than-32-bytes",
+        ]
+        .map(|key| Arc::new(ChainKey::new(key.as_bytes())));
+        let clock = Clock::turned();
+        let (taken, room) = (Arc::default(), Arc::new(Mutex::new(usize::MAX)));
+        let narrow = Narrow {
+            taken: Arc::clone(&taken),
+            room: Arc::clone(&room),
+        };
+        let mut log = Streamed::on(narrow, &old, &clock).expect("a log");
+        let mark = log.rekeyed(&new);
+        *room.lock().expect("no panic before") = 40;
+        assert!(log.rekey(Arc::clone(&new), &mark).is_err());
+        clock.advance(std::time::Duration::from_secs(1));
+        log.rekey(Arc::clone(&new), &mark)
+            .expect("it is tried again");
+        log.append(b"{\"kind\":\"call\"}\n").expect("a line");
+
+        let text = taken.lock().expect("no panic before").clone();
+        let mut before = Mac::default();
+        let lines = text
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty());
+        let seals = lines.zip([&old, &old, &new]).map(|(line, key)| {
+            let sealed: Sealed = key.check(&before, line).expect("a good seal");
+            before = sealed.mac;
+            sealed.seq
+        });
+        assert_eq!(seals.collect::<Vec<_>>(), [1, 2, 3]);
+    }
 }

@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
-use super::{ChainKey, Mac, Mark, Sealed};
+use super::{ChainKey, Kind, Mac, Mark, Sealed};
 
 /// What is read of the end of a file first, and most of all.
 const FIRST_WINDOW: u64 = 256 * 1024;
@@ -25,6 +25,8 @@ pub(super) struct Tail {
     pub(super) fragment: Vec<u8>,
     /// Whether the last line lacks no more than its newline.
     pub(super) lacks_newline: bool,
+    /// The key that the last line announces, where it does: the next line's.
+    pub(super) announces: Option<String>,
 }
 
 /// Why nothing can be written after the end of a file.
@@ -35,8 +37,8 @@ pub(super) enum TailFault {
     #[error("is no audit log: move it away, or name another file in `audit.file`")]
     NoLog,
     #[error(
-        "does not end with a line that `audit.key` sealed: give the key back that it was written with, or move \
-         the file away"
+        "does not end with a line that `audit.key` sealed: name the key that it was written with as \
+         `audit.previousKey`, or move the file away"
     )]
     OtherKey,
 }
@@ -81,14 +83,17 @@ impl Tail {
                 if !is_all && before.is_none() {
                     return Ok(None);
                 }
-                return match fits(key, before, line) {
-                    true => Ok(Some(Self {
-                        last: Some(claimed),
-                        fragment: text[(end + 1).min(text.len())..].to_vec(),
-                        lacks_newline: end == text.len(),
-                    })),
-                    false => Err(TailFault::OtherKey),
-                };
+                let mark = serde_json::from_slice::<Mark<'_>>(line).ok();
+                if !fits(key, before, line, mark.as_ref()) {
+                    return Err(TailFault::OtherKey);
+                }
+                let rekeyed = mark.filter(|mark| mark.kind == Kind::Rekeyed);
+                return Ok(Some(Self {
+                    last: Some(claimed),
+                    fragment: text[(end + 1).min(text.len())..].to_vec(),
+                    lacks_newline: end == text.len(),
+                    announces: rekeyed.and_then(|mark| Some(mark.key?.into_owned())),
+                }));
             }
             if from == 0 {
                 break;
@@ -111,10 +116,9 @@ fn last_line(text: &[u8]) -> (usize, &[u8]) {
 }
 
 /// Whether the line continues the one before, or what it says itself that it continues.
-fn fits(key: &ChainKey, before: Option<&[u8]>, line: &[u8]) -> bool {
+fn fits(key: &ChainKey, before: Option<&[u8]>, line: &[u8], mark: Option<&Mark<'_>>) -> bool {
     let before = before.and_then(Sealed::claimed).map(|before| before.mac);
-    let said = serde_json::from_slice::<Mark<'_>>(line).ok();
-    let said = said.and_then(|mark| Mac::parse(mark.prev?.as_bytes()));
+    let said = mark.and_then(|mark| Mac::parse(mark.prev.as_ref()?.as_bytes()));
     [before, said]
         .into_iter()
         .flatten()

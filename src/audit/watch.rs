@@ -8,11 +8,13 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::chained::Chained;
 use super::head::{Found, HeadFile};
 use super::logfile::LogFile;
 use super::open_log::OpenLog as _;
+use super::opening::Keys;
 use super::places;
 use super::tail::Tail;
 
@@ -65,7 +67,11 @@ impl Chained {
             self.rotating.first = first;
             self.rotating.day = day.unwrap_or(self.rotating.day);
             self.rotating.is_unopened = false;
-            self.recover(Found::Head(left), tail, "reopened")
+            let keys = Keys {
+                key: Arc::clone(&self.chain.key),
+                previous: None,
+            };
+            self.recover(Found::Head(left), tail, "reopened", &keys)
                 .map_err(io::Error::other)?;
             self.left_at = None;
         }

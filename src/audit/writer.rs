@@ -48,6 +48,8 @@ struct Batch {
     /// How many lines were dropped after these.
     dropped: u64,
     next_key: Option<Arc<ChainKey>>,
+    /// What announces it, once it was tried.
+    rekeyed: Option<Mark<'static>>,
     is_closing: bool,
 }
 
@@ -122,10 +124,11 @@ impl<L: OpenLog> Writer<L> {
             self.unsynced_since.get_or_insert_with(instant_now);
             self.queue.is_written(self.batch.last);
         }
-        if let Some(key) = self.batch.next_key.take() {
-            self.log
-                .rekey(Arc::clone(&key))
-                .inspect_err(|_| self.batch.next_key = Some(key))?;
+        if let Some(key) = &self.batch.next_key {
+            let mark = &mut self.batch.rekeyed;
+            let mark = mark.get_or_insert_with(|| self.log.rekeyed(key));
+            self.log.rekey(Arc::clone(key), mark)?;
+            (self.batch.next_key, self.batch.rekeyed) = (None, None);
             self.batch.to_sync = true;
             self.unsynced_since.get_or_insert_with(instant_now);
         }

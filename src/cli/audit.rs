@@ -100,7 +100,12 @@ impl LogArgs {
             });
         }
         let audit = self.audit()?;
-        keys.insert(0, ChainKey::new(audit.key.expose_secret().as_bytes()));
+        let configured = [Some(audit.key), audit.previous_key];
+        let configured = configured.iter().flatten();
+        keys.splice(
+            0..0,
+            configured.map(|key| ChainKey::new(key.expose_secret().as_bytes())),
+        );
         Ok(LogPlace {
             file: audit.file.ok_or(NO_LOG)?,
             keys,

@@ -20,6 +20,8 @@ pub struct Audit {
     pub file: Option<PathBuf>,
     /// What the chain's keys come from: at least 32 bytes and not a well-known secret.
     pub key: SecretString,
+    /// The one before it, likewise.
+    pub previous_key: Option<SecretString>,
     /// Whether calls wait until their lines are on disk.
     pub is_strict: bool,
     /// Whether arguments are recorded, and not only their digest.
@@ -73,6 +75,9 @@ pub(super) fn destination(file: &str, config: &Path) -> Option<PathBuf> {
 
 pub(super) fn check(raw: RawAudit, file: &Path, at: &At<'_>, faults: &mut Faults) -> Audit {
     secret::check(&raw.key, 32, &at.key("key"), faults);
+    if let Some(previous) = &raw.previous_key {
+        secret::check(previous, 32, &at.key("previousKey"), faults);
+    }
     let destination = destination(&raw.file, file);
     if destination.is_none() && matches!(raw.mode, RawAuditMode::Strict) {
         at.key("mode").fault(
@@ -83,6 +88,7 @@ pub(super) fn check(raw: RawAudit, file: &Path, at: &At<'_>, faults: &mut Faults
     Audit {
         file: destination,
         key: raw.key.into(),
+        previous_key: raw.previous_key.map(Into::into),
         is_strict: matches!(raw.mode, RawAuditMode::Strict),
         records_arguments: matches!(raw.arguments, RawAuditArguments::Recorded),
         names_redacted: raw.redact != usual_secrets(),
@@ -117,6 +123,11 @@ mod tests {
         );
         let found = faults("audit: {file: a.jsonl}");
         assert!(found[0].contains("key"), "{found:?}");
+        let found = faults(&format!(
+            "audit:\n  file: a.jsonl\n  key: {SECRET}\n  previousKey: changeme\n"
+        ));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("tollgate.yaml:4: audit.previousKey: the secret is shorter"));
     }
 
     #[test]

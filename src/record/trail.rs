@@ -357,6 +357,7 @@ mod tests {
         let settings = AuditSettings {
             file: Some(file.clone()),
             key: "the-audit-key-of-more-than-32-bytes".to_owned().into(),
+            previous_key: None,
             durability: Durability::Strict,
             redaction: Redaction::default(),
             rotation: Rotation::default(),

@@ -19,6 +19,7 @@ pub(crate) fn settings(file: &Path, durability: Durability) -> AuditSettings {
     AuditSettings {
         file: Some(file.to_owned()),
         key: KEY.to_owned().into(),
+        previous_key: None,
         durability,
         redaction: Redaction::default(),
         rotation: Rotation::default(),

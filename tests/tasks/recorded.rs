@@ -16,6 +16,7 @@ async fn recording(file: &Path, holder: &Holder) -> TestServer {
     let settings = AuditSettings {
         file: Some(file.to_owned()),
         key: "the-audit-key-of-more-than-32-bytes".to_owned().into(),
+        previous_key: None,
         durability: Durability::Strict,
         redaction: Redaction::default(),
         rotation: Rotation::default(),

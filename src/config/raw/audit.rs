@@ -16,6 +16,10 @@ pub(in crate::config) struct RawAudit {
     pub(in crate::config) file: String,
     /// The secret that seals the chain, at least 32 bytes, such as `${file:/run/secrets/audit}`. Whoever has it can forge lines.
     pub(in crate::config) key: String,
+    /// The key before, for a start with a new one: a log that it sealed is gone on with, and a `rekeyed` line names the
+    /// new key. May stay until the next change. Default: none.
+    #[serde(default)]
+    pub(in crate::config) previous_key: Option<String>,
     /// What calls wait for.
     #[serde(default)]
     pub(in crate::config) mode: RawAuditMode,

@@ -8,6 +8,7 @@ pub(crate) fn settings(audit: &Audit) -> AuditSettings {
     AuditSettings {
         file: audit.file.clone(),
         key: audit.key.clone(),
+        previous_key: audit.previous_key.clone(),
         durability: if audit.is_strict {
             Durability::Strict
         } else {
