@@ -179,7 +179,7 @@ fn what_is_no_audit_log_of_this_key_is_left_alone() {
         .expect("another key")
         .to_string();
     assert!(
-        fault.contains("does not end with a line that `audit.key` sealed"),
+        fault.contains("does not end with a line that `audit.key` or `audit.previousKey` sealed"),
         "{fault}"
     );
 
@@ -187,7 +187,7 @@ fn what_is_no_audit_log_of_this_key_is_left_alone() {
     let at = edited.len() - 60;
     edited[at] ^= 1;
     fs::write(&file, &edited).expect("the log");
-    assert!(audit::fault(&file).contains("`audit.key` sealed"));
+    assert!(audit::fault(&file).contains("`audit.previousKey` sealed"));
     assert_eq!(
         fs::read(&file).expect("the log"),
         edited,

@@ -217,7 +217,7 @@ async fn the_key_of_the_audit_log_is_rotated_and_the_log_is_whole_with_both() {
     assert!(
         started
             .stderr
-            .contains("name the key that it was written with as `audit.previousKey`"),
+            .contains("name the one before as `audit.previousKey`"),
         "{}",
         started.stderr
     );

@@ -5,12 +5,14 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::Head;
 use super::head::HeadFile;
 use super::logfile::{LogFile, MAX_UNSYNCED_BYTES};
 use super::open_log::{ChainEnd, OpenLog};
+use super::opening::Keys;
 use super::rotation::Rotating;
+use super::{ChainKey, Head, Mark};
 
 /// The one that writes.
 pub(super) struct Chained {
@@ -18,6 +20,7 @@ pub(super) struct Chained {
     pub(super) file: LogFile,
     pub(super) head_file: HeadFile,
     pub(super) chain: ChainEnd,
+    pub(super) keys: Keys,
     pub(super) rotating: Rotating,
     /// The last line, from when the file was found to be another one until it is gone on with.
     pub(super) left_at: Option<Head>,
@@ -40,6 +43,17 @@ impl OpenLog for Chained {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync()
+    }
+
+    fn rekey(&mut self, key: Arc<ChainKey>, mark: &Mark<'_>) -> io::Result<()> {
+        self.mark(mark)?;
+        let before = std::mem::replace(&mut self.chain.key, Arc::clone(&key));
+        // Full files may go on in it, when this one is taken away.
+        self.keys = Keys {
+            key,
+            previous: Some(before),
+        };
+        Ok(())
     }
 
     fn stand(&mut self) -> io::Result<()> {

@@ -18,7 +18,8 @@ use super::tail::{Tail, TailFault};
 use super::{AuditError, ChainKey, Head, Kind, Mac, Mark, Sealed, places};
 use crate::clock::Clock;
 
-/// What a log is sealed with from now on, and what it may have been sealed with before.
+/// What a log is sealed with from now on, and what its lines so far may be sealed with.
+#[derive(Clone)]
 pub(super) struct Keys {
     pub(super) key: Arc<ChainKey>,
     pub(super) previous: Option<Arc<ChainKey>>,
@@ -86,6 +87,7 @@ impl Chained {
             path,
             file,
             head_file,
+            keys: keys.clone(),
             chain: ChainEnd {
                 key,
                 head: Head::default(),
@@ -100,7 +102,7 @@ impl Chained {
             },
             left_at: None,
         };
-        log.recover(head, tail, "started", keys)?;
+        log.recover(head, tail, "started")?;
         Ok(Some(log))
     }
 
@@ -110,11 +112,10 @@ impl Chained {
         head: Found,
         tail: Tail,
         because: &'static str,
-        keys: &Keys,
     ) -> Result<(), String> {
         let last = match tail.last {
             Some(last) => Some(last),
-            None => self.end_of_full(keys)?,
+            None => self.end_of_full()?,
         };
         if tail.lacks_newline {
             self.file.append(b"\n").map_err(|error| unusable(&error))?;
@@ -124,7 +125,7 @@ impl Chained {
             head,
             fragment: tail.fragment,
         };
-        self.go_on(&left, because, &keys.key)
+        self.go_on(&left, because)
             .map_err(|error| unusable(&error))?;
         if self.rotating.first == 0 {
             self.rotating.first = left.next();
@@ -133,14 +134,14 @@ impl Chained {
     }
 
     /// The last line of the last file that was put aside, which is made whole if need be.
-    fn end_of_full(&mut self, keys: &Keys) -> Result<Option<Sealed>, String> {
+    fn end_of_full(&mut self) -> Result<Option<Sealed>, String> {
         let full = places::all_full(&self.path).map_err(|error| unusable(&error))?;
         let Some(path) = full.last() else {
             return Ok(None);
         };
         let of = |fault: String| format!("goes on from {}, which {fault}", path.display());
         let mut file = LogFile::open(path).map_err(|error| of(unusable(&error)))?;
-        let tail = keys.tail(&mut file);
+        let tail = self.keys.tail(&mut file);
         let (tail, key) = tail.map_err(|fault| of(fault.to_string()))?;
         self.chain.key = key;
         if tail.lacks_newline {
@@ -160,8 +161,8 @@ impl Chained {
         Ok(tail.last)
     }
 
-    /// Says what was found, and begins. Lines after that are sealed with `key`.
-    fn go_on(&mut self, left: &Left, because: &'static str, key: &Arc<ChainKey>) -> io::Result<()> {
+    /// Says what was found, and begins. Lines after that are sealed with the key of now.
+    fn go_on(&mut self, left: &Left, because: &'static str) -> io::Result<()> {
         self.chain.head = Head {
             seq: left.next() - 1,
             mac: left.mac(),
@@ -189,9 +190,10 @@ impl Chained {
             head: head.map(Into::into),
             ..self.new_mark(Kind::Opened)
         })?;
+        let key = Arc::clone(&self.keys.key);
         if self.chain.key.id() != key.id() {
-            let mark = self.rekeyed(key);
-            self.rekey(Arc::clone(key), &mark)?;
+            let mark = self.rekeyed(&key);
+            self.rekey(key, &mark)?;
         }
         self.sync()?;
         self.tell();
@@ -221,20 +223,25 @@ impl Chained {
 }
 
 impl Keys {
-    /// The end of a file, and what its next line is sealed with.
-    fn tail(&self, file: &mut LogFile) -> Result<(Tail, Arc<ChainKey>), TailFault> {
-        let tail = match (Tail::read(file.file(), &self.key), &self.previous) {
+    /// The end of a file, and the key that is in force there: the one that the last line announces, as where the process
+    /// died right after it, else the one that sealed it.
+    pub(super) fn tail(&self, file: &mut LogFile) -> Result<(Tail, Arc<ChainKey>), TailFault> {
+        let (tail, sealed_by) = match (Tail::read(file.file(), &self.key), &self.previous) {
             (Err(TailFault::OtherKey), Some(previous)) => {
-                let tail = Tail::read(file.file(), previous)?;
-                // Where the process died after it had announced the new key, that one is in force.
-                if tail.announces.as_deref() != Some(self.key.id()) {
-                    return Ok((tail, Arc::clone(previous)));
-                }
-                tail
+                (Tail::read(file.file(), previous)?, previous)
             }
-            (tail, _) => tail?,
+            (tail, _) => (tail?, &self.key),
         };
-        Ok((tail, Arc::clone(&self.key)))
+        let in_force = match &tail.announces {
+            Some(id) => [Some(&self.key), self.previous.as_ref()]
+                .into_iter()
+                .flatten()
+                .find(|key| key.id() == id)
+                .ok_or(TailFault::OtherKey)?,
+            None => sealed_by,
+        };
+        let in_force = Arc::clone(in_force);
+        Ok((tail, in_force))
     }
 
     fn head(&self, file: &mut HeadFile) -> io::Result<Found> {

@@ -37,8 +37,8 @@ pub(super) enum TailFault {
     #[error("is no audit log: move it away, or name another file in `audit.file`")]
     NoLog,
     #[error(
-        "does not end with a line that `audit.key` sealed: name the key that it was written with as \
-         `audit.previousKey`, or move the file away"
+        "does not end with a line that `audit.key` or `audit.previousKey` sealed: if the key was changed, name \
+         the one before as `audit.previousKey`; if the line was, move the file away"
     )]
     OtherKey,
 }

@@ -8,15 +8,12 @@
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::sync::Arc;
 
 use super::chained::Chained;
 use super::head::{Found, HeadFile};
 use super::logfile::LogFile;
 use super::open_log::OpenLog as _;
-use super::opening::Keys;
 use super::places;
-use super::tail::Tail;
 
 /// What somebody else did to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,17 +58,15 @@ impl Chained {
         // Until it is done: a part of it may have failed before.
         if let Some(left) = self.left_at {
             let mut file = LogFile::open(&self.path)?;
-            let tail = Tail::read(file.file(), &self.chain.key).map_err(io::Error::other)?;
+            let tail = self.keys.tail(&mut file).map_err(io::Error::other)?;
+            let (tail, key) = tail;
             let (first, day) = file.first()?;
             self.file = file;
             self.rotating.first = first;
             self.rotating.day = day.unwrap_or(self.rotating.day);
             self.rotating.is_unopened = false;
-            let keys = Keys {
-                key: Arc::clone(&self.chain.key),
-                previous: None,
-            };
-            self.recover(Found::Head(left), tail, "reopened", &keys)
+            self.chain.key = key;
+            self.recover(Found::Head(left), tail, "reopened")
                 .map_err(io::Error::other)?;
             self.left_at = None;
         }

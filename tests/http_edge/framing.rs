@@ -60,6 +60,22 @@ async fn a_stranger_is_refused_before_its_body_is_read() {
 }
 
 #[tokio::test]
+async fn one_header_more_than_there_may_be_is_a_problem() {
+    let server = shop_server().await;
+    let (host, token) = (own_host(&server), bearer(&server));
+    let more: Vec<String> = (0..61).map(|n| format!("x-{n}: y")).collect();
+    // Beside them are Host, Authorization, Content-Type and Content-Length.
+    for (count, status) in [(60, 200), (61, 431)] {
+        let mut headers = vec![host.as_str(), token.as_str()];
+        headers.extend(more[..count].iter().map(String::as_str));
+        let answer = ask(&server, greet(&headers)).await;
+        assert_eq!(answer.status, status, "{count}");
+        let is_told = answer.body.contains("urn:tollgate:error:too-many-headers");
+        assert_eq!(is_told, status == 431, "{}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn heads_beyond_the_caps_are_refused_and_the_server_lives() {
     let server = shop_server().await;
     let (host, token) = (own_host(&server), bearer(&server));

@@ -141,15 +141,17 @@ impl World {
             "sources.headers",
             "server.stateSecret",
             "audit.key",
+            "audit.previousKey",
             "quotas.store",
         ];
-        let [inline, client, header, state, audit, store] = slots.map(|slot| self.text(slot));
+        let [inline, client, header, state, audit, previous, store] =
+            slots.map(|slot| self.text(slot));
         let (endpoint, keys) = (self.endpoint.url(), self.keys.url());
         format!(
             r#"
 server: {{stateSecret: "{state}", adminListen: "127.0.0.1:0", tls: {{certificate: ./tls.crt, key: ./tls.key}}}}
 telemetry: {{traces: [console, otlp]}}
-audit: {{file: ./audit.jsonl, key: "{audit}"}}
+audit: {{file: ./audit.jsonl, key: "{audit}", previousKey: "{previous}"}}
 quotas: {{store: "redis://tollgate:{store}@127.0.0.1:1"}}
 auth:
   failureLimit: 100000/s
@@ -198,9 +200,10 @@ resources:
     }
 }
 
-const SLOTS: [&str; 25] = [
+const SLOTS: [&str; 26] = [
     "server.stateSecret",
     "audit.key",
+    "audit.previousKey",
     "quotas.store",
     "issuers.secret",
     "${ENV}",

@@ -48,13 +48,13 @@ pub(super) trait Member<'de>: Sized {
     /// What a list becomes.
     fn list<A: SeqAccess<'de>>(mut seq: A) -> Result<Self, A::Error> {
         while seq.next_element::<Skipped>()?.is_some() {}
-        Self::wrong().ok_or_else(|| de::Error::custom("a value of another type was expected"))
+        Self::wrong().ok_or_else(another_type)
     }
 
     /// What an object becomes.
     fn object<A: MapAccess<'de>>(map: A) -> Result<Self, A::Error> {
         skip(map)?;
-        Self::wrong().ok_or_else(|| de::Error::custom("a value of another type was expected"))
+        Self::wrong().ok_or_else(another_type)
     }
 }
 
@@ -114,12 +114,29 @@ impl<'de, T: Member<'de>> Deserialize<'de> for Lenient<T> {
 struct LenientVisitor<T>(PhantomData<T>);
 
 impl<T> LenientVisitor<T> {
-    fn wrong<'de, E: de::Error>() -> Result<T, E>
+    fn wrong<'de, E: de::Error>(self) -> Result<T, E>
     where
         T: Member<'de>,
     {
-        T::wrong().ok_or_else(|| E::custom("a value of another type was expected"))
+        T::wrong().ok_or_else(another_type)
     }
+}
+
+fn another_type<E: de::Error>() -> E {
+    E::custom("a value of another type was expected")
+}
+
+/// Values that nobody here wants.
+macro_rules! are_wrong {
+    ($($visit:ident: $value:ty),*) => {
+        $(fn $visit<E: de::Error>(self, _: $value) -> Result<Self::Value, E> {
+            self.wrong()
+        })*
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            self.wrong()
+        }
+    };
 }
 
 impl<'de, T: Member<'de>> Visitor<'de> for LenientVisitor<T> {
@@ -129,24 +146,10 @@ impl<'de, T: Member<'de>> Visitor<'de> for LenientVisitor<T> {
         f.write_str("a JSON value")
     }
 
+    are_wrong!(visit_i64: i64, visit_u64: u64, visit_f64: f64);
+
     fn visit_bool<E: de::Error>(self, is: bool) -> Result<T, E> {
-        T::flag(is).map_or_else(Self::wrong, Ok)
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<T, E> {
-        Self::wrong()
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<T, E> {
-        Self::wrong()
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<T, E> {
-        Self::wrong()
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<T, E> {
-        Self::wrong()
+        T::flag(is).map_or_else(|| self.wrong(), Ok)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<T, A::Error> {
@@ -154,11 +157,11 @@ impl<'de, T: Member<'de>> Visitor<'de> for LenientVisitor<T> {
     }
 
     fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<T, E> {
-        T::text(Cow::Borrowed(text)).map_or_else(Self::wrong, Ok)
+        T::text(Cow::Borrowed(text)).map_or_else(|| self.wrong(), Ok)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        T::text(Cow::Owned(text.to_owned())).map_or_else(Self::wrong, Ok)
+        T::text(Cow::Owned(text.to_owned())).map_or_else(|| self.wrong(), Ok)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
@@ -201,8 +204,7 @@ impl<T> Filling<'_, T> {
     where
         T: Members<'de>,
     {
-        let fault = || E::custom("a value of another type was expected");
-        self.0.is_wrong().then_some(()).ok_or_else(fault)
+        self.0.is_wrong().then_some(()).ok_or_else(another_type)
     }
 }
 
@@ -213,29 +215,7 @@ impl<'de, T: Members<'de>> Visitor<'de> for Filling<'_, T> {
         f.write_str("an object")
     }
 
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
-        self.wrong()
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
-        self.wrong()
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
-        self.wrong()
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
-        self.wrong()
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
-        self.wrong()
-    }
-
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
-        self.wrong()
-    }
+    are_wrong!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         while seq.next_element::<Skipped>()?.is_some() {}

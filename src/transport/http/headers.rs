@@ -91,7 +91,8 @@ pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
     for value in headers.get_all(header::ACCEPT) {
         said = true;
         // As bytes: the ranges are short, and searching a text for a character is made for long ones.
-        for range in value.as_bytes().split(|byte| *byte == b',') {
+        let ranges = value.to_str().unwrap_or_default().as_bytes();
+        for range in ranges.split(|byte| *byte == b',') {
             let mut parts = range.split(|byte| *byte == b';');
             let essence = parts.next().unwrap_or_default().trim_ascii();
             if parts.any(is_refusal) {
