@@ -8,6 +8,7 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use audit::{KEY, OTHER_KEY, append, check, close, open_with, settings};
+use tempfile::TempDir;
 use tollgate::Clock;
 use tollgate::audit::{AuditSettings, ChainKey, Check, Durability, Log, verify};
 
@@ -30,15 +31,21 @@ fn head_of(file: &Path) -> PathBuf {
     file.with_extension("jsonl.head")
 }
 
-/// Cuts the log behind its first `rekeyed` line, as a kill leaves it: its head, which is never synced, may be
-/// older.
-fn die_after_the_mark(file: &Path, head: &[u8]) {
-    fs::write(head_of(file), head).expect("the head");
-    let text = fs::read_to_string(file).expect("a log");
+/// A log whose process was killed right after it had announced the new key. The head is never synced, and may be
+/// older than the log.
+fn dead_after_the_mark() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("audit.jsonl");
+    log_of(&file, KEY, None);
+    let head = fs::read(head_of(&file)).expect("a head");
+    log_of(&file, OTHER_KEY, Some(KEY));
+    fs::write(head_of(&file), head).expect("the head");
+    let text = fs::read_to_string(&file).expect("a log");
     let at = text.find("\"rekeyed\"").expect("a mark");
     let end = at + text[at..].find('\n').expect("a line") + 1;
-    let opened = OpenOptions::new().write(true).open(file).expect("a log");
+    let opened = OpenOptions::new().write(true).open(&file).expect("a log");
     opened.set_len(end as u64).expect("it is cut");
+    (folder, file)
 }
 
 /// Lines in their order, of a log that is whole to whoever has both keys; they are in the order of their use.
@@ -82,12 +89,7 @@ fn a_start_with_a_new_key_announces_it_and_goes_on() {
 
 #[test]
 fn a_start_that_died_after_it_announced_the_key_is_gone_on_from() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("audit.jsonl");
-    log_of(&file, KEY, None);
-    let head = fs::read(head_of(&file)).expect("a head");
-    log_of(&file, OTHER_KEY, Some(KEY));
-    die_after_the_mark(&file, &head);
+    let (_folder, file) = dead_after_the_mark();
     log_of(&file, OTHER_KEY, Some(KEY));
     assert_eq!(
         kinds(&file, &[KEY, OTHER_KEY]),
@@ -99,12 +101,7 @@ fn a_start_that_died_after_it_announced_the_key_is_gone_on_from() {
 
 #[test]
 fn a_new_key_is_taken_back_by_a_start_that_names_it_as_the_one_before() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("audit.jsonl");
-    log_of(&file, KEY, None);
-    let head = fs::read(head_of(&file)).expect("a head");
-    log_of(&file, OTHER_KEY, Some(KEY));
-    die_after_the_mark(&file, &head);
+    let (_folder, file) = dead_after_the_mark();
     let alone = Log::open(with(&file, KEY, None), Clock::turned());
     let fault = alone.err().expect("the announced key is not known");
     assert!(fault.to_string().contains("name the one before"), "{fault}");
