@@ -22,6 +22,21 @@ pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The address as it is written; most are of IPv4, and a formatter takes several times as long.
+pub(crate) fn address_text(address: IpAddr) -> String {
+    let IpAddr::V4(address) = address else {
+        return address.to_string();
+    };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for octet in address.octets() {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        text.push_str(itoa::Buffer::new().format(octet));
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

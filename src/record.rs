@@ -20,7 +20,6 @@ mod root;
 mod task;
 mod trail;
 
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -209,7 +208,7 @@ impl Recorder {
             recorder: Arc::clone(self),
             call_id: call_id_at(started_unix),
             surface,
-            method: Cow::Borrowed("(unread)"),
+            method: "(unread)",
             started,
             started_unix,
             request: RequestFacts::default(),
@@ -292,7 +291,7 @@ pub struct CallRecord {
     recorder: Arc<Recorder>,
     call_id: Uuid,
     surface: Surface,
-    method: Cow<'static, str>,
+    method: &'static str,
     started: Duration,
     started_unix: Duration,
     request: RequestFacts,
@@ -324,8 +323,8 @@ impl CallRecord {
     }
 
     /// What kind of request it is: `tools/call`, `server/discover`, …
-    pub fn method(&mut self, method: impl Into<Cow<'static, str>>) {
-        self.method = method.into();
+    pub fn method(&mut self, method: &'static str) {
+        self.method = method;
     }
 
     /// Whether there may be a span, so that whose trace it belongs to is worth finding out.
@@ -466,20 +465,21 @@ impl CallRecord {
     /// `tools/call get_customer`: the method, and the target from the catalogue (never the name
     /// that a caller made up).
     fn name(&self) -> String {
-        match self.named_target() {
-            Some((_, name)) => format!("{} {name}", self.method),
-            None => self.method.to_string(),
+        match &self.target {
+            Some(target) => [self.method, " ", target.known_as()].concat(),
+            None => self.method.to_owned(),
         }
     }
 
     /// The target's name, and the attribute that holds it by its kind.
-    fn named_target(&self) -> Option<(&'static str, &str)> {
+    fn named_target(&self) -> Option<(&'static str, &Arc<str>)> {
         let target = self.target.as_ref()?;
-        Some(match target.kind() {
-            TargetKind::Tool(_) => (names::TOOL, target.name()),
-            TargetKind::Resource(..) => (names::RESOURCE_URI_TEMPLATE, target.name()),
-            TargetKind::Prompt(face) => (names::PROMPT, &face.name),
-        })
+        let attribute = match target.kind() {
+            TargetKind::Tool(_) => names::TOOL,
+            TargetKind::Resource(..) => names::RESOURCE_URI_TEMPLATE,
+            TargetKind::Prompt(_) => names::PROMPT,
+        };
+        Some((attribute, target.known_as()))
     }
 
     fn is_tool(&self) -> bool {

@@ -141,14 +141,11 @@ fn span_of(target: &Target, trace: &Trace) -> Span {
         TargetKind::Resource(..) => "read_resource",
         TargetKind::Prompt(_) => "get_prompt",
     };
-    let name = match target.kind() {
-        TargetKind::Prompt(face) => &face.name,
-        TargetKind::Tool(_) | TargetKind::Resource(..) => target.name(),
-    };
-    let mut span = trace.child(Kind::Internal, || format!("{what} {name}"));
+    let name = target.known_as();
+    let mut span = trace.child(Kind::Internal, || [what, " ", name].concat());
     if is_tool && span.is_recorded() {
         span.set(attribute::OPERATION, what);
-        span.set(attribute::TOOL, target.name().to_owned());
+        span.set(attribute::TOOL, Arc::clone(name));
     }
     span
 }

@@ -103,8 +103,18 @@ impl Principal {
         &self.subject
     }
 
+    /// The subject, for a record that outlives the call.
+    pub(crate) fn shared_subject(&self) -> &Arc<str> {
+        &self.subject
+    }
+
     /// On whose behalf: the unit of isolation for data and quotas. 1 to 256 bytes.
     pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The tenant, for a record that outlives the call.
+    pub(crate) fn shared_tenant(&self) -> &Arc<str> {
         &self.tenant
     }
 

@@ -5,15 +5,19 @@
 //! `mcp.resource.uri`: left out, since it holds arguments. Our template of it is there instead.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use opentelemetry::{KeyValue, Value};
+use uuid::Uuid;
 
-use super::{CallRecord, Surface, names};
+use super::{CallRecord, RequestFacts, Surface, names};
 use crate::error::{Outcome, Row};
+use crate::network::address_text;
 use crate::quota::QuotaState;
 
 pub(super) fn attributes(
     record: &CallRecord,
+    request: RequestFacts,
     outcome: Outcome,
     error: Option<Row>,
     cause: Option<&str>,
@@ -24,7 +28,7 @@ pub(super) fn attributes(
     all.target(record);
     all.quota(record, error);
     all.error(record, error, cause);
-    all.request(record);
+    all.request(record, request);
     all.0
 }
 
@@ -37,18 +41,18 @@ impl Attributes {
 
     fn caller(&mut self, record: &CallRecord) {
         if let Some(principal) = &record.principal {
-            self.add(names::TENANT, principal.tenant().to_owned());
-            self.add(names::SUBJECT, principal.subject().to_owned());
+            self.add(names::TENANT, Arc::clone(principal.shared_tenant()));
+            self.add(names::SUBJECT, Arc::clone(principal.shared_subject()));
         }
         if let Some(address) = record.origin.address {
-            self.add(names::CLIENT_ADDRESS, address.to_string());
+            self.add(names::CLIENT_ADDRESS, address_text(address));
         }
     }
 
     fn target(&mut self, record: &CallRecord) {
-        self.add(names::METHOD, record.method.to_string());
+        self.add(names::METHOD, record.method);
         if let Some((attribute, name)) = record.named_target() {
-            self.add(attribute, name.to_owned());
+            self.add(attribute, Arc::clone(name));
         }
         if record.is_tool() {
             self.add(names::OPERATION, "execute_tool");
@@ -101,14 +105,13 @@ impl Attributes {
         }
     }
 
-    fn request(&mut self, record: &CallRecord) {
-        let request = &record.request;
+    fn request(&mut self, record: &CallRecord, request: RequestFacts) {
         for (name, value) in [
-            (names::PROTOCOL_VERSION, &request.protocol_version),
-            (names::REQUEST_ID, &request.request_id),
+            (names::PROTOCOL_VERSION, request.protocol_version),
+            (names::REQUEST_ID, request.request_id),
         ] {
             if let Some(value) = value {
-                self.add(name, value.clone());
+                self.add(name, value);
             }
         }
         self.add(names::SURFACE, record.surface.name());
@@ -117,7 +120,9 @@ impl Attributes {
             self.add(names::NETWORK_PROTOCOL, "http");
             self.add(names::NETWORK_VERSION, version);
         }
-        self.add(names::CALL_ID, record.call_id.to_string());
+        let mut text = Uuid::encode_buffer();
+        let call_id = record.call_id.hyphenated().encode_lower(&mut text);
+        self.add(names::CALL_ID, call_id.to_owned());
     }
 }
 

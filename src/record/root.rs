@@ -4,6 +4,7 @@
 //! refused before, or that has nothing to wait for, begins and ends at its end: nobody sees the
 //! difference, and times are those that were noted.
 
+use std::mem;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -135,7 +136,8 @@ impl CallRecord {
             return;
         };
         span.update_name(self.name());
-        span.set_attributes(attributes(self, outcome, error, cause));
+        let request = mem::take(&mut self.request);
+        span.set_attributes(attributes(self, request, outcome, error, cause));
         // By the convention for MCP: whenever there is an `error.type`.
         if error.is_some() {
             span.set_status(Status::error(cause.unwrap_or_default().to_owned()));

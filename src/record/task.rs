@@ -4,8 +4,6 @@
 //! by then that call is answered, and its own line says that it made a task. Its span belongs to the
 //! trace of that call.
 
-use std::borrow::Cow;
-
 use uuid::Uuid;
 
 use super::root::Origin;
@@ -34,7 +32,7 @@ impl CallRecord {
             recorder: std::sync::Arc::clone(&self.recorder),
             call_id: self.call_id,
             surface: self.surface,
-            method: Cow::Borrowed(TASK_METHOD),
+            method: TASK_METHOD,
             started,
             started_unix,
             request: RequestFacts::default(),

@@ -15,6 +15,7 @@ use crate::audit::{
 };
 use crate::clock::rfc3339;
 use crate::error::{CallError, Outcome, Row, millis_up};
+use crate::network::address_text;
 use crate::tool::{Arguments, Effect, TargetRef};
 
 /// Longest name or URI of a caller's that is kept, in characters.
@@ -112,7 +113,7 @@ impl Trail {
             time: rfc3339(record.started_unix).into(),
             call_id: record.call_id,
             surface: record.surface.name().into(),
-            method: Cow::Borrowed(&*record.method),
+            method: record.method.into(),
             target: target.map(|target| target.name().into()),
             asked: self
                 .asked
@@ -130,7 +131,7 @@ impl Trail {
                         .map(|scope| Cow::Borrowed(&**scope))
                         .collect()
                 }),
-            address: self.address.map(|address| written(address).into()),
+            address: self.address.map(|address| address_text(address).into()),
             task: record.task,
             arguments: self.arguments.as_ref().map(Captured::entry),
             outcome: None,
@@ -306,21 +307,6 @@ fn first_chars(text: &str, at_most: usize) -> &str {
     }
     let end = text.char_indices().nth(at_most);
     end.map_or(text, |(end, _)| &text[..end])
-}
-
-/// The address as it is written; most are of IPv4, and a formatter takes several times as long.
-fn written(address: IpAddr) -> String {
-    let IpAddr::V4(address) = address else {
-        return address.to_string();
-    };
-    let mut text = String::with_capacity("255.255.255.255".len());
-    for octet in address.octets() {
-        if !text.is_empty() {
-            text.push('.');
-        }
-        text.push_str(itoa::Buffer::new().format(octet));
-    }
-    text
 }
 
 /// What a resource is asked for with.

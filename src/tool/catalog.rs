@@ -254,17 +254,21 @@ impl Catalog {
         require_texts(&prompt.input)?;
         let name: Arc<str> = Arc::from(name);
         let kind = TargetKind::Prompt(prompt.face.clone());
-        let target = self.compile([PROMPT, &name].concat().into(), kind, prompt)?;
+        let target = self.compile(Arc::clone(&name), kind, prompt)?;
         self.prompts.insert(name, target);
         Ok(())
     }
 
     fn compile<Face>(
         &mut self,
-        name: Arc<str>,
+        known_as: Arc<str>,
         kind: TargetKind,
         governed: Governed<Face>,
     ) -> Result<Arc<Target>, String> {
+        let name = match kind {
+            TargetKind::Tool(_) | TargetKind::Resource(..) => Arc::clone(&known_as),
+            TargetKind::Prompt(_) => [PROMPT, &known_as].concat().into(),
+        };
         let handler = governed.handler.ok_or("has nothing to run")?;
         let completed = governed.completers.iter().map(|(name, _)| name.as_str());
         check(&governed.input, &governed.policy, completed)?;
@@ -293,6 +297,7 @@ impl Catalog {
         let target = Arc::new(Target {
             number: self.numbers.of(&name)?,
             name,
+            known_as,
             kind,
             policy: governed.policy,
             terms,

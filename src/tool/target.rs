@@ -27,6 +27,8 @@ pub trait Handler: Send + Sync {
 pub struct Target {
     pub(super) number: u32,
     pub(super) name: Arc<str>,
+    /// What callers know it as: a prompt without what its name begins with here.
+    pub(super) known_as: Arc<str>,
     pub(super) kind: TargetKind,
     pub(super) policy: Policy,
     pub(super) terms: Terms,
@@ -76,6 +78,11 @@ impl Target {
     /// The tool's name or the resource's URI template.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name that callers know: the tool's or the prompt's, or the resource's URI template.
+    pub(crate) fn known_as(&self) -> &Arc<str> {
+        &self.known_as
     }
 
     /// What it is to callers.

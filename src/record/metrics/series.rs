@@ -3,7 +3,7 @@
 //! Which series there are is known only as calls come, so each is bound at its first call and found
 //! by a lookup in a lock-free map after that.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -111,7 +111,7 @@ impl Series {
         let surface = KeyValue::new(names::SURFACE, key.surface.name());
         let mut labels = vec![KeyValue::new(names::METHOD, key.method), surface.clone()];
         if let Some((label, name)) = record.named_target() {
-            labels.push(KeyValue::new(label, name.to_owned()));
+            labels.push(KeyValue::new(label, Arc::clone(name)));
         }
         if record.is_tool() {
             labels.push(KeyValue::new(names::OPERATION, "execute_tool"));
@@ -149,9 +149,9 @@ impl Series {
 /// The method, where it is one of MCP's. What the record calls a request that was not read, or is
 /// none of MCP's, is no method.
 fn method(record: &CallRecord) -> &'static str {
-    match &record.method {
-        Cow::Borrowed("openapi") | Cow::Owned(_) => names::OTHER,
-        Cow::Borrowed(name) if name.contains([' ', '(']) => names::OTHER,
-        Cow::Borrowed(name) => name,
+    match record.method {
+        "openapi" => names::OTHER,
+        name if name.contains([' ', '(']) => names::OTHER,
+        name => name,
     }
 }
