@@ -15,6 +15,7 @@ mod compose;
 mod entry;
 mod find;
 mod head;
+mod keys;
 mod lines;
 mod log;
 mod logfile;

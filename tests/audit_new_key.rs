@@ -6,11 +6,14 @@ mod audit;
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use audit::{KEY, OTHER_KEY, append, check, close, open_with, settings};
 use tempfile::TempDir;
 use tollgate::Clock;
-use tollgate::audit::{AuditSettings, ChainKey, Check, Durability, Log, verify};
+use tollgate::audit::{
+    AuditSettings, ChainKey, Check, Durability, Flaw, Log, Note, Verdict, verify,
+};
 
 fn with(file: &Path, key: &str, previous: Option<&str>) -> AuditSettings {
     AuditSettings {
@@ -31,9 +34,9 @@ fn head_of(file: &Path) -> PathBuf {
     file.with_extension("jsonl.head")
 }
 
-/// A log whose process was killed right after it had announced the new key. The head is never synced, and may be
-/// older than the log.
-fn dead_after_the_mark() -> (TempDir, PathBuf) {
+/// A log whose machine lost its power when the new key was announced, and of the next line so many bytes were on disk.
+/// The head may be older than the log.
+fn dead_after_the_mark(more: u64) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("audit.jsonl");
     log_of(&file, KEY, None);
@@ -44,21 +47,31 @@ fn dead_after_the_mark() -> (TempDir, PathBuf) {
     let at = text.find("\"rekeyed\"").expect("a mark");
     let end = at + text[at..].find('\n').expect("a line") + 1;
     let opened = OpenOptions::new().write(true).open(&file).expect("a log");
-    opened.set_len(end as u64).expect("it is cut");
+    opened.set_len(end as u64 + more).expect("it is cut");
     (folder, file)
+}
+
+/// What the check finds, with the key in force and the one before.
+fn verdict(file: &Path, in_force: &str, before: &str) -> Verdict {
+    let keys = [in_force, before].map(|key| ChainKey::new(key.as_bytes()));
+    let check = Check {
+        keys: &keys,
+        since: 1,
+        first_is_in_force: true,
+        keeps_few: false,
+    };
+    let mut verdicts = verify(file, &check, &mut |_| {}).expect("a log");
+    verdicts.pop().expect("a lane")
+}
+
+fn flaws(file: &Path) -> Vec<Flaw> {
+    let flaws = verdict(file, OTHER_KEY, KEY).flaws.listed.into_iter();
+    flaws.map(|found| found.what).collect()
 }
 
 /// Lines in their order, of a log that is whole to whoever has both keys; they are in the order of their use.
 fn kinds(file: &Path, in_order: &[&str]) -> Vec<String> {
-    let keys = [KEY, OTHER_KEY].map(|key| ChainKey::new(key.as_bytes()));
-    let whole = Check {
-        keys: &keys,
-        since: 1,
-        keeps_few: false,
-    };
-    for verdict in verify(file, &whole, &mut |_| {}).expect("a log") {
-        assert!(verdict.flaws.listed.is_empty(), "{:?}", verdict.flaws);
-    }
+    assert_eq!(flaws(file), []);
     let held = check(file, in_order).expect("a good chain");
     for line in held.lines.iter().filter(|line| line["kind"] == "opened") {
         assert!(
@@ -81,15 +94,27 @@ fn a_start_with_a_new_key_announces_it_and_goes_on() {
     assert_eq!(
         kinds(&file, &[KEY, OTHER_KEY]),
         [
-            "opened", "call", "closed", "opened", "rekeyed", "call", "closed", "opened", "call",
-            "closed", "opened", "call", "closed"
+            "opened",
+            "call",
+            "closed",
+            "opened",
+            "rekeyed",
+            "checkpoint",
+            "call",
+            "closed",
+            "opened",
+            "call",
+            "closed",
+            "opened",
+            "call",
+            "closed"
         ]
     );
 }
 
 #[test]
 fn a_start_that_died_after_it_announced_the_key_is_gone_on_from() {
-    let (_folder, file) = dead_after_the_mark();
+    let (_folder, file) = dead_after_the_mark(0);
     log_of(&file, OTHER_KEY, Some(KEY));
     assert_eq!(
         kinds(&file, &[KEY, OTHER_KEY]),
@@ -97,19 +122,124 @@ fn a_start_that_died_after_it_announced_the_key_is_gone_on_from() {
             "opened", "call", "closed", "opened", "rekeyed", "opened", "call", "closed"
         ]
     );
+    let (_folder, file) = dead_after_the_mark(20);
+    log_of(&file, OTHER_KEY, Some(KEY));
+    assert_eq!(
+        kinds(&file, &[KEY, OTHER_KEY]),
+        [
+            "opened", "call", "closed", "opened", "rekeyed", "torn", "opened", "call", "closed"
+        ]
+    );
+}
+
+/// Copies a log and its head as a kill leaves them, while nobody writes.
+fn as_killed(file: &Path) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("audit.jsonl");
+    fs::copy(file, &copy).expect("the log");
+    fs::copy(head_of(file), head_of(&copy)).expect("its head");
+    (folder, copy)
+}
+
+#[test]
+fn a_kill_before_the_first_call_under_a_new_key_takes_no_more_than_that_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("audit.jsonl");
+    log_of(&file, KEY, None);
+    let started = open_with(with(&file, OTHER_KEY, Some(KEY)));
+    let (_killed, killed) = as_killed(&file);
+    log_of(&killed, OTHER_KEY, None);
+    assert_eq!(
+        kinds(&killed, &[KEY, OTHER_KEY])[3..],
+        [
+            "opened",
+            "rekeyed",
+            "checkpoint",
+            "opened",
+            "call",
+            "closed"
+        ]
+    );
+
+    // Taken up by a reload, and back again.
+    started.follow(&with(&file, KEY, None));
+    let (clock, began) = (Clock::system(), Clock::system().monotonic());
+    while started.state().sequence < 8 {
+        assert!(clock.monotonic() - began < Duration::from_secs(30));
+        std::thread::yield_now();
+    }
+    let (_killed, killed) = as_killed(&file);
+    log_of(&killed, KEY, None);
+    assert_eq!(
+        kinds(&killed, &[KEY, OTHER_KEY, KEY])[3..],
+        [
+            "opened",
+            "rekeyed",
+            "checkpoint",
+            "rekeyed",
+            "checkpoint",
+            "opened",
+            "call",
+            "closed"
+        ]
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_that_runs_tells_what_a_replaced_key_forges_from_what_was_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("audit.jsonl");
+    log_of(&file, KEY, None);
+    // Somebody has the old key, and writes more than there was.
+    let (_forged, forged) = as_killed(&file);
+    let other = open_with(with(&forged, KEY, None));
+    (0..20).for_each(|number| append(&other, number));
+    close(&other);
+
+    let log = open_with(with(&file, OTHER_KEY, Some(KEY)));
+    append(&log, 1);
+    fs::rename(&forged, &file).expect("it is put in its place");
+    append(&log, 2);
+    close(&log);
+    assert_eq!(flaws(&file), [Flaw::WasCut { from: 7, to: 7 }]);
+}
+
+#[test]
+fn a_log_that_ends_under_another_key_than_the_one_in_force_is_noted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("audit.jsonl");
+    let ends_under = |file: &Path| {
+        let mut notes = verdict(file, OTHER_KEY, KEY).notes.listed.into_iter();
+        notes.any(|note| matches!(note.what, Note::EndsUnder { .. }))
+    };
+    log_of(&file, KEY, None);
+    assert!(ends_under(&file));
+    log_of(&file, OTHER_KEY, Some(KEY));
+    assert!(!ends_under(&file));
 }
 
 #[test]
 fn a_new_key_is_taken_back_by_a_start_that_names_it_as_the_one_before() {
-    let (_folder, file) = dead_after_the_mark();
+    let (_folder, file) = dead_after_the_mark(0);
     let alone = Log::open(with(&file, KEY, None), Clock::turned());
     let fault = alone.err().expect("the announced key is not known");
-    assert!(fault.to_string().contains("name the one before"), "{fault}");
+    let told = "ends with the line that announces another key";
+    assert!(fault.to_string().contains(told), "{fault}");
     log_of(&file, KEY, Some(OTHER_KEY));
     assert_eq!(
         kinds(&file, &[KEY, OTHER_KEY, KEY]),
         [
-            "opened", "call", "closed", "opened", "rekeyed", "opened", "rekeyed", "call", "closed"
+            "opened",
+            "call",
+            "closed",
+            "opened",
+            "rekeyed",
+            "opened",
+            "rekeyed",
+            "checkpoint",
+            "call",
+            "closed"
         ]
     );
 }
@@ -133,8 +263,8 @@ fn a_log_that_is_taken_away_after_a_new_key_is_gone_on_from_the_full_file_of_the
         line["kind"].as_str().expect("a kind").to_owned()
     });
     let kinds: Vec<_> = kinds.collect();
-    assert_eq!(kinds, ["opened", "rekeyed", "call", "closed"]);
-    assert!(text.contains("\"lostTo\""), "{text}");
+    assert_eq!(kinds, ["opened", "rekeyed", "checkpoint", "call", "closed"]);
+    assert_eq!(flaws(&file), [Flaw::WasCut { from: 4, to: 7 }]);
 }
 
 #[test]
@@ -149,7 +279,14 @@ fn a_full_file_that_the_key_before_sealed_is_gone_on_from() {
     assert_eq!(
         kinds(&file, &[KEY, OTHER_KEY]),
         [
-            "opened", "call", "closed", "opened", "rekeyed", "call", "closed"
+            "opened",
+            "call",
+            "closed",
+            "opened",
+            "rekeyed",
+            "checkpoint",
+            "call",
+            "closed"
         ]
     );
 }
@@ -165,7 +302,7 @@ fn a_log_of_a_third_key_is_left_alone() {
     assert!(
         fault.ends_with(
             "does not end with a line that `audit.key` or `audit.previousKey` sealed: if the key was changed, name \
-             the one before as `audit.previousKey`; if the line was, move the file away"
+             the one before as `audit.previousKey`; if the line was, move the file and its head away"
         ),
         "{fault}"
     );

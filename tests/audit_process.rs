@@ -191,7 +191,14 @@ async fn a_new_key_seals_what_comes_after_a_line_of_the_old_one_that_names_it() 
     assert_eq!(
         held.kinds(),
         [
-            "opened", "begun", "call", "rekeyed", "begun", "call", "opened"
+            "opened",
+            "begun",
+            "call",
+            "rekeyed",
+            "checkpoint",
+            "begun",
+            "call",
+            "opened"
         ]
     );
 }
@@ -219,7 +226,16 @@ async fn a_restart_with_a_new_key_goes_on_where_the_one_before_is_named() {
     assert_eq!(
         held.kinds(),
         [
-            "opened", "begun", "call", "opened", "rekeyed", "begun", "call", "opened", "begun",
+            "opened",
+            "begun",
+            "call",
+            "opened",
+            "rekeyed",
+            "checkpoint",
+            "begun",
+            "call",
+            "opened",
+            "begun",
             "call"
         ]
     );

@@ -31,6 +31,7 @@ fn verdict(file: &Path) -> Verdict {
     let check = Check {
         keys: &keys,
         since: 1,
+        first_is_in_force: false,
         keeps_few: false,
     };
     let mut verdicts = verify(file, &check, &mut |_| {}).expect("a log");

@@ -106,6 +106,7 @@ pub(crate) fn checked(file: &Path) -> Vec<Verdict> {
     let check = Check {
         keys: &keys,
         since: 1,
+        first_is_in_force: false,
         keeps_few: false,
     };
     verify(file, &check, &mut |_| {}).expect("a log")

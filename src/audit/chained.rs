@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::head::HeadFile;
+use super::keys::Keys;
 use super::logfile::{LogFile, MAX_UNSYNCED_BYTES};
 use super::open_log::{ChainEnd, OpenLog};
-use super::opening::Keys;
 use super::rotation::Rotating;
-use super::{ChainKey, Head, Mark};
+use super::{ChainKey, Head};
 
 /// The one that writes.
 pub(super) struct Chained {
@@ -31,13 +31,9 @@ impl OpenLog for Chained {
         &self.chain
     }
 
-    fn chain_mut(&mut self) -> &mut ChainEnd {
-        &mut self.chain
-    }
-
-    fn append(&mut self, bodies: &[u8]) -> io::Result<()> {
+    fn append_with(&mut self, seal: impl Fn(&ChainEnd, &mut Vec<u8>) -> Head) -> io::Result<()> {
         let chain = &self.chain;
-        self.chain.head = self.file.append_with(|end| chain.seal(bodies, end))?;
+        self.chain.head = self.file.append_with(|end| seal(chain, end))?;
         Ok(())
     }
 
@@ -45,15 +41,15 @@ impl OpenLog for Chained {
         self.file.sync()
     }
 
-    fn rekey(&mut self, key: Arc<ChainKey>, mark: &Mark<'_>) -> io::Result<()> {
-        self.mark(mark)?;
-        let before = std::mem::replace(&mut self.chain.key, Arc::clone(&key));
-        // Full files may go on in it, when this one is taken away.
-        self.keys = Keys {
-            key,
-            previous: Some(before),
-        };
-        Ok(())
+    fn take_up(&mut self, key: Arc<ChainKey>) {
+        self.chain.key = Arc::clone(&key);
+        self.keys.follow(key);
+        // The head that is on disk is of the key before, and would be unreadable to a start without it. What fails
+        // here is done again with the next lines.
+        if self.file.sync().is_ok() {
+            self.tell();
+            self.head_file.sync();
+        }
     }
 
     fn stand(&mut self) -> io::Result<()> {

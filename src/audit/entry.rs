@@ -20,7 +20,7 @@ pub enum Kind {
     Begun,
     /// A file begins: the server started, or the file before was full.
     Opened,
-    /// The chain was whole so far and nothing happened.
+    /// The first line of a key, right after the one that announced it.
     Checkpoint,
     /// A file ends because another one begins, or because the server stops.
     Closed,
@@ -249,7 +249,8 @@ pub struct Mark<'a> {
     /// it; of none, 32 zeros.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub prev: Option<Cow<'a, str>>,
-    /// [`Kind::Opened`]: which key the file is sealed with. [`Kind::Rekeyed`]: which key comes next.
+    /// [`Kind::Opened`] and [`Kind::Checkpoint`]: which key it is sealed with. [`Kind::Rekeyed`]: which key comes
+    /// next.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub key: Option<Cow<'a, str>>,
     /// [`Kind::Opened`]: what wrote it, with its version.

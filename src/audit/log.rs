@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
 use super::chained::Chained;
-use super::opening::Keys;
+use super::keys::Keys;
 use super::queue::Queue;
 use super::stream::Streamed;
 use super::writer::Writer;
@@ -50,7 +50,7 @@ impl Log {
     /// the next lane is taken: `NAME-2.EXT`, `NAME-3.EXT`, …
     ///
     /// # Errors
-    /// [`AuditError`] when the file cannot be written, or what it holds is no audit log of this key.
+    /// [`AuditError`] when the file cannot be written, or what it holds is no audit log of these keys.
     pub fn open(settings: AuditSettings, clock: Clock) -> Result<Self, AuditError> {
         let chain_key =
             |key: &SecretString| Arc::new(ChainKey::new(key.expose_secret().as_bytes()));
@@ -59,10 +59,8 @@ impl Log {
         let (shared, durability) = (Arc::clone(&queue), settings.durability);
         let writer = match &settings.file {
             Some(file) => {
-                let keys = Keys {
-                    key: Arc::clone(&key),
-                    previous: settings.previous_key.as_ref().map(chain_key),
-                };
+                let before = settings.previous_key.as_ref().map(chain_key);
+                let keys = Keys::new(Arc::clone(&key), before);
                 let log = Chained::open(file, settings.rotation, &keys, &clock)?;
                 Writer::new(log, shared, durability).start()
             }

@@ -21,11 +21,17 @@ pub(super) struct ChainEnd {
 pub(super) trait OpenLog: Send + 'static {
     fn chain(&self) -> &ChainEnd;
 
-    fn chain_mut(&mut self) -> &mut ChainEnd;
+    /// Appends the lines that `seal` makes after the end of the chain: all or none. What failed may be tried again,
+    /// with the same lines.
+    fn append_with(&mut self, seal: impl Fn(&ChainEnd, &mut Vec<u8>) -> Head) -> io::Result<()>;
 
-    /// Seals the bodies, each with its newline, and appends them: all or none. What failed may be tried again, with the
-    /// same bodies.
-    fn append(&mut self, bodies: &[u8]) -> io::Result<()>;
+    /// Goes on with a key that was announced.
+    fn take_up(&mut self, key: Arc<ChainKey>);
+
+    /// Seals the bodies, each with its newline, and appends them.
+    fn append(&mut self, bodies: &[u8]) -> io::Result<()> {
+        self.append_with(|chain, sealed| chain.seal(bodies, sealed))
+    }
 
     /// Makes sure that every line is where it is kept.
     fn sync(&mut self) -> io::Result<()>;
@@ -81,9 +87,25 @@ pub(super) trait OpenLog: Send + 'static {
 
     /// From now on lines are sealed with the key that `mark` announces. What failed may be tried again, with the same
     /// mark: a second one would be sealed with a key that is no longer in force.
+    ///
+    /// A first line of the new key comes with it. Else, until the next call, the log would end with a line that a
+    /// start does not know which has the new key alone.
     fn rekey(&mut self, key: Arc<ChainKey>, mark: &Mark<'_>) -> io::Result<()> {
-        self.mark(mark)?;
-        self.chain_mut().key = key;
+        let announcement = body_of(mark);
+        let first = body_of(&Mark {
+            key: Some(key.id().into()),
+            ..Mark::new(Kind::Checkpoint, mark.time.clone().into_owned())
+        });
+        self.append_with(|chain, sealed| {
+            let head = chain.seal(&announcement, sealed);
+            ChainEnd {
+                key: Arc::clone(&key),
+                head,
+                clock: chain.clock.clone(),
+            }
+            .seal(&first, sealed)
+        })?;
+        self.take_up(key);
         Ok(())
     }
 

@@ -11,25 +11,20 @@ use std::sync::Arc;
 
 use super::chained::Chained;
 use super::head::{Found, HeadFile};
+use super::keys::{Keys, KnownTail};
 use super::logfile::LogFile;
 use super::open_log::{ChainEnd, OpenLog as _};
 use super::rotation::{Rotating, Rotation, day_of};
-use super::tail::{Tail, TailFault};
-use super::{AuditError, ChainKey, Head, Kind, Mac, Mark, Sealed, places};
+use super::{AuditError, Head, Kind, Mac, Mark, Sealed, places};
 use crate::clock::Clock;
-
-/// What a log is sealed with from now on, and what its lines so far may be sealed with.
-#[derive(Clone)]
-pub(super) struct Keys {
-    pub(super) key: Arc<ChainKey>,
-    pub(super) previous: Option<Arc<ChainKey>>,
-}
 
 /// What was found where the log is to go on.
 struct Left {
     /// The last line, in this file or in the one before.
     last: Option<Sealed>,
     head: Found,
+    /// Whether no line after the one that the head names can be ours.
+    head_is_last: bool,
     /// What stands after the last line of this file.
     fragment: Vec<u8>,
 }
@@ -81,7 +76,12 @@ impl Chained {
         let mut file = LogFile::open(&path).map_err(|error| unusable(&error))?;
         let head = keys.head(&mut head_file);
         let head = head.map_err(|error| unusable(&error))?;
-        let (tail, key) = keys.tail(&mut file).map_err(|fault| fault.to_string())?;
+        let tail = keys.tail(&mut file).map_err(|fault| fault.to_string())?;
+        if keys.has_before() && tail.tail.last.is_some() && !tail.is_old {
+            tracing::info!(
+                "`audit.key` has sealed the end of the audit log: no start needs `audit.previousKey` any more"
+            );
+        }
         let (first, day) = file.first().map_err(|error| unusable(&error))?;
         let mut log = Self {
             path,
@@ -89,7 +89,7 @@ impl Chained {
             head_file,
             keys: keys.clone(),
             chain: ChainEnd {
-                key,
+                key: Arc::clone(&tail.next),
                 head: Head::default(),
                 clock: clock.clone(),
             },
@@ -110,11 +110,13 @@ impl Chained {
     pub(super) fn recover(
         &mut self,
         head: Found,
-        tail: Tail,
+        found: KnownTail,
         because: &'static str,
     ) -> Result<(), String> {
-        let last = match tail.last {
-            Some(last) => Some(last),
+        let KnownTail { tail, next, is_old } = found;
+        self.chain.key = next;
+        let (last, is_old) = match tail.last {
+            Some(last) => (Some(last), is_old),
             None => self.end_of_full()?,
         };
         if tail.lacks_newline {
@@ -123,6 +125,9 @@ impl Chained {
         let left = Left {
             last,
             head,
+            // This process has written with the key in force: what it did not write, another one forged with a
+            // key that was replaced, perhaps since others have it.
+            head_is_last: is_old && self.left_at.is_some(),
             fragment: tail.fragment,
         };
         self.go_on(&left, because)
@@ -133,17 +138,18 @@ impl Chained {
         Ok(())
     }
 
-    /// The last line of the last file that was put aside, which is made whole if need be.
-    fn end_of_full(&mut self) -> Result<Option<Sealed>, String> {
+    /// The last line of the last file that was put aside, which is made whole if need be, and whether its key
+    /// is an old one.
+    fn end_of_full(&mut self) -> Result<(Option<Sealed>, bool), String> {
         let full = places::all_full(&self.path).map_err(|error| unusable(&error))?;
         let Some(path) = full.last() else {
-            return Ok(None);
+            return Ok((None, false));
         };
         let of = |fault: String| format!("goes on from {}, which {fault}", path.display());
         let mut file = LogFile::open(path).map_err(|error| of(unusable(&error)))?;
         let tail = self.keys.tail(&mut file);
-        let (tail, key) = tail.map_err(|fault| of(fault.to_string()))?;
-        self.chain.key = key;
+        let KnownTail { tail, next, is_old } = tail.map_err(|fault| of(fault.to_string()))?;
+        self.chain.key = next;
         if tail.lacks_newline {
             file.append(b"\n").map_err(|error| of(unusable(&error)))?;
         }
@@ -153,12 +159,13 @@ impl Chained {
             let torn = self.torn(&tail.fragment).and_then(|()| self.sync());
             self.file = here;
             torn.map_err(|error| of(unusable(&error)))?;
-            return Ok(Some(Sealed {
+            let last = Sealed {
                 seq: self.chain.head.seq,
                 mac: self.chain.head.mac,
-            }));
+            };
+            return Ok((Some(last), is_old));
         }
-        Ok(tail.last)
+        Ok((tail.last, is_old))
     }
 
     /// Says what was found, and begins. Lines after that are sealed with the key of now.
@@ -190,7 +197,9 @@ impl Chained {
             head: head.map(Into::into),
             ..self.new_mark(Kind::Opened)
         })?;
-        let key = Arc::clone(&self.keys.key);
+        // What comes of a part that fails after that is told by the line just written.
+        self.left_at = self.left_at.map(|_| self.chain.head);
+        let key = Arc::clone(self.keys.in_force());
         if self.chain.key.id() != key.id() {
             let mark = self.rekeyed(&key);
             self.rekey(key, &mark)?;
@@ -222,36 +231,6 @@ impl Chained {
     }
 }
 
-impl Keys {
-    /// The end of a file, and the key that is in force there: the one that the last line announces, as where the process
-    /// died right after it, else the one that sealed it.
-    pub(super) fn tail(&self, file: &mut LogFile) -> Result<(Tail, Arc<ChainKey>), TailFault> {
-        let (tail, sealed_by) = match (Tail::read(file.file(), &self.key), &self.previous) {
-            (Err(TailFault::OtherKey), Some(previous)) => {
-                (Tail::read(file.file(), previous)?, previous)
-            }
-            (tail, _) => (tail?, &self.key),
-        };
-        let in_force = match &tail.announces {
-            Some(id) => [Some(&self.key), self.previous.as_ref()]
-                .into_iter()
-                .flatten()
-                .find(|key| key.id() == id)
-                .ok_or(TailFault::OtherKey)?,
-            None => sealed_by,
-        };
-        let in_force = Arc::clone(in_force);
-        Ok((tail, in_force))
-    }
-
-    fn head(&self, file: &mut HeadFile) -> io::Result<Found> {
-        match (file.read(&self.key)?, &self.previous) {
-            (Found::Unreadable, Some(previous)) => file.read(previous),
-            (found, _) => Ok(found),
-        }
-    }
-}
-
 impl Left {
     /// The last line that the head names, where there is no such line.
     fn lost_to(&self) -> Option<u64> {
@@ -259,7 +238,8 @@ impl Left {
             return None;
         };
         let is_found = self.last.is_some_and(|last| {
-            last.seq > head.seq || (last.seq == head.seq && last.mac == head.mac)
+            (last.seq > head.seq && !self.head_is_last)
+                || (last.seq == head.seq && last.mac == head.mac)
         });
         (!is_found).then_some(head.seq)
     }

@@ -59,21 +59,21 @@ impl<W: Write + Send + 'static> OpenLog for Streamed<W> {
         &self.chain
     }
 
-    fn chain_mut(&mut self) -> &mut ChainEnd {
-        &mut self.chain
-    }
-
-    fn append(&mut self, bodies: &[u8]) -> io::Result<()> {
+    fn append_with(&mut self, seal: impl Fn(&ChainEnd, &mut Vec<u8>) -> Head) -> io::Result<()> {
         let mut sealed = Vec::new();
-        let mut head = self.chain.seal(bodies, &mut sealed);
+        let mut head = seal(&self.chain, &mut sealed);
         if self.begun > 0 && sealed != self.sealed {
             // Another text: the one that failed is partly out, and has to be whole first.
             self.write_rest()?;
             sealed.clear();
-            head = self.chain.seal(bodies, &mut sealed);
+            head = seal(&self.chain, &mut sealed);
         }
         (self.sealed, self.sealed_to) = (sealed, head);
         self.write_rest()
+    }
+
+    fn take_up(&mut self, key: Arc<ChainKey>) {
+        self.chain.key = key;
     }
 
     /// What was written is with whoever reads.
@@ -178,11 +178,11 @@ mod tests {
         let lines = text
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty());
-        let seals = lines.zip([&old, &old, &new]).map(|(line, key)| {
+        let seals = lines.zip([&old, &old, &new, &new]).map(|(line, key)| {
             let sealed: Sealed = key.check(&before, line).expect("a good seal");
             before = sealed.mac;
             sealed.seq
         });
-        assert_eq!(seals.collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(seals.collect::<Vec<_>>(), [1, 2, 3, 4]);
     }
 }

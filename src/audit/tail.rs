@@ -38,9 +38,14 @@ pub(super) enum TailFault {
     NoLog,
     #[error(
         "does not end with a line that `audit.key` or `audit.previousKey` sealed: if the key was changed, name \
-         the one before as `audit.previousKey`; if the line was, move the file away"
+         the one before as `audit.previousKey`; if the line was, move the file and its head away"
     )]
     OtherKey,
+    #[error(
+        "ends with the line that announces another key, {0}: name that one as `audit.key` and the one of now as \
+         `audit.previousKey`, or the other way round to take it back"
+    )]
+    Announced(String),
 }
 
 impl Tail {

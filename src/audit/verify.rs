@@ -28,8 +28,10 @@ const TELL_EVERY: u64 = 4096;
 
 /// How a log is checked.
 pub struct Check<'a> {
-    /// The keys that it may be sealed with; the one in force first.
+    /// The keys that it may be sealed with.
     pub keys: &'a [ChainKey],
+    /// Whether the first of them is the one that it is written with now.
+    pub first_is_in_force: bool,
     /// Files that end before this line are passed over. 0 or 1: none.
     pub since: u64,
     /// Whether the oldest files may be gone, since the writer keeps only so many.

@@ -59,13 +59,11 @@ impl Chained {
         if let Some(left) = self.left_at {
             let mut file = LogFile::open(&self.path)?;
             let tail = self.keys.tail(&mut file).map_err(io::Error::other)?;
-            let (tail, key) = tail;
             let (first, day) = file.first()?;
             self.file = file;
             self.rotating.first = first;
             self.rotating.day = day.unwrap_or(self.rotating.day);
             self.rotating.is_unopened = false;
-            self.chain.key = key;
             self.recover(Found::Head(left), tail, "reopened")
                 .map_err(io::Error::other)?;
             self.left_at = None;

@@ -228,16 +228,79 @@ fn interrupt_nobody() {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
-    use thread_priority::{
-        NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy,
-    };
+    use super::super::Head;
+    use super::super::open_log::ChainEnd;
+    use super::*;
+    use crate::clock::Clock;
+
+    /// Fails once, and keeps what was tried.
+    struct FailsOnce {
+        chain: ChainEnd,
+        tried: Vec<Vec<u8>>,
+    }
+
+    impl OpenLog for FailsOnce {
+        fn chain(&self) -> &ChainEnd {
+            &self.chain
+        }
+
+        fn append_with(
+            &mut self,
+            seal: impl Fn(&ChainEnd, &mut Vec<u8>) -> Head,
+        ) -> io::Result<()> {
+            let mut sealed = Vec::new();
+            let head = seal(&self.chain, &mut sealed);
+            self.tried.push(sealed);
+            if self.tried.len() == 1 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.chain.head = head;
+            Ok(())
+        }
+
+        fn take_up(&mut self, key: Arc<ChainKey>) {
+            self.chain.key = key;
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     #[test]
+    fn the_mark_of_a_new_key_is_tried_again_as_it_was() {
+        let key = |text: &str| Arc::new(ChainKey::new(text.as_bytes()));
+        let (clock, next) = (Clock::turned(), key("the-second-key-of-more-than-32-bytes"));
+        let log = FailsOnce {
+            chain: ChainEnd {
+                key: key("the-first-key-of-more-than-32-bytes"),
+                head: Head::default(),
+                clock: clock.clone(),
+            },
+            tried: Vec::new(),
+        };
+        let mut writer = Writer::new(log, Arc::new(Queue::new()), Durability::BestEffort);
+        writer.batch.next_key = Some(Arc::clone(&next));
+        assert!(writer.commit().is_err());
+        clock.advance(Duration::from_secs(1));
+        writer.commit().expect("it is tried again");
+        let FailsOnce { chain, tried } = writer.log;
+        assert_eq!(tried.len(), 2);
+        assert_eq!(tried[0], tried[1]);
+        assert_eq!((chain.key.id(), chain.head.seq), (next.id(), 2));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
     fn the_writer_interrupts_no_call_on_its_core() {
+        use thread_priority::{
+            NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy,
+        };
+
         let writer = std::thread::spawn(|| {
-            super::interrupt_nobody();
+            interrupt_nobody();
             thread_schedule_policy()
         });
         let batch = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);

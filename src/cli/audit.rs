@@ -72,8 +72,10 @@ pub(super) struct KeyArgs {
 /// A log, and the keys it is sealed with.
 pub(super) struct LogPlace {
     pub(super) file: PathBuf,
-    /// Those that were given; the one in force first.
+    /// Those that were given; before them those of the configuration, the one in force first.
     pub(super) keys: Vec<ChainKey>,
+    /// Whether the configuration was read, and its keys with it.
+    pub(super) is_configured: bool,
     /// Whether the writer deletes the oldest files.
     pub(super) keeps_few: bool,
 }
@@ -96,6 +98,7 @@ impl LogArgs {
             return Ok(LogPlace {
                 file: file.clone(),
                 keys,
+                is_configured: false,
                 keeps_few: false,
             });
         }
@@ -109,6 +112,7 @@ impl LogArgs {
         Ok(LogPlace {
             file: audit.file.ok_or(NO_LOG)?,
             keys,
+            is_configured: true,
             keeps_few: audit.rotate.keep > 0,
         })
     }

@@ -17,6 +17,7 @@ pub(super) struct Checker<'a> {
     keys: &'a [ChainKey],
     since: u64,
     keeps_few: bool,
+    first_is_in_force: bool,
     named: Option<Head>,
     key: Sealing,
     /// What the next line continues, and its number; none before the first line.
@@ -60,6 +61,7 @@ impl<'a> Checker<'a> {
             keys: check.keys,
             since: check.since,
             keeps_few: check.keeps_few,
+            first_is_in_force: check.first_is_in_force,
             named,
             key: Sealing::Any,
             next: None,
@@ -341,6 +343,12 @@ impl<'a> Checker<'a> {
             self.place.0.clone_from(&lane.file);
         }
         let last = self.verdict.last;
+        if let Sealing::With(key @ 1..) = self.key
+            && self.first_is_in_force
+        {
+            let id = self.keys[key].id().to_owned();
+            self.note(last, Note::EndsUnder { id });
+        }
         match end::compare(&self.end, &self.verdict, head) {
             Ok(Some(note)) => self.note(last, note),
             Ok(None) => {}

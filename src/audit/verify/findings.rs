@@ -146,6 +146,15 @@ pub enum Note {
         /// What tells the key apart.
         id: String,
     },
+    /// The next line would be sealed with another key than the one in force.
+    #[error(
+        "the log ends under the key {id}, which is not the one in force: either no server has taken up a newer one \
+         yet, or somebody who has {id} wrote the end"
+    )]
+    EndsUnder {
+        /// What tells the key apart.
+        id: String,
+    },
     /// Checked from somewhere in the middle.
     #[error("checked from sequence {first} on, where a file begins")]
     Since {

@@ -38,6 +38,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
     let LogPlace {
         file,
         keys,
+        is_configured,
         keeps_few,
     } = args.log.place(&args.keys)?;
     if keys.is_empty() {
@@ -47,6 +48,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
     }
     let check = Check {
         keys: &keys,
+        first_is_in_force: is_configured,
         since: args.since_seq,
         keeps_few,
     };
