@@ -14,6 +14,7 @@ mod completion;
 mod confirm;
 mod content;
 mod context;
+mod governed;
 mod limit;
 mod mirrored;
 mod numbers;
@@ -37,7 +38,7 @@ pub use answers::Answers;
 pub use ask::{
     Action, Asked, FormReply, Question, Questions, Replies, Reply, Root, SampleRequest, Sampled,
 };
-pub use builder::{Governed, Prompt, PromptFace, Resource, ResourceFace, Tool, ToolFace};
+pub use builder::{Prompt, PromptFace, Resource, ResourceFace, Tool, ToolFace};
 pub use catalog::{Catalog, CatalogFault, Declared, Found, TargetRef};
 pub(crate) use catalog::{PROMPT, argument_names};
 pub(crate) use client::{Asking, Capabilities};
@@ -46,6 +47,7 @@ pub use completion::{Suggestions, Typing};
 pub use confirm::{CompiledConfirm, Confirm};
 pub use content::{Annotations, Content, Link, ResourceContents, Role};
 pub use context::CallContext;
+pub use governed::Governed;
 pub use limit::{BoundLimit, BucketName, Limit, MAX_LIMITS, Per};
 pub use mirrored::Mirrored;
 pub use outbox::Progress;

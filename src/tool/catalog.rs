@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 
-use super::builder::Governed;
+use super::governed::Governed;
 use super::mirrored::mirrored;
 use super::numbers::Numbers;
 use super::shared;
