@@ -12,7 +12,7 @@ use audit::{KEY, OTHER_KEY, append, check, close, open_with, settings};
 use tempfile::TempDir;
 use tollgate::Clock;
 use tollgate::audit::{
-    AuditSettings, ChainKey, Check, Durability, Flaw, Log, Note, Verdict, verify,
+    AuditSettings, ChainKey, Check, Durability, Flaw, Head, Log, Note, Sealed, Verdict, verify,
 };
 
 fn with(file: &Path, key: &str, previous: Option<&str>) -> AuditSettings {
@@ -188,21 +188,41 @@ fn a_kill_before_the_first_call_under_a_new_key_takes_no_more_than_that_key() {
 #[cfg(unix)]
 #[test]
 fn a_server_that_runs_tells_what_a_replaced_key_forges_from_what_was_written() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("audit.jsonl");
-    log_of(&file, KEY, None);
-    // Somebody has the old key, and writes more than there was.
-    let (_forged, forged) = as_killed(&file);
-    let other = open_with(with(&forged, KEY, None));
-    (0..20).for_each(|number| append(&other, number));
-    close(&other);
+    for announces in [false, true] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("audit.jsonl");
+        log_of(&file, KEY, None);
+        // Somebody has the old key, and writes more than there was.
+        let (_forged, forged) = as_killed(&file);
+        let other = open_with(with(&forged, KEY, None));
+        (0..20).for_each(|number| append(&other, number));
+        close(&other);
+        if announces {
+            announce(&forged, KEY, OTHER_KEY);
+        }
 
-    let log = open_with(with(&file, OTHER_KEY, Some(KEY)));
-    append(&log, 1);
-    fs::rename(&forged, &file).expect("it is put in its place");
-    append(&log, 2);
-    close(&log);
-    assert_eq!(flaws(&file), [Flaw::WasCut { from: 7, to: 7 }]);
+        let log = open_with(with(&file, OTHER_KEY, Some(KEY)));
+        append(&log, 1);
+        fs::rename(&forged, &file).expect("it is put in its place");
+        append(&log, 2);
+        close(&log);
+        assert_eq!(flaws(&file), [Flaw::WasCut { from: 7, to: 7 }]);
+    }
+}
+
+/// Appends the line that announces a key, as whoever has the one before can.
+fn announce(file: &Path, key: &str, next: &str) {
+    let [key, next] = [key, next].map(|key| ChainKey::new(key.as_bytes()));
+    let mut text = fs::read(file).expect("a log");
+    let lines = text.trim_ascii_end().rsplit(|byte| *byte == b'\n');
+    let end = lines.into_iter().find_map(Sealed::claimed).expect("a line");
+    let time = "2026-11-30T00:00:00.000000Z";
+    let body = format!(
+        r#"{{"kind":"rekeyed","time":"{time}","key":"{}"}}"#,
+        next.id()
+    );
+    key.seal(&end.mac, end.seq + 1, body.as_bytes(), &mut text);
+    fs::write(file, text).expect("the log");
 }
 
 #[test]
@@ -217,6 +237,28 @@ fn a_log_that_ends_under_another_key_than_the_one_in_force_is_noted() {
     assert!(ends_under(&file));
     log_of(&file, OTHER_KEY, Some(KEY));
     assert!(!ends_under(&file));
+    // Also where it ends with the line that announces the one in force, as after a loss of power.
+    let (_folder, file) = dead_after_the_mark(0);
+    assert!(ends_under(&file));
+}
+
+#[test]
+fn a_head_of_another_key_than_its_line_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("audit.jsonl");
+    log_of(&file, KEY, None);
+    log_of(&file, OTHER_KEY, Some(KEY));
+    assert_eq!(flaws(&file), []);
+    // Somebody who has the old key cuts off the last line.
+    let text = fs::read_to_string(&file).expect("a log");
+    let lines: Vec<_> = text.lines().collect();
+    let left = &lines[..lines.len() - 1];
+    fs::write(&file, left.join("\n") + "\n").expect("the log");
+    let end = Sealed::claimed(left[left.len() - 1].as_bytes()).expect("a line");
+    let (seq, mac) = (end.seq, end.mac);
+    let head = ChainKey::new(KEY.as_bytes()).seal_head(&Head { seq, mac });
+    fs::write(head_of(&file), head).expect("the head");
+    assert_eq!(flaws(&file), [Flaw::HeadOfOtherKey { seq }]);
 }
 
 #[test]

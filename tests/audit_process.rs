@@ -218,9 +218,17 @@ async fn a_restart_with_a_new_key_goes_on_where_the_one_before_is_named() {
         assert_eq!(called.status, 200);
         // Killed: nothing says that it stopped.
     };
+    let ends_under_another = || {
+        let verified = run(folder.path(), &["audit", "verify"]);
+        assert_eq!(verified.code, Some(0), "{verified:?}");
+        verified.stdout.contains("which is not the one in force")
+    };
     call_once().await;
+    assert!(!ends_under_another());
     put("audit.key", OTHER_KEY);
+    assert!(ends_under_another(), "no server has taken it up");
     call_once().await;
+    assert!(!ends_under_another());
     call_once().await;
     let held = audit::check(&file, &[KEY, OTHER_KEY]).expect("a good chain");
     assert_eq!(

@@ -29,6 +29,13 @@ pub(super) struct KnownTail {
     pub(super) is_old: bool,
 }
 
+impl KnownTail {
+    /// Whether there is a last line, and it takes no other key than the one in force.
+    pub(super) fn is_settled(&self) -> bool {
+        self.tail.last.is_some() && self.tail.announces.is_none() && !self.is_old
+    }
+}
+
 impl Keys {
     pub(super) fn new(in_force: Arc<ChainKey>, before: Option<Arc<ChainKey>>) -> Self {
         Self {
@@ -48,9 +55,8 @@ impl Keys {
     /// Takes up the next one.
     pub(super) fn follow(&mut self, next: Arc<ChainKey>) {
         let before = std::mem::replace(&mut self.in_force, next);
-        if before.id() != self.in_force.id() {
-            self.before.insert(0, before);
-        }
+        self.before.insert(0, before);
+        self.before.retain(|key| key.id() != self.in_force.id());
     }
 
     fn all(&self) -> impl Iterator<Item = &Arc<ChainKey>> {

@@ -55,6 +55,9 @@ pub(super) trait OpenLog: Send + 'static {
     /// Tells where the chain ends.
     fn tell(&mut self) {}
 
+    /// Makes sure that what was told is on disk.
+    fn sync_told(&mut self) {}
+
     /// Appends a mark.
     fn mark(&mut self, mark: &Mark<'_>) -> io::Result<()> {
         self.append(&body_of(mark))
@@ -109,19 +112,15 @@ pub(super) trait OpenLog: Send + 'static {
         Ok(())
     }
 
-    /// Ends the log, since the server stops.
+    /// Ends the log, since the server stops: says so, and makes sure of it.
     fn end(&mut self) -> io::Result<()> {
-        self.close()
-    }
-
-    /// Says that it ends, and makes sure of it.
-    fn close(&mut self) -> io::Result<()> {
         self.mark(&Mark {
             because: Some("stopped".into()),
             ..self.new_mark(Kind::Closed)
         })?;
         self.sync()?;
         self.tell();
+        self.sync_told();
         Ok(())
     }
 }

@@ -77,11 +77,6 @@ impl Chained {
         let head = keys.head(&mut head_file);
         let head = head.map_err(|error| unusable(&error))?;
         let tail = keys.tail(&mut file).map_err(|fault| fault.to_string())?;
-        if keys.has_before() && tail.tail.last.is_some() && !tail.is_old {
-            tracing::info!(
-                "`audit.key` has sealed the end of the audit log: no start needs `audit.previousKey` any more"
-            );
-        }
         let (first, day) = file.first().map_err(|error| unusable(&error))?;
         let mut log = Self {
             path,
@@ -102,7 +97,14 @@ impl Chained {
             },
             left_at: None,
         };
+        let is_settled = tail.is_settled();
         log.recover(head, tail, "started")?;
+        if keys.has_before() && is_settled {
+            tracing::info!(
+                file = %log.path.display(),
+                "the audit log ends under `audit.key`: no start needs `audit.previousKey` for this file any more"
+            );
+        }
         Ok(Some(log))
     }
 
@@ -206,7 +208,7 @@ impl Chained {
         }
         self.sync()?;
         self.tell();
-        self.head_file.sync();
+        self.sync_told();
         places::sync_folder(&self.path);
         Ok(())
     }

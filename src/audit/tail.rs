@@ -42,8 +42,8 @@ pub(super) enum TailFault {
     )]
     OtherKey,
     #[error(
-        "ends with the line that announces another key, {0}: name that one as `audit.key` and the one of now as \
-         `audit.previousKey`, or the other way round to take it back"
+        "ends with the line that announces another key, {0}: name that one as `audit.key` and the one that sealed \
+         the line as `audit.previousKey`, or the other way round to take it back"
     )]
     Announced(String),
 }

@@ -115,7 +115,7 @@ fn verify_lane(
 ) -> io::Result<Verdict> {
     // Before the lines: whatever it names was written by then.
     let head = end::read_head(lane, check.keys)?;
-    let named = head.as_ref().ok().copied();
+    let named = head.as_ref().ok().map(|named| named.head);
     let mut checker = Checker::new(check, named);
     let mut walk = Walk::new(lane.clone());
     if check.since > 1 {
@@ -147,4 +147,12 @@ fn verify_lane(
 }
 
 /// What became of reading a head: what it says, or what is wrong with it.
-type HeadRead = Result<Head, Flaw>;
+type HeadRead = Result<Named, Flaw>;
+
+/// What a head says.
+#[derive(Clone, Copy)]
+struct Named {
+    head: Head,
+    /// Which of the keys sealed it.
+    key: usize,
+}

@@ -50,6 +50,8 @@ struct Batch {
     next_key: Option<Arc<ChainKey>>,
     /// What announces it, once it was tried.
     rekeyed: Option<Mark<'static>>,
+    /// Whether it is in force, and not yet on disk.
+    is_rekeyed: bool,
     is_closing: bool,
 }
 
@@ -129,7 +131,7 @@ impl<L: OpenLog> Writer<L> {
             let mark = mark.get_or_insert_with(|| self.log.rekeyed(key));
             self.log.rekey(Arc::clone(key), mark)?;
             (self.batch.next_key, self.batch.rekeyed) = (None, None);
-            self.batch.to_sync = true;
+            self.batch.is_rekeyed = true;
             self.unsynced_since.get_or_insert_with(instant_now);
         }
         if self.batch.is_closing {
@@ -139,7 +141,11 @@ impl<L: OpenLog> Writer<L> {
         let is_time = self
             .unsynced_since
             .is_some_and(|since| instant_now().saturating_duration_since(since) >= SYNC_INTERVAL);
-        if is_time || self.log.must_sync() || (self.batch.to_sync && is_strict) {
+        if !is_strict {
+            self.log.tell();
+        }
+        let is_due = is_time || self.log.must_sync() || self.batch.is_rekeyed;
+        if is_due || (self.batch.to_sync && is_strict) {
             let from = instant_now();
             self.log.sync()?;
             self.batch.to_sync = false;
@@ -147,8 +153,10 @@ impl<L: OpenLog> Writer<L> {
             let took = instant_now().saturating_duration_since(from);
             self.queue.is_synced(self.batch.last, took);
             self.log.tell();
-        } else if !is_strict {
-            self.log.tell();
+            if std::mem::take(&mut self.batch.is_rekeyed) {
+                // What was told before is unreadable to a start that has the new key alone.
+                self.log.sync_told();
+            }
         }
         let sequence = self.log.chain().head.seq;
         self.queue
@@ -239,6 +247,8 @@ mod tests {
     struct FailsOnce {
         chain: ChainEnd,
         tried: Vec<Vec<u8>>,
+        /// What was done after that.
+        done: Vec<&'static str>,
     }
 
     impl OpenLog for FailsOnce {
@@ -265,12 +275,21 @@ mod tests {
         }
 
         fn sync(&mut self) -> io::Result<()> {
+            self.done.push("sync");
             Ok(())
+        }
+
+        fn tell(&mut self) {
+            self.done.push("tell");
+        }
+
+        fn sync_told(&mut self) {
+            self.done.push("sync what was told");
         }
     }
 
     #[test]
-    fn the_mark_of_a_new_key_is_tried_again_as_it_was() {
+    fn the_mark_of_a_new_key_is_tried_again_as_it_was_and_told_at_once() {
         let key = |text: &str| Arc::new(ChainKey::new(text.as_bytes()));
         let (clock, next) = (Clock::turned(), key("the-second-key-of-more-than-32-bytes"));
         let log = FailsOnce {
@@ -280,16 +299,18 @@ mod tests {
                 clock: clock.clone(),
             },
             tried: Vec::new(),
+            done: Vec::new(),
         };
         let mut writer = Writer::new(log, Arc::new(Queue::new()), Durability::BestEffort);
         writer.batch.next_key = Some(Arc::clone(&next));
         assert!(writer.commit().is_err());
         clock.advance(Duration::from_secs(1));
         writer.commit().expect("it is tried again");
-        let FailsOnce { chain, tried } = writer.log;
+        let FailsOnce { chain, tried, done } = writer.log;
         assert_eq!(tried.len(), 2);
         assert_eq!(tried[0], tried[1]);
         assert_eq!((chain.key.id(), chain.head.seq), (next.id(), 2));
+        assert_eq!(done, ["tell", "sync", "tell", "sync what was told"]);
     }
 
     #[cfg(target_os = "linux")]

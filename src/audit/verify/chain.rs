@@ -20,6 +20,8 @@ pub(super) struct Checker<'a> {
     first_is_in_force: bool,
     named: Option<Head>,
     key: Sealing,
+    /// Which key sealed the line before, where that is known.
+    sealed_by: Option<usize>,
     /// What the next line continues, and its number; none before the first line.
     next: Option<(Mac, u64)>,
     /// Whether the line before was found wanting, so that its number may be a lie.
@@ -44,8 +46,8 @@ enum Sealing {
 /// What is kept for the comparison with the head.
 #[derive(Default)]
 pub(super) struct End {
-    /// The seal of the line that the head names.
-    pub(super) at_head: Option<Mac>,
+    /// The seal of the line that the head names, and which key made it, where that is known.
+    pub(super) at_head: Option<(Mac, Option<usize>)>,
     /// Whether it was written where there is no head: to standard output.
     pub(super) has_no_head: bool,
     /// Whether the last line says that the server stopped.
@@ -64,6 +66,7 @@ impl<'a> Checker<'a> {
             first_is_in_force: check.first_is_in_force,
             named,
             key: Sealing::Any,
+            sealed_by: None,
             next: None,
             is_lost: false,
             fragment: None,
@@ -193,6 +196,10 @@ impl<'a> Checker<'a> {
             self.flaw(sealed.seq, Flaw::Misplaced { expected });
         }
         self.is_lost = false;
+        self.sealed_by = match self.key {
+            Sealing::With(key) => Some(key),
+            Sealing::Any | Sealing::Foreign => None,
+        };
         self.pass(sealed);
         if let Some(mark) = mark {
             self.marked(sealed.seq, &mark);
@@ -242,6 +249,7 @@ impl<'a> Checker<'a> {
     /// Goes on from what a line claims.
     fn resume(&mut self, claimed: Sealed) {
         self.is_lost = true;
+        self.sealed_by = None;
         self.pass(claimed);
     }
 
@@ -251,7 +259,7 @@ impl<'a> Checker<'a> {
         self.end.is_closed = false;
         self.end.outlived |= self.end.started_after;
         if self.named.is_some_and(|head| head.seq == sealed.seq) {
-            self.end.at_head = Some(sealed.mac);
+            self.end.at_head = Some((sealed.mac, self.sealed_by));
         }
     }
 
@@ -343,7 +351,7 @@ impl<'a> Checker<'a> {
             self.place.0.clone_from(&lane.file);
         }
         let last = self.verdict.last;
-        if let Sealing::With(key @ 1..) = self.key
+        if let Some(key @ 1..) = self.sealed_by
             && self.first_is_in_force
         {
             let id = self.keys[key].id().to_owned();

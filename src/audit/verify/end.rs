@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Read as _};
 use std::time::Duration;
 
 use super::chain::End;
-use super::{Flaw, HeadRead, Note, Verdict};
+use super::{Flaw, HeadRead, Named, Note, Verdict};
 use crate::audit::ChainKey;
 use crate::audit::segments::{Lane, open};
 
@@ -32,8 +32,12 @@ pub(super) fn read_head(lane: &Lane, keys: &[ChainKey]) -> io::Result<HeadRead> 
         };
         is_empty = text.is_empty();
         let text = String::from_utf8_lossy(&text);
-        if let Some(head) = keys.iter().find_map(|key| key.open_head(&text)) {
-            return Ok(Ok(head));
+        let mut keys = keys.iter().enumerate();
+        if let Some(named) = keys.find_map(|(key, opening)| {
+            let head = opening.open_head(&text)?;
+            Some(Named { head, key })
+        }) {
+            return Ok(Ok(named));
         }
         std::thread::park_timeout(PAUSE);
     }
@@ -49,13 +53,16 @@ pub(super) fn compare(end: &End, verdict: &Verdict, head: HeadRead) -> Result<Op
     if end.has_no_head && matches!(head, Err(Flaw::NoHead { .. })) {
         return Ok((!end.is_closed).then_some(Note::NoEnd));
     }
-    let (head, last) = (head?, verdict.last);
+    let (Named { head, key }, last) = (head?, verdict.last);
     let seq = head.seq;
     if seq > last {
         return Err(Flaw::CutOff { last, head: seq });
     }
-    if end.at_head.is_some_and(|mac| mac != head.mac) {
-        return Err(Flaw::HeadElsewhere { seq });
+    match end.at_head {
+        Some((mac, _)) if mac != head.mac => return Err(Flaw::HeadElsewhere { seq }),
+        // Else whoever has an old key could cut off what a new one sealed.
+        Some((_, Some(sealed_by))) if sealed_by != key => return Err(Flaw::HeadOfOtherKey { seq }),
+        _ => {}
     }
     // Nothing between the head and what was checked: it is older than all of that.
     let is_before = verdict.first.is_some_and(|first| seq < first);

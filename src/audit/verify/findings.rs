@@ -104,6 +104,14 @@ pub enum Flaw {
         /// Where it is.
         file: String,
     },
+    /// The head and the line that it names are of different keys.
+    #[error(
+        "the head names sequence {seq} and was not sealed with the key of that line: somebody who has another key wrote it"
+    )]
+    HeadOfOtherKey {
+        /// Which it names.
+        seq: u64,
+    },
     /// The head names a line that is another one here.
     #[error("the head is of another log: its line {seq} is not the one that is here")]
     HeadElsewhere {
@@ -146,7 +154,7 @@ pub enum Note {
         /// What tells the key apart.
         id: String,
     },
-    /// The next line would be sealed with another key than the one in force.
+    /// The last line is not sealed with the key in force.
     #[error(
         "the log ends under the key {id}, which is not the one in force: either no server has taken up a newer one \
          yet, or somebody who has {id} wrote the end"
