@@ -209,7 +209,7 @@ impl Tool {
     /// `"type": "object"`, its `$ref`s stay inside, its patterns have no look-around and no
     /// back-references; else the catalogue refuses it.
     ///
-    /// For schemas that no Rust type has. The function then takes [`Arguments`], a JSON object, or a
+    /// For schemas that no Rust type has. The function then takes [`Arguments`](super::Arguments), a JSON object, or a
     /// type that is made from whatever passes.
     ///
     /// ```
