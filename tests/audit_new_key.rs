@@ -206,7 +206,7 @@ fn a_server_that_runs_tells_what_a_replaced_key_forges_from_what_was_written() {
         fs::rename(&forged, &file).expect("it is put in its place");
         append(&log, 2);
         close(&log);
-        assert_eq!(flaws(&file), [Flaw::WasCut { from: 7, to: 7 }]);
+        assert_eq!(flaws(&file), [Flaw::WasReplaced { to: 7 }]);
     }
 }
 

@@ -190,8 +190,11 @@ impl<'a> Checker<'a> {
         self.settle_torn(mark.as_ref());
         let lost_to = mark.as_ref().and_then(|mark| mark.lost_to);
         if let Some(to) = lost_to {
-            let from = expected.min(to);
-            self.flaw(sealed.seq, Flaw::WasCut { from, to });
+            let flaw = match expected {
+                from if from <= to => Flaw::WasCut { from, to },
+                _ => Flaw::WasReplaced { to },
+            };
+            self.flaw(sealed.seq, flaw);
         } else if sealed.seq != expected && !self.is_lost {
             self.flaw(sealed.seq, Flaw::Misplaced { expected });
         }

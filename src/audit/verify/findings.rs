@@ -52,6 +52,14 @@ pub enum Flaw {
         /// The last one.
         to: u64,
     },
+    /// A start that found other lines than those that the head names.
+    #[error(
+        "when the server opened the log here, its head named another sequence {to} than the one that is here: lines up to there were replaced"
+    )]
+    WasReplaced {
+        /// The last one that was.
+        to: u64,
+    },
     /// A start that found no head.
     #[error(
         "when the server opened the log here, the head was {head}: whether lines before were cut off cannot be told"
