@@ -143,7 +143,10 @@ pub enum CallError {
     /// Calls cannot be counted, so they are not let through.
     QuotaUnavailable,
     /// What is done cannot be put on record, so it is not done, or not told.
-    AuditUnavailable,
+    AuditUnavailable {
+        /// Whether the tool ran before that was known.
+        ran: bool,
+    },
     /// The process runs as many calls as it may.
     Overloaded,
     /// The process is going down.
@@ -221,7 +224,7 @@ impl CallError {
             Self::TooManyTasks => row("too-many-tasks", "Too Many Requests", 429, 200, 42906, false, Denied),
             Self::TasksUnavailable => row("tasks-unavailable", "Service Unavailable", 503, 503, 50305, false, Failed),
             Self::QuotaUnavailable => row("quota-unavailable", "Service Unavailable", 503, 503, 50301, false, Failed),
-            Self::AuditUnavailable => row("audit-unavailable", "Service Unavailable", 503, 503, 50302, false, Failed),
+            Self::AuditUnavailable { .. } => row("audit-unavailable", "Service Unavailable", 503, 503, 50302, false, Failed),
             Self::Overloaded => row("overloaded", "Service Unavailable", 503, 503, 50303, false, Failed),
             Self::Draining => row("draining", "Service Unavailable", 503, 503, 50303, false, Failed),
             Self::InvalidArguments(_) => row("invalid-arguments", "Bad Request", 400, 200, 40001, true, Invalid),
@@ -276,7 +279,8 @@ impl CallError {
             }
             Self::TasksUnavailable => "Tasks cannot be looked up right now; retry shortly".into(),
             Self::QuotaUnavailable => "Calls cannot be counted right now; retry shortly".into(),
-            Self::AuditUnavailable => "Calls cannot be recorded right now; retry shortly".into(),
+            Self::AuditUnavailable { ran: false } => "Calls cannot be recorded right now; retry shortly".into(),
+            Self::AuditUnavailable { ran: true } => "The tool ran, and its answer is withheld since it cannot be recorded; look at what it did before you call again".into(),
             Self::Overloaded => "The server is busy; retry shortly".into(),
             Self::Draining => "The server is shutting down; retry elsewhere".into(),
             Self::InvalidArguments(error) => format!("Invalid arguments: {error}").into(),
@@ -312,7 +316,7 @@ impl CallError {
     pub fn is_incident(&self) -> bool {
         let is_known = matches!(
             self,
-            Self::AuditUnavailable
+            Self::AuditUnavailable { .. }
                 | Self::Overloaded
                 | Self::Draining
                 | Self::KeysUnavailable
@@ -334,7 +338,7 @@ impl CallError {
             | Self::TooManyOfTenant
             | Self::KeysUnavailable
             | Self::QuotaUnavailable
-            | Self::AuditUnavailable
+            | Self::AuditUnavailable { ran: false }
             | Self::Overloaded
             | Self::Draining
             | Self::TasksUnavailable
@@ -516,7 +520,7 @@ mod tests {
             CallError::TooManyOfTenant,
             CallError::TooManyListeners,
             CallError::QuotaUnavailable,
-            CallError::AuditUnavailable,
+            CallError::AuditUnavailable { ran: false },
             CallError::Overloaded,
             CallError::InvalidArguments(ArgumentsError(text())),
             CallError::DeadlineExceeded,

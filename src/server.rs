@@ -27,7 +27,7 @@ use arc_swap::ArcSwap;
 pub use bound::BoundServer;
 pub use builder::ServerBuilder;
 pub use decider::{Decider, Decision};
-pub(crate) use from_config::{claim_names, jws_algorithm};
+pub(crate) use from_config::{audit_settings, claim_names, jws_algorithm};
 pub use reload::{Reloaded, Reloader};
 pub use start_error::StartError;
 pub use supervisor::Supervisor;

@@ -27,6 +27,18 @@ pub struct Redaction {
     pub left_out: BTreeSet<String>,
 }
 
+impl Redaction {
+    /// The names of what is left out, in lower case, where a target has this otherwise.
+    fn names<'a>(&'a self, change: &'a RedactionChange) -> &'a BTreeSet<String> {
+        change.left_out.as_ref().unwrap_or(&self.left_out)
+    }
+
+    /// Whether a member of this name is left out there.
+    pub fn leaves_out(&self, change: &RedactionChange, name: &str) -> bool {
+        self.names(change).contains(&name.to_lowercase())
+    }
+}
+
 /// What one tool or resource has otherwise than the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedactionChange {
@@ -73,8 +85,7 @@ impl Captured {
             self.redacted.push("*".to_owned());
             return;
         }
-        let left_out = change.left_out.as_ref().unwrap_or(&redaction.left_out);
-        let kept = without_object(left_out, arguments, "", &mut self.redacted);
+        let kept = without_object(redaction.names(change), arguments, "", &mut self.redacted);
         // One long name above many that are left out would stand in every path.
         if self.redacted.iter().map(String::len).sum::<usize>() > MAX_KEPT_BYTES {
             self.redacted = vec!["*".to_owned()];

@@ -7,10 +7,12 @@ use std::io;
 use std::iter::once;
 use std::sync::Arc;
 
-use super::ChainKey;
+use secrecy::{ExposeSecret as _, SecretString};
+
 use super::head::{Found, HeadFile};
 use super::logfile::LogFile;
 use super::tail::{Tail, TailFault};
+use super::{AuditSettings, ChainKey};
 
 /// What a log is sealed with from now on, and what its lines so far may be sealed with.
 #[derive(Clone)]
@@ -37,10 +39,13 @@ impl KnownTail {
 }
 
 impl Keys {
-    pub(super) fn new(in_force: Arc<ChainKey>, before: Option<Arc<ChainKey>>) -> Self {
+    /// Those that the settings name.
+    pub(super) fn of(settings: &AuditSettings) -> Self {
+        let key =
+            |secret: &SecretString| Arc::new(ChainKey::new(secret.expose_secret().as_bytes()));
         Self {
-            in_force,
-            before: before.into_iter().collect(),
+            in_force: key(&settings.key),
+            before: settings.previous_key.iter().map(key).collect(),
         }
     }
 

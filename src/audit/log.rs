@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
 use super::chained::Chained;
@@ -46,21 +46,30 @@ thread_local! {
 }
 
 impl Log {
+    /// Whether the log of these settings could be opened, as far as can be told without writing: whether there is a
+    /// file in its place that cannot be gone on with.
+    ///
+    /// # Errors
+    /// [`AuditError`], in the words of [`open`](Self::open).
+    pub fn check(settings: &AuditSettings) -> Result<(), AuditError> {
+        match &settings.file {
+            Some(file) => Chained::check(file, &Keys::of(settings)),
+            None => Ok(()),
+        }
+    }
+
     /// Opens the log, where its chain ends, and starts its writer. If another process writes the file,
     /// the next lane is taken: `NAME-2.EXT`, `NAME-3.EXT`, …
     ///
     /// # Errors
     /// [`AuditError`] when the file cannot be written, or what it holds is no audit log of these keys.
     pub fn open(settings: AuditSettings, clock: Clock) -> Result<Self, AuditError> {
-        let chain_key =
-            |key: &SecretString| Arc::new(ChainKey::new(key.expose_secret().as_bytes()));
-        let key = chain_key(&settings.key);
+        let keys = Keys::of(&settings);
+        let key = Arc::clone(keys.in_force());
         let queue = Arc::new(Queue::new());
         let (shared, durability) = (Arc::clone(&queue), settings.durability);
         let writer = match &settings.file {
             Some(file) => {
-                let before = settings.previous_key.as_ref().map(chain_key);
-                let keys = Keys::new(Arc::clone(&key), before);
                 let log = Chained::open(file, settings.rotation, &keys, &clock)?;
                 Writer::new(log, shared, durability).start()
             }
@@ -127,6 +136,11 @@ impl Log {
         arguments: &Map<String, Value>,
     ) {
         captured.keep(&self.redaction.load(), change, arguments);
+    }
+
+    /// Whether a member of this name is left out of arguments at a target that has this otherwise.
+    pub fn leaves_out(&self, change: &RedactionChange, name: &str) -> bool {
+        self.redaction.load().leaves_out(change, name)
     }
 
     /// Appends a line, whose body (a JSON object without a newline) is composed into an empty buffer. None when there

@@ -60,16 +60,36 @@ impl Chained {
         })
     }
 
+    /// Whether a log could be gone on with there, as far as can be told without writing.
+    pub(super) fn check(file: &Path, keys: &Keys) -> Result<(), AuditError> {
+        let checked = || {
+            Self::check_name(file)?;
+            if file.exists() {
+                let mut file = LogFile::open(file).map_err(|error| unusable(&error))?;
+                keys.tail(&mut file).map_err(|fault| fault.to_string())?;
+            }
+            Ok(())
+        };
+        checked().map_err(|fault| AuditError {
+            file: file.display().to_string(),
+            fault,
+        })
+    }
+
+    fn check_name(path: &Path) -> Result<(), String> {
+        if path.file_name().is_none() {
+            return Err("is a directory: name a file in it".to_owned());
+        }
+        places::check(path).map_err(|error| unusable(&error))
+    }
+
     fn open_lane(
         path: PathBuf,
         rotation: Rotation,
         keys: &Keys,
         clock: &Clock,
     ) -> Result<Option<Self>, String> {
-        if path.file_name().is_none() {
-            return Err("is a directory: name a file in it".to_owned());
-        }
-        places::check(&path).map_err(|error| unusable(&error))?;
+        Self::check_name(&path)?;
         let Some(mut head_file) = HeadFile::open(&path).map_err(|error| unusable(&error))? else {
             return Ok(None);
         };
@@ -184,7 +204,7 @@ impl Chained {
             tracing::error!(
                 found = left.last.map_or(0, |last| last.seq),
                 lost_to,
-                "lines of the audit log were cut off or taken away: its head names a later one"
+                "lines of the audit log were cut off, taken away or replaced: those that its head names are not there"
             );
         }
         let head = left.head_fault();

@@ -15,8 +15,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{CliError, ConfigArgs, print, say};
+use crate::audit::Log;
 use crate::config::{Config, Faults, IssuerKeys, KeySource};
 use crate::log::Inert;
+use crate::server::audit_settings;
 
 /// Loads the configuration as `serve` does, prints who may call what how often, fails on what nobody can call.
 #[derive(Debug, Args)]
@@ -30,8 +32,11 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, CliError> {
     let mut config = args.config.load()?;
     let unheeded = unheeded::of_audit(&config);
     // Whoever checks writes nothing: a log that another user began could not be gone on with.
-    if let Some(file) = config.audit.take().and_then(|audit| audit.file) {
-        has_folder(&file)?;
+    if let Some(audit) = config.audit.take() {
+        if let Some(file) = &audit.file {
+            has_folder(file)?;
+        }
+        Log::check(&audit_settings(&audit))?;
     }
     let places = reach::places(&config);
     let remote_keys = remote_keys(&config);

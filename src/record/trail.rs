@@ -5,13 +5,15 @@
 //! whoever answers waits until the lines are where they are safe.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ApprovalFacts, CallRecord};
 use crate::audit::{
-    ApprovalTrail, Bucket, Captured, Entry, Kind, Log, RuleTrail, Stages, Ticket, Unwritable,
+    ApprovalTrail, Bucket, Captured, Entry, Kind, Log, RedactionChange, RuleTrail, Stages, Ticket,
+    Unwritable,
 };
 use crate::clock::rfc3339;
 use crate::error::{CallError, Outcome, Row, millis_up};
@@ -225,7 +227,20 @@ impl CallRecord {
             TargetRef::Tool(_) | TargetRef::Prompt(_) | TargetRef::Template(_) => {
                 trail.log.keep(captured, change, arguments);
             }
-            TargetRef::Resource(uri) => trail.log.keep(captured, change, &uri_of(uri)),
+            TargetRef::Resource(uri) => {
+                let mut variables = target.variables();
+                let uri = uri_of(uri);
+                if variables.any(|variable| trail.log.leaves_out(change, variable)) {
+                    // Within the URI, so that all of it is left out.
+                    let all = RedactionChange {
+                        left_out: Some(BTreeSet::from(["uri".to_owned()])),
+                        ..change.clone()
+                    };
+                    trail.log.keep(captured, &all, &uri);
+                } else {
+                    trail.log.keep(captured, change, &uri);
+                }
+            }
         }
     }
 
@@ -252,7 +267,7 @@ impl CallRecord {
             Err(unwritable) => Err(unwritable),
         };
         self.passed(|stages| &mut stages.record);
-        written.map_err(|Unwritable| CallError::AuditUnavailable)
+        written.map_err(|Unwritable| CallError::AuditUnavailable { ran: false })
     }
 
     /// Waits until what was recorded is safe, where that is asked for. To be called before the answer
@@ -272,7 +287,8 @@ impl CallRecord {
             Owed::Line(ticket) => trail.log.synced(ticket).await,
             Owed::Lost => Err(Unwritable),
         };
-        safe.map_err(|Unwritable| CallError::AuditUnavailable)
+        let ran = trail.stages.run.is_some();
+        safe.map_err(|Unwritable| CallError::AuditUnavailable { ran })
     }
 
     /// Writes the line of a call that ended.

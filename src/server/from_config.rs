@@ -28,6 +28,7 @@ use crate::auth::{ClaimNames, LocalIdentity, Principal, ScopeInclusion};
 use crate::config::{self, Config, Faults};
 use crate::record::TenantLabel;
 use crate::tool::{PROMPT, TaskPolicy, UriTemplate, argument_names};
+pub(crate) use audit::settings as audit_settings;
 pub(crate) use issuers::jws_algorithm;
 
 use declared::{declared_prompt, declared_resource, declared_tool};

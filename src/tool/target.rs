@@ -85,6 +85,15 @@ impl Target {
         &self.known_as
     }
 
+    /// The variables of a resource's URI template.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        let template = match &self.kind {
+            TargetKind::Resource(_, template) => Some(template),
+            TargetKind::Tool(_) | TargetKind::Prompt(_) => None,
+        };
+        template.into_iter().flat_map(UriTemplate::variables)
+    }
+
     /// What it is to callers.
     pub fn kind(&self) -> &TargetKind {
         &self.kind

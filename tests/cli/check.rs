@@ -213,3 +213,31 @@ fn what_is_said_of_the_audit_log_in_vain_is_told() {
         assert!(said(&audit, own).is_empty(), "{audit} {own}");
     }
 }
+
+#[test]
+fn an_audit_log_that_could_not_be_gone_on_with_is_refused() {
+    const KEY: &str = "Wm4tPz8qLs2VbXc7Ru0yHn5KdJf3Ga6E";
+    let policy = "anyAuthenticated: true\nrateLimit: unlimited";
+    let folder = initialized();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("folder")).expect("a folder");
+    fs::write(at("notes"), "Buy milk.\n").expect("a file");
+    for (file, fault) in [
+        ("folder", "is a directory: name a file in it"),
+        ("notes", "is no audit log"),
+        ("new.jsonl", ""),
+    ] {
+        let audit = format!("audit: {{file: ./{file}, key: '{KEY}'}}\n");
+        let yaml = format!("{}{audit}{ISSUER}", tool(policy));
+        fs::write(at("tollgate.yaml"), yaml).expect("a file");
+        let found = run(folder.path(), &["check"]);
+        let is_good = fault.is_empty();
+        assert_eq!(found.code, Some(i32::from(!is_good)), "{found:?}");
+        assert!(found.stderr.contains(fault), "{found:?}");
+    }
+    assert_eq!(
+        fs::read_to_string(at("notes")).expect("a file"),
+        "Buy milk.\n"
+    );
+    assert!(!at("new.jsonl").exists() && !at("notes.head").exists());
+}

@@ -126,7 +126,11 @@ impl Explanation {
             (None, Some(digest)) => line(f, "arguments", &format!("(digest {digest})"))?,
             (None, None) => {}
         }
-        list(f, "left out", &request.redacted)?;
+        if request.redacted.iter().any(|path| path == "*") {
+            line(f, "left out", "all arguments, since they are long")?;
+        } else {
+            list(f, "left out", &request.redacted)?;
+        }
         if let Some(generation) = self.generation {
             line(
                 f,
