@@ -97,8 +97,17 @@ pub fn complain(error: &CliError) {
 
 /// Prints a command's answer on standard output.
 fn print(text: impl fmt::Display) -> Result<(), CliError> {
-    writeln!(io::stdout(), "{text}")
-        .map_err(|error| format!("cannot write the answer: {error}").into())
+    written(writeln!(io::stdout(), "{text}"))
+}
+
+/// Who reads through `head` leaves early, and that is no error.
+fn written(result: io::Result<()>) -> Result<(), CliError> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot write the answer: {error}").into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What goes wrong in a command: a sentence for the operator.

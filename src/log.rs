@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
-pub(crate) use inert::{Inert, Quoted};
+pub(crate) use inert::{Inert, Quoted, inert_json};
 
 use crate::clock::Clock;
 use crate::stderr::Stderr;

@@ -160,6 +160,16 @@ async fn the_table_has_a_row_for_each_call_and_fits_a_terminal() {
 }
 
 #[tokio::test]
+async fn a_window_that_nothing_can_be_in_is_refused() {
+    let (recorded, _) = five_calls().await;
+    let window = ["--since", "5m", "--until", "10m"];
+    let shown =
+        recorded.command(&[&["audit", "query", "--file", "audit.jsonl"], &window[..]].concat());
+    assert_eq!((shown.code, &*shown.stdout), (Some(2), ""), "{shown:?}");
+    assert!(shown.stderr.contains("--since is later"), "{shown:?}");
+}
+
+#[tokio::test]
 async fn lines_that_are_no_calls_are_counted_and_passed_over() {
     let (recorded, ids) = five_calls().await;
     let mut log = fs::OpenOptions::new()

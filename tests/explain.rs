@@ -118,7 +118,7 @@ async fn what_shadow_mode_would_refuse_is_told_of_a_call_that_was_served() {
 #[tokio::test]
 async fn names_that_callers_make_up_have_no_power_over_the_terminal() {
     let recorded = Recorded::start("mode: strict").await;
-    let hostile = "x\n\u{1b}[2J\u{202e}\u{2028}y\r";
+    let hostile = "x\n\u{1b}[2J\u{202e}\u{2028}\u{9b}31my\r";
     let refused = recorded
         .caller("acme", "ada")
         .legacy("tools/call", json!({"name": hostile, "arguments": {}}))
@@ -129,14 +129,27 @@ async fn names_that_callers_make_up_have_no_power_over_the_terminal() {
     let text = recorded.explain(&id, &[]);
     assert!(
         text.stdout
-            .contains("asked for   x\\u{a}\\u{1b}[2J\\u{202e}\\u{2028}y\\u{d}"),
+            .contains("asked for   x\\u{a}\\u{1b}[2J\\u{202e}\\u{2028}\\u{9b}31my\\u{d}"),
         "{}",
         text.stdout
     );
     let table = recorded.command(&["audit", "query", "--file", "audit.jsonl"]);
-    for shown in [&text.stdout, &table.stdout] {
+    let json = recorded.explain(&id, &["--format", "json"]);
+    let lines = [
+        "audit",
+        "query",
+        "--file",
+        "audit.jsonl",
+        "--format",
+        "json",
+    ];
+    let lines = recorded.command(&lines);
+    let last = lines.stdout.lines().last().expect("a line");
+    let line: Value = serde_json::from_str(last).expect("JSON");
+    assert_eq!(line["asked"], hostile);
+    for shown in [&text.stdout, &table.stdout, &json.stdout, &lines.stdout] {
         assert!(
-            !shown.contains(['\u{1b}', '\r', '\u{202e}', '\u{2028}']),
+            !shown.contains(['\u{1b}', '\r', '\u{202e}', '\u{2028}', '\u{9b}']),
             "{shown:?}"
         );
     }
@@ -160,6 +173,44 @@ async fn an_id_that_is_none_and_one_that_is_not_there_are_told_apart() {
     assert_eq!((unknown.code, &*unknown.stdout), (Some(1), ""));
     assert!(unknown.stderr.contains("in audit.jsonl"), "{unknown:?}");
     assert!(unknown.stderr.contains("2024-11-11T"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_line_that_is_damaged_is_told_apart_from_one_that_is_not_there() {
+    let recorded = Recorded::start("mode: strict").await;
+    let served = recorded
+        .reader("ada")
+        .rest("lookup", json!({"id": "c-1"}))
+        .await;
+    let id = call_id(&served);
+    let log = std::fs::read_to_string(recorded.file()).expect("a log");
+    let damaged = log.replace("\"kind\":", "\"kind\"");
+    std::fs::write(recorded.file(), damaged).expect("a log");
+    let told = recorded.explain(&id, &[]);
+    assert_eq!((told.code, &*told.stdout), (Some(1), ""), "{told:?}");
+    assert!(
+        told.stderr
+            .contains("line 2 of audit.jsonl holds this id and cannot be read"),
+        "{told:?}"
+    );
+    let (status, told) = recorded.ask(&id).await;
+    assert_eq!(status, 500, "{told}");
+    assert_eq!(told["type"], "urn:tollgate:error:log-unreadable");
+}
+
+#[tokio::test]
+async fn a_uri_whose_variable_is_left_out_is_left_out_whole() {
+    let recorded = Recorded::start("mode: strict, arguments: recorded, redact: [ID]").await;
+    let ada = recorded.reader("ada");
+    let read = ada
+        .modern("resources/read", json!({"uri": "things://s3same"}))
+        .await;
+    assert_eq!(read.status, 200, "{read:?}");
+    let told = recorded.explained(&call_id(&read));
+    assert_eq!(told["request"]["arguments"], json!({"uri": "[redacted]"}));
+    assert_eq!(told["request"]["redacted"], json!(["/uri"]));
+    let log = std::fs::read_to_string(recorded.file()).expect("a log");
+    assert!(!log.contains("s3same"), "{log}");
 }
 
 /// A log that holds nothing but that a call has begun, as a process that was killed leaves it.

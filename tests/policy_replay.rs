@@ -242,7 +242,8 @@ fn only_calls_that_a_policy_decided_are_decided_again() {
         json!({"kind": "call", "time": "yesterday"}),
         with(allowed(9, id("c-1")), json!({"tenant": "no\u{1b}body"})),
     ];
-    let (code, told) = told(&folder(&calls, "", ""), &[]);
+    let folder = folder(&calls, "", "");
+    let (code, told) = told(&folder, &[]);
     assert_eq!(code, Some(0), "{told:#}");
     assert_eq!(
         (&told["same"], &told["undecidable"]),
@@ -253,6 +254,15 @@ fn only_calls_that_a_policy_decided_are_decided_again() {
         told["skipped"],
         json!({"undecided": 2, "unidentified": 1, "unreadableLines": 1})
     );
+    // What is not asked about is not skipped either.
+    for others in [["--tenant", "globex"], ["--until", "2026-11-19T00:00:00Z"]] {
+        let (_, told) = self::told(&folder, &others);
+        let (undecided, unidentified) = (
+            &told["skipped"]["undecided"],
+            &told["skipped"]["unidentified"],
+        );
+        assert_eq!((undecided, unidentified), (&json!(0), &json!(0)), "{told}");
+    }
 }
 
 #[test]
@@ -318,6 +328,26 @@ fn where_nothing_could_be_decided_it_fails() {
         )
     );
     assert_eq!(replay(&folder, &["--since", "soon"]).code, Some(2));
+    let later = replay(&folder, &["--since", "1m", "--until", "2m"]);
+    assert_eq!(later.code, Some(2), "{later:?}");
+}
+
+#[test]
+fn a_log_that_is_named_twice_is_refused_and_not_counted_twice() {
+    let folder = folder(&[allowed(0, id("c-1"))], "", "");
+    let log = "log/audit.jsonl";
+    let (code, once) = told(&folder, &["--audit", log]);
+    assert_eq!((code, &once["same"]), (Some(0), &json!(1)));
+    let text = fs::read(folder.path().join(log)).expect("a log");
+    fs::write(folder.path().join("log/audit-2.jsonl"), text).expect("a lane");
+    for twice in [log, "log/../log/audit.jsonl", "log/audit-2.jsonl"] {
+        let done = replay(&folder, &["--audit", log, "--audit", twice]);
+        assert_eq!((done.code, &*done.stdout), (Some(1), ""), "{done:?}");
+        assert!(
+            done.stderr.contains("its calls would count twice"),
+            "{done:?}"
+        );
+    }
 }
 
 #[test]

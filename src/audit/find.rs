@@ -43,6 +43,8 @@ pub struct FoundCall {
     pub begun: Option<FoundLine>,
     /// The line of the end of its task, where it made one.
     pub task: Option<FoundLine>,
+    /// A line that holds the id and says nothing that can be read.
+    pub damaged: Option<FoundLine>,
     /// Whether the search was stopped before it came to the end.
     pub was_stopped: bool,
 }
@@ -78,19 +80,21 @@ pub fn find(file: &Path, id: Uuid, goes_on: impl Fn() -> bool) -> io::Result<Fou
         if finder.find(line.text).is_none() {
             return ControlFlow::Continue(());
         }
+        let here = || FoundLine {
+            file: line.file.to_owned(),
+            number: line.number,
+            seq: Sealed::claimed(line.text).map_or(0, |line| line.seq),
+            text: line.text.to_owned(),
+        };
         let Ok(entry) = serde_json::from_slice::<Entry<'_>>(line.text) else {
+            found.damaged.get_or_insert_with(here);
             return ControlFlow::Continue(());
         };
         // Somebody may have put the id of another call into a name.
         if entry.call_id != id {
             return ControlFlow::Continue(());
         }
-        let line = FoundLine {
-            file: line.file.to_owned(),
-            number: line.number,
-            seq: Sealed::claimed(line.text).map_or(0, |line| line.seq),
-            text: line.text.to_owned(),
-        };
+        let line = here();
         if entry.kind == Kind::Begun {
             found.begun = Some(line);
             return ControlFlow::Continue(());

@@ -137,6 +137,9 @@ fn read_key(path: &Path) -> Result<ChainKey, CliError> {
     Ok(ChainKey::new(key))
 }
 
+/// What is said of a window that nothing can be in.
+pub(super) const EMPTY_WINDOW: &str = "--since is later than --until: nothing is between";
+
 /// A command that was used wrongly, where only the command can tell.
 pub(super) fn misused(why: &str) -> ExitCode {
     say(format_args!("error: {why}"));

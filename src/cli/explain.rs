@@ -13,7 +13,7 @@ use super::audit::{LogArgs, misused, unreadable};
 use super::{CliError, print, say};
 use crate::audit::{call_time, find, lanes, parse_call_id};
 use crate::clock::rfc3339;
-use crate::log::Inert;
+use crate::log::{Inert, inert_json};
 use crate::record::Explanation;
 
 /// How long a server may take to answer: longer than it searches.
@@ -58,7 +58,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, CliError> {
     match (explanation, args.format) {
         (None, _) => return Ok(ExitCode::FAILURE),
         (Some(told), Format::Text) => print(told)?,
-        (Some(told), Format::Json) => print(serde_json::to_string_pretty(&told)?)?,
+        (Some(told), Format::Json) => print(inert_json(&serde_json::to_string_pretty(&told)?))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -67,7 +67,13 @@ fn looked_up(log: &LogArgs, id: Uuid) -> Result<Option<Explanation>, CliError> {
     let file = log.file()?;
     let found = find(&file, id, || true).map_err(|error| unreadable(&file, &error))?;
     let explanation = Explanation::of(&found);
-    if explanation.is_none() {
+    if let (None, Some(damaged)) = (&explanation, &found.damaged) {
+        say(format_args!(
+            "error: line {} of {} holds this id and cannot be read: see tollgate audit verify",
+            damaged.number,
+            damaged.file.display()
+        ));
+    } else if explanation.is_none() {
         let arrived = rfc3339(call_time(id).unwrap_or_default());
         let lanes = lanes(&file).unwrap_or_default();
         let files = lanes.iter().map(|lane| lane.file.display().to_string());

@@ -18,10 +18,12 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::audit::{EMPTY_WINDOW, misused};
 use super::{CONFIG_FILE, CliError, print};
-use crate::audit::{Window, entries};
+use crate::audit::{Entry, Window, entries, lanes};
 use crate::clock::Clock;
 use crate::config::{Config, audit_file};
+use crate::log::inert_json;
 use crate::server::Decider;
 use judge::Judge;
 use order::InOrder;
@@ -79,11 +81,19 @@ enum Format {
 pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     let before = args.before.as_deref().map(|file| decider(file, false));
     let new = decider(&args.config, args.quotas)?;
+    let now = Clock::system().unix();
+    let bounds = Window {
+        since: args.since.map(|since| since.unix(now)),
+        until: args.until.map(|until| until.unix(now)),
+    };
+    if bounds.is_empty() {
+        return Ok(misused(EMPTY_WINDOW));
+    }
     let mut judge = Judge::new(new, before.transpose()?, args.quotas);
-    let tally = replay(args, &mut judge)?;
+    let tally = replay(args, bounds, &mut judge)?;
     match args.format {
         Format::Text => print(report::text(&tally).trim_end())?,
-        Format::Json => print(format_args!("{:#}", report::json(&tally)))?,
+        Format::Json => print(inert_json(&format!("{:#}", report::json(&tally))))?,
     }
     Ok(match tally.decided() > 0 && tally.flips() == 0 {
         true => ExitCode::SUCCESS,
@@ -91,13 +101,19 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     })
 }
 
-fn replay(args: &ReplayArgs, judge: &mut Judge) -> Result<Tally, CliError> {
+fn replay(args: &ReplayArgs, bounds: Window, judge: &mut Judge) -> Result<Tally, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let now = Clock::system().unix();
-    let since = args.since.map(|since| since.unix(now));
-    let until = args.until.map(|until| until.unix(now));
+    let Window { since, until } = bounds;
     let is_within = |call: &Recorded| {
         since.is_none_or(|since| call.at >= since) && until.is_none_or(|until| call.at < until)
+    };
+    let is_asked_about = |entry: &Entry<'_>| {
+        let is = |asked: &Option<String>, told: Option<&str>| {
+            asked.as_deref().is_none_or(|asked| told == Some(asked))
+        };
+        let until = until.is_none_or(|until| window::unix(&entry.time).is_none_or(|at| at < until));
+        let target = entry.target.as_deref().or(entry.asked.as_deref());
+        until && is(&args.tenant, entry.tenant.as_deref()) && is(&args.tool, target)
     };
     let is_told = |call: &Recorded| {
         let (tenant, tool) = (args.tenant.as_ref(), args.tool.as_deref());
@@ -117,7 +133,8 @@ fn replay(args: &ReplayArgs, judge: &mut Judge) -> Result<Tally, CliError> {
         let read = entries(&file, window, |_, entry| {
             progress.step();
             match Recorded::of(&entry) {
-                Err(skipped) => tally.skip(skipped),
+                Err(skipped) if is_asked_about(&entry) => tally.skip(skipped),
+                Err(_) => {}
                 // Those that are not told of take from buckets all the same.
                 Ok(call) if is_within(&call) && (args.quotas || is_told(&call)) => {
                     if let Some(call) = order.push(call) {
@@ -138,7 +155,7 @@ fn replay(args: &ReplayArgs, judge: &mut Judge) -> Result<Tally, CliError> {
 
 fn files(args: &ReplayArgs) -> Result<Vec<PathBuf>, CliError> {
     if !args.audit.is_empty() {
-        return Ok(args.audit.clone());
+        return each_once(&args.audit);
     }
     let file = audit_file(&args.config)?;
     let file = file.ok_or_else(|| {
@@ -146,6 +163,26 @@ fn files(args: &ReplayArgs) -> Result<Vec<PathBuf>, CliError> {
         format!("{config} names no audit log: name one with --audit")
     })?;
     Ok(vec![file])
+}
+
+/// The logs, none twice: a log comes with its lanes, and each call counts once.
+fn each_once(logs: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    let real = |file: &Path| {
+        let real = file.canonicalize();
+        real.unwrap_or_else(|_| file.to_owned())
+    };
+    let mut seen: Vec<PathBuf> = Vec::new();
+    for log in logs {
+        // A log that cannot be looked at is told of when it is read.
+        let lanes = lanes(log).unwrap_or_default().into_iter();
+        let files: Vec<_> = lanes.map(|lane| real(&lane.file)).collect();
+        if let Some(twice) = files.iter().find(|file| seen.contains(file)) {
+            let (log, twice) = (log.display(), twice.display());
+            return Err(format!("--audit {log}: {twice} is named, or beside one that is: its calls would count twice").into());
+        }
+        seen.extend(files);
+    }
+    Ok(logs.to_vec())
 }
 
 fn decider(file: &Path, counts: bool) -> Result<Decider, CliError> {

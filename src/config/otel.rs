@@ -143,6 +143,8 @@ mod tests {
             ("OTEL_TRACES_SAMPLER", "sesame"),
             ("OTEL_PROPAGATORS", "tracecontext,sesame"),
             ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "100001"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "18446744073709551615"),
             ("OTEL_BSP_SCHEDULE_DELAY", "sesame"),
             ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "0"),
             ("OTEL_BSP_EXPORT_TIMEOUT", "sesame"),

@@ -34,8 +34,42 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// JSON that says the same, with these characters escaped in its texts.
+pub(crate) fn inert_json(json: &str) -> String {
+    let mut inert = String::with_capacity(json.len());
+    for c in json.chars() {
+        // White space between values stays; within texts JSON has it escaped.
+        if has_power(c) && !matches!(c, '\n' | '\r' | '\t') {
+            // None of them takes two units of UTF-16; writing to a `String` does not fail.
+            let _ = write!(inert, "\\u{:04x}", u32::from(c));
+        } else {
+            inert.push(c);
+        }
+    }
+    inert
+}
+
 /// Whether a terminal or a reader of lines may take the character for more than a letter.
 pub(super) fn has_power(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inert_json_says_the_same() {
+        let said =
+            serde_json::json!({"a": "x\u{9b}31m\u{202e}\u{7f}\n\u{1b}\u{feff}é😀", "b": [1]});
+        let json = format!("{said:#}");
+        let inert = inert_json(&json);
+        assert!(!inert.contains(['\u{9b}', '\u{202e}', '\u{7f}', '\u{1b}']));
+        assert_eq!(inert.lines().count(), json.lines().count());
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&inert).unwrap(),
+            said
+        );
+    }
 }

@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::super::replay::Moment;
-use super::super::{CliError, say};
-use super::{KeyArgs, LogArgs, misused, table, unreadable};
+use super::super::{CliError, say, written};
+use super::{EMPTY_WINDOW, KeyArgs, LogArgs, misused, table, unreadable};
 use crate::audit::{Captured, ChainKey, Entry, Kind, Window, entries};
 use crate::clock::Clock;
+use crate::log::inert_json;
 
 /// Most calls that are held until the newest ones are known.
 const MOST: usize = 1_000_000;
@@ -59,7 +60,7 @@ pub(super) struct QueryArgs {
     /// The newest so many; 0 for all
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
-    /// A table for people, or the lines as they are
+    /// A table for people, or the lines as they are, with what has power over a terminal escaped
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -94,6 +95,9 @@ pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CliError> {
         since: args.since.map(|since| since.unix(now)),
         until: args.until.map(|until| until.unix(now)),
     };
+    if window.is_empty() {
+        return Ok(misused(EMPTY_WINDOW));
+    }
     let mut out = Out::new(args);
     let mut written = Ok(());
     let fits = |entry: &Entry<'_>| args.fits(entry, digests.as_deref());
@@ -108,21 +112,13 @@ pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CliError> {
         }
     });
     let unreadable_lines = unreadable_lines.map_err(|error| unreadable(&file, &error))?;
-    written.and_then(|()| out.end()).or_else(unless_left)?;
+    self::written(written.and_then(|()| out.end()))?;
     if unreadable_lines > 0 {
         say(format_args!(
             "{unreadable_lines} lines could not be read: see tollgate audit verify"
         ));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Who reads through `head` leaves early, and that is no error.
-fn unless_left(error: io::Error) -> Result<(), CliError> {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(format!("cannot write the answer: {error}").into()),
-    }
 }
 
 /// The digest of arguments under each key that the log may have had.
@@ -191,7 +187,8 @@ impl Out {
         let mut row = if self.is_table {
             table::of(entry).into_bytes()
         } else {
-            text.to_vec()
+            // What is JSON is UTF-8.
+            inert_json(&String::from_utf8_lossy(text)).into_bytes()
         };
         row.push(b'\n');
         if self.limit == 0 {

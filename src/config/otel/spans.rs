@@ -30,7 +30,7 @@ impl OtelSpans {
     pub(super) fn read(read: &Variables<'_>) -> Result<Self, OtelFault> {
         // The SDK reads these.
         read.millis("OTEL_BSP_SCHEDULE_DELAY")?;
-        read.positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")?;
+        read.spans("OTEL_BSP_MAX_EXPORT_BATCH_SIZE")?;
         for name in ["ATTRIBUTE", "EVENT", "LINK"] {
             read.number::<u32>(&format!("OTEL_SPAN_{name}_COUNT_LIMIT"))?;
         }
@@ -39,7 +39,7 @@ impl OtelSpans {
         Ok(Self {
             samples: samples(read)?,
             propagates: propagates(read)?,
-            max_queue: read.positive("OTEL_BSP_MAX_QUEUE_SIZE")?,
+            max_queue: read.spans("OTEL_BSP_MAX_QUEUE_SIZE")?,
             max_text: read
                 .number("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT")?
                 .or(read.number("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")?),

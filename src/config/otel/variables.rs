@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::config::environment::Environment;
 
+/// One more than the most spans that are held in memory, where each has its place from the start.
+const MOST_SPANS: usize = 100_001;
+
 /// A variable whose value cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the environment variable {name} {fault}")]
@@ -40,10 +43,13 @@ impl Variables<'_> {
         value.map_err(|_| fault(name, "must be a whole number that is not negative"))
     }
 
-    pub(super) fn positive(&self, name: &str) -> Result<Option<usize>, OtelFault> {
-        match self.number(name)? {
-            Some(0) => Err(fault(name, "must be more than 0")),
-            number => Ok(number),
+    /// A number of spans that there is room made for at once.
+    pub(super) fn spans(&self, name: &str) -> Result<Option<usize>, OtelFault> {
+        match self.number(name) {
+            Ok(Some(0 | MOST_SPANS..)) | Err(_) => {
+                Err(fault(name, "must be a whole number from 1 to 100000"))
+            }
+            number => number,
         }
     }
 

@@ -72,7 +72,12 @@ fn told(searched: io::Result<FoundCall>) -> Result<Vec<u8>, AdminError> {
             return Err(AdminError::Unreadable);
         }
     };
-    let explanation = Explanation::of(&found).ok_or(AdminError::UnknownCall)?;
+    let Some(explanation) = Explanation::of(&found) else {
+        let damaged = found.damaged.ok_or(AdminError::UnknownCall)?;
+        let (file, line) = (damaged.file.display(), damaged.number);
+        tracing::error!(%file, line, "a line of the audit log cannot be read");
+        return Err(AdminError::Unreadable);
+    };
     // Plain values into memory: this does not fail.
     Ok(serde_json::to_vec(&explanation.without_values()).unwrap_or_default())
 }
