@@ -315,7 +315,7 @@ fn where_nothing_could_be_decided_it_fails() {
     assert_eq!((done.code, &*done.stdout), (Some(1), ""));
     assert!(
         done.stderr
-            .starts_with("error: cannot read the audit log none.jsonl: "),
+            .starts_with("error: there is no audit log at none.jsonl"),
         "{done:?}"
     );
     write(folder.path(), "new.yaml", "tools: {}\n");

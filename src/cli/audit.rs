@@ -137,6 +137,9 @@ fn read_key(path: &Path) -> Result<ChainKey, CliError> {
     Ok(ChainKey::new(key))
 }
 
+/// What is said of a text that is no call's id.
+pub(super) const NO_CALL_ID: &str = "this is no call's id: one looks like 01931b6e-5f3a-7c81-9d55-3f1e0a9b7c42, and stands in the header Tollgate-Call-Id and in the body of errors";
+
 /// What is said of a window that nothing can be in.
 pub(super) const EMPTY_WINDOW: &str = "--since is later than --until: nothing is between";
 

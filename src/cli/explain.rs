@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
-use super::audit::{LogArgs, misused, unreadable};
+use super::audit::{LogArgs, NO_CALL_ID, misused, unreadable};
 use super::{CliError, print, say};
 use crate::audit::{call_time, find, lanes, parse_call_id};
 use crate::clock::rfc3339;
@@ -47,9 +47,7 @@ enum Format {
 
 pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, CliError> {
     let Some(id) = parse_call_id(args.id.trim()) else {
-        return Ok(misused(
-            "this is no call's id: one looks like 01931b6e-5f3a-7c81-9d55-3f1e0a9b7c42, and stands in the header Tollgate-Call-Id and in the body of errors",
-        ));
+        return Ok(misused(NO_CALL_ID));
     };
     let explanation = match &args.url {
         Some(url) => asked(url, id)?,

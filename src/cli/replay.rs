@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::audit::{EMPTY_WINDOW, misused};
+use super::audit::{EMPTY_WINDOW, misused, unreadable};
 use super::{CONFIG_FILE, CliError, print};
 use crate::audit::{Entry, Window, entries, lanes};
 use crate::clock::Clock;
@@ -145,8 +145,7 @@ fn replay(args: &ReplayArgs, bounds: Window, judge: &mut Judge) -> Result<Tally,
             }
             ControlFlow::Continue(())
         });
-        let failed = |error| format!("cannot read the audit log {}: {error}", file.display());
-        tally.unreadable += read.map_err(failed)?;
+        tally.unreadable += read.map_err(|error| unreadable(&file, &error))?;
     }
     progress.end();
     order.rest().for_each(|call| decide(&call, &mut tally));

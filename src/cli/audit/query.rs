@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::super::replay::Moment;
 use super::super::{CliError, say, written};
-use super::{EMPTY_WINDOW, KeyArgs, LogArgs, misused, table, unreadable};
-use crate::audit::{Captured, ChainKey, Entry, Kind, Window, entries};
+use super::{EMPTY_WINDOW, KeyArgs, LogArgs, NO_CALL_ID, misused, table, unreadable};
+use crate::audit::{Captured, ChainKey, Entry, Kind, Window, entries, parse_call_id};
 use crate::clock::Clock;
 use crate::log::inert_json;
 
@@ -52,7 +52,7 @@ pub(super) struct QueryArgs {
     #[arg(long, value_name = "WHEN")]
     until: Option<Moment>,
     /// With this id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = |text: &str| parse_call_id(text).ok_or(NO_CALL_ID))]
     call_id: Option<Uuid>,
     /// With exactly these arguments, as a JSON object; needs the key, since only their digest is kept
     #[arg(long, value_name = "JSON")]
