@@ -144,8 +144,8 @@ pub enum CallError {
     QuotaUnavailable,
     /// What is done cannot be put on record, so it is not done, or not told.
     AuditUnavailable {
-        /// Whether the tool ran before that was known.
-        ran: bool,
+        /// Whether something may have run before that was known.
+        may_have_run: bool,
     },
     /// The process runs as many calls as it may.
     Overloaded,
@@ -279,8 +279,10 @@ impl CallError {
             }
             Self::TasksUnavailable => "Tasks cannot be looked up right now; retry shortly".into(),
             Self::QuotaUnavailable => "Calls cannot be counted right now; retry shortly".into(),
-            Self::AuditUnavailable { ran: false } => "Calls cannot be recorded right now; retry shortly".into(),
-            Self::AuditUnavailable { ran: true } => "The tool ran, and its answer is withheld since it cannot be recorded; look at what it did before you call again".into(),
+            Self::AuditUnavailable {
+                may_have_run: false,
+            } => "Calls cannot be recorded right now; retry shortly".into(),
+            Self::AuditUnavailable { may_have_run: true } => MAY_HAVE_RUN.into(),
             Self::Overloaded => "The server is busy; retry shortly".into(),
             Self::Draining => "The server is shutting down; retry elsewhere".into(),
             Self::InvalidArguments(error) => format!("Invalid arguments: {error}").into(),
@@ -338,7 +340,9 @@ impl CallError {
             | Self::TooManyOfTenant
             | Self::KeysUnavailable
             | Self::QuotaUnavailable
-            | Self::AuditUnavailable { ran: false }
+            | Self::AuditUnavailable {
+                may_have_run: false,
+            }
             | Self::Overloaded
             | Self::Draining
             | Self::TasksUnavailable
@@ -348,6 +352,7 @@ impl CallError {
     }
 }
 
+const MAY_HAVE_RUN: &str = "The call may have been carried out, and could not be recorded, so that its answer is withheld; look at what it did before you call again";
 const CANNOT_CONFIRM: &str = "This call needs the approval of its user, and the client cannot ask for it: it does not support elicitation";
 
 fn how_to_confirm(call: &Unconfirmed) -> String {
@@ -520,7 +525,10 @@ mod tests {
             CallError::TooManyOfTenant,
             CallError::TooManyListeners,
             CallError::QuotaUnavailable,
-            CallError::AuditUnavailable { ran: false },
+            CallError::AuditUnavailable {
+                may_have_run: false,
+            },
+            CallError::AuditUnavailable { may_have_run: true },
             CallError::Overloaded,
             CallError::InvalidArguments(ArgumentsError(text())),
             CallError::DeadlineExceeded,

@@ -196,6 +196,13 @@ async fn a_line_that_is_damaged_is_told_apart_from_one_that_is_not_there() {
     let (status, told) = recorded.ask(&id).await;
     assert_eq!(status, 500, "{told}");
     assert_eq!(told["type"], "urn:tollgate:error:log-unreadable");
+
+    // Only the line of its end.
+    let damaged = log.replace("\"kind\":\"call\"", "\"kind\"\"call\"");
+    std::fs::write(recorded.file(), damaged).expect("a log");
+    let told = recorded.explain(&id, &[]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!(told.stderr.contains("cannot be read"), "{told:?}");
 }
 
 #[tokio::test]

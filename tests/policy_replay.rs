@@ -340,7 +340,9 @@ fn a_log_that_is_named_twice_is_refused_and_not_counted_twice() {
     assert_eq!((code, &once["same"]), (Some(0), &json!(1)));
     let text = fs::read(folder.path().join(log)).expect("a log");
     fs::write(folder.path().join("log/audit-2.jsonl"), text).expect("a lane");
-    for twice in [log, "log/../log/audit.jsonl", "log/audit-2.jsonl"] {
+    let full = "log/audit.jsonl.000000000001";
+    fs::write(folder.path().join(full), "").expect("a full file");
+    for twice in [log, "log/../log/audit.jsonl", "log/audit-2.jsonl", full] {
         let done = replay(&folder, &["--audit", log, "--audit", twice]);
         assert_eq!((done.code, &*done.stdout), (Some(1), ""), "{done:?}");
         assert!(

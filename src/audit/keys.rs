@@ -3,6 +3,7 @@
 //! With those before nothing is sealed any more. They say where an older line is one of ours, so that a log is
 //! gone on with after a change of key, however far the process before came.
 
+use std::fs::File;
 use std::io;
 use std::iter::once;
 use std::sync::Arc;
@@ -10,7 +11,6 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::head::{Found, HeadFile};
-use super::logfile::LogFile;
 use super::tail::{Tail, TailFault};
 use super::{AuditSettings, ChainKey};
 
@@ -69,9 +69,9 @@ impl Keys {
     }
 
     /// The end of a file that one of them sealed.
-    pub(super) fn tail(&self, file: &mut LogFile) -> Result<KnownTail, TailFault> {
+    pub(super) fn tail(&self, file: &mut File) -> Result<KnownTail, TailFault> {
         for key in self.all() {
-            let tail = match Tail::read(file.file(), key) {
+            let tail = match Tail::read(file, key) {
                 Err(TailFault::OtherKey) => continue,
                 tail => tail?,
             };

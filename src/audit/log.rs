@@ -47,7 +47,7 @@ thread_local! {
 
 impl Log {
     /// Whether the log of these settings could be opened, as far as can be told without writing: whether there is a
-    /// file in its place that cannot be gone on with.
+    /// file in its place that cannot be gone on with. One that may not be read is not looked at.
     ///
     /// # Errors
     /// [`AuditError`], in the words of [`open`](Self::open).

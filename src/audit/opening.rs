@@ -5,6 +5,7 @@
 //! log that was cut does not stop the server: whoever can cut it could then stop the service, and the
 //! cut is on record for good.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,15 +61,23 @@ impl Chained {
         })
     }
 
-    /// Whether a log could be gone on with there, as far as can be told without writing.
+    /// Whether a log could be gone on with there, as far as can be told without writing, and by whoever may read it.
     pub(super) fn check(file: &Path, keys: &Keys) -> Result<(), AuditError> {
         let checked = || {
             Self::check_name(file)?;
-            if file.exists() {
-                let mut file = LogFile::open(file).map_err(|error| unusable(&error))?;
-                keys.tail(&mut file).map_err(|fault| fault.to_string())?;
+            match File::open(file) {
+                Ok(mut file) => keys.tail(&mut file).map(|_| ()),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::NotFound | ErrorKind::PermissionDenied
+                    ) =>
+                {
+                    Ok(())
+                }
+                Err(error) => Err(error.into()),
             }
-            Ok(())
+            .map_err(|fault| fault.to_string())
         };
         checked().map_err(|fault| AuditError {
             file: file.display().to_string(),
@@ -96,7 +105,7 @@ impl Chained {
         let mut file = LogFile::open(&path).map_err(|error| unusable(&error))?;
         let head = keys.head(&mut head_file);
         let head = head.map_err(|error| unusable(&error))?;
-        let tail = keys.tail(&mut file).map_err(|fault| fault.to_string())?;
+        let tail = keys.tail(file.file()).map_err(|fault| fault.to_string())?;
         let (first, day) = file.first().map_err(|error| unusable(&error))?;
         let mut log = Self {
             path,
@@ -169,7 +178,7 @@ impl Chained {
         };
         let of = |fault: String| format!("goes on from {}, which {fault}", path.display());
         let mut file = LogFile::open(path).map_err(|error| of(unusable(&error)))?;
-        let tail = self.keys.tail(&mut file);
+        let tail = self.keys.tail(file.file());
         let KnownTail { tail, next, is_old } = tail.map_err(|fault| of(fault.to_string()))?;
         self.chain.key = next;
         if tail.lacks_newline {

@@ -58,7 +58,7 @@ impl Chained {
         // Until it is done: a part of it may have failed before.
         if let Some(left) = self.left_at {
             let mut file = LogFile::open(&self.path)?;
-            let tail = self.keys.tail(&mut file).map_err(io::Error::other)?;
+            let tail = self.keys.tail(file.file()).map_err(io::Error::other)?;
             let (first, day) = file.first()?;
             self.file = file;
             self.rotating.first = first;

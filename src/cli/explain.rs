@@ -65,7 +65,7 @@ fn looked_up(log: &LogArgs, id: Uuid) -> Result<Option<Explanation>, CliError> {
     let file = log.file()?;
     let found = find(&file, id, || true).map_err(|error| unreadable(&file, &error))?;
     let explanation = Explanation::of(&found);
-    if let (None, Some(damaged)) = (&explanation, &found.damaged) {
+    if let (None, Some(damaged)) = (&found.ended, &found.damaged) {
         say(format_args!(
             "error: line {} of {} holds this id and cannot be read: see tollgate audit verify",
             damaged.number,

@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::{Config, audit_file};
 use crate::log::inert_json;
 use crate::server::Decider;
+use crate::tool::PROMPT;
 use judge::Judge;
 use order::InOrder;
 use progress::Progress;
@@ -112,8 +113,13 @@ fn replay(args: &ReplayArgs, bounds: Window, judge: &mut Judge) -> Result<Tally,
             asked.as_deref().is_none_or(|asked| told == Some(asked))
         };
         let until = until.is_none_or(|until| window::unix(&entry.time).is_none_or(|at| at < until));
-        let target = entry.target.as_deref().or(entry.asked.as_deref());
-        until && is(&args.tenant, entry.tenant.as_deref()) && is(&args.tool, target)
+        let before = match &*entry.method {
+            "prompts/get" => PROMPT,
+            _ => "",
+        };
+        let asked = || Some([before, entry.asked.as_deref()?].concat().into());
+        let target = entry.target.clone().or_else(asked);
+        until && is(&args.tenant, entry.tenant.as_deref()) && is(&args.tool, target.as_deref())
     };
     let is_told = |call: &Recorded| {
         let (tenant, tool) = (args.tenant.as_ref(), args.tool.as_deref());
@@ -166,15 +172,24 @@ fn files(args: &ReplayArgs) -> Result<Vec<PathBuf>, CliError> {
 
 /// The logs, none twice: a log comes with its lanes, and each call counts once.
 fn each_once(logs: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    // By its folder, since of a log there may be no more than its full files.
     let real = |file: &Path| {
-        let real = file.canonicalize();
-        real.unwrap_or_else(|_| file.to_owned())
+        let folder = file
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+        let name = file.file_name().unwrap_or_default();
+        folder.map_or_else(|_| file.to_owned(), |folder| folder.join(name))
     };
     let mut seen: Vec<PathBuf> = Vec::new();
     for log in logs {
         // A log that cannot be looked at is told of when it is read.
         let lanes = lanes(log).unwrap_or_default().into_iter();
-        let files: Vec<_> = lanes.map(|lane| real(&lane.file)).collect();
+        let files = lanes.flat_map(|lane| {
+            let full = lane.segments().unwrap_or_default().into_iter();
+            full.map(|segment| segment.path).chain([lane.file])
+        });
+        let files: Vec<_> = files.map(|file| real(&file)).collect();
         if let Some(twice) = files.iter().find(|file| seen.contains(file)) {
             let (log, twice) = (log.display(), twice.display());
             return Err(format!("--audit {log}: {twice} is named, or beside one that is: its calls would count twice").into());

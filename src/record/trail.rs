@@ -267,7 +267,9 @@ impl CallRecord {
             Err(unwritable) => Err(unwritable),
         };
         self.passed(|stages| &mut stages.record);
-        written.map_err(|Unwritable| CallError::AuditUnavailable { ran: false })
+        written.map_err(|Unwritable| CallError::AuditUnavailable {
+            may_have_run: false,
+        })
     }
 
     /// Waits until what was recorded is safe, where that is asked for. To be called before the answer
@@ -287,8 +289,8 @@ impl CallRecord {
             Owed::Line(ticket) => trail.log.synced(ticket).await,
             Owed::Lost => Err(Unwritable),
         };
-        let ran = trail.stages.run.is_some();
-        safe.map_err(|Unwritable| CallError::AuditUnavailable { ran })
+        let may_have_run = trail.stages.run.is_some() || self.is_running;
+        safe.map_err(|Unwritable| CallError::AuditUnavailable { may_have_run })
     }
 
     /// Writes the line of a call that ended.
