@@ -19,6 +19,7 @@ mod serve;
 mod signals;
 mod test;
 mod token;
+mod window;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -98,6 +99,12 @@ pub fn complain(error: &CliError) {
 /// Prints a command's answer on standard output.
 fn print(text: impl fmt::Display) -> Result<(), CliError> {
     written(writeln!(io::stdout(), "{text}"))
+}
+
+/// A command that was used wrongly, where only the command can tell.
+fn misused(why: &str) -> ExitCode {
+    say(format_args!("error: {why}"));
+    ExitCode::from(2)
 }
 
 /// Who reads through `head` leaves early, and that is no error.

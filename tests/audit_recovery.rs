@@ -2,6 +2,7 @@
 //! it found.
 
 #[path = "support/audit.rs"]
+#[expect(dead_code, reason = "other test files use the rest")]
 mod audit;
 
 use std::fs::{self, OpenOptions};

@@ -11,10 +11,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use audit::{KEY, append, check, close, head, held, line, open, wait};
+use audit::{KEY, append, check, close, head, held, line, open, verdict, wait};
 use tempfile::TempDir;
 use tollgate::Clock;
-use tollgate::audit::{ChainKey, Check, Flaw, Log, Verdict, verify};
+use tollgate::audit::{Flaw, Log};
 
 /// A log that is open, with two calls: lines 1 to 3.
 fn two_calls() -> (TempDir, PathBuf, Log) {
@@ -26,21 +26,9 @@ fn two_calls() -> (TempDir, PathBuf, Log) {
     (folder, file, log)
 }
 
-fn verdict(file: &Path) -> Verdict {
-    let keys = [ChainKey::new(KEY.as_bytes())];
-    let check = Check {
-        keys: &keys,
-        since: 1,
-        first_is_in_force: false,
-        keeps_few: false,
-    };
-    let mut verdicts = verify(file, &check, &mut |_| {}).expect("a log");
-    verdicts.pop().expect("a lane")
-}
-
 /// Whether the check finds that the lines before this one were taken away.
 fn misses_all_before(file: &Path, first: u64) -> bool {
-    let mut flaws = verdict(file).flaws.listed.into_iter();
+    let mut flaws = verdict(file, &[KEY]).flaws.listed.into_iter();
     flaws.any(|flaw| flaw.what == Flaw::BeginsLate { first })
 }
 
@@ -104,7 +92,7 @@ fn a_log_that_was_cut_goes_on_after_what_is_left_of_it() {
         .expect("it is cut");
     append(&log, 2);
     close(&log);
-    let flaws = verdict(&file).flaws.listed.into_iter();
+    let flaws = verdict(&file, &[KEY]).flaws.listed.into_iter();
     let flaws: Vec<Flaw> = flaws.map(|flaw| flaw.what).collect();
     assert_eq!(flaws, [Flaw::WasCut { from: 2, to: 3 }]);
 }
@@ -120,7 +108,7 @@ fn what_somebody_else_appended_is_a_fragment_and_the_chain_holds() {
         let held = check(&file, &[KEY]).expect("a good chain");
         assert_eq!(held.numbers(), [0, 1, 2], "{junk:?}");
         assert_eq!(held.mark("torn")["count"], junk.trim_end().len());
-        assert!(verdict(&file).is_whole(), "{junk:?}");
+        assert!(verdict(&file, &[KEY]).is_whole(), "{junk:?}");
     }
 }
 
@@ -131,7 +119,7 @@ fn a_head_that_was_deleted_is_made_again() {
     append(&log, 2);
     assert!(head(&file).is_some());
     close(&log);
-    assert!(verdict(&file).is_whole());
+    assert!(verdict(&file, &[KEY]).is_whole());
 }
 
 #[test]

@@ -81,7 +81,7 @@ pub(super) trait OpenLog: Send + 'static {
     }
 
     /// The mark that announces a key.
-    fn rekeyed(&self, key: &ChainKey) -> Mark<'static> {
+    fn announcement(&self, key: &ChainKey) -> Mark<'static> {
         Mark {
             key: Some(key.id().to_owned().into()),
             ..self.new_mark(Kind::Rekeyed)

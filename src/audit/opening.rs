@@ -228,11 +228,11 @@ impl Chained {
             head: head.map(Into::into),
             ..self.new_mark(Kind::Opened)
         })?;
-        // What comes of a part that fails after that is told by the line just written.
+        // If what follows fails, it is gone on from this line.
         self.left_at = self.left_at.map(|_| self.chain.head);
         let key = Arc::clone(self.keys.in_force());
         if self.chain.key.id() != key.id() {
-            let mark = self.rekeyed(&key);
+            let mark = self.announcement(&key);
             self.rekey(key, &mark)?;
         }
         self.sync()?;

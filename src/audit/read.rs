@@ -32,15 +32,6 @@ pub struct Window {
     pub until: Option<Duration>,
 }
 
-impl Window {
-    /// Whether nothing can be in it.
-    pub fn is_empty(&self) -> bool {
-        self.since
-            .zip(self.until)
-            .is_some_and(|(since, until)| since > until)
-    }
-}
-
 /// A line of a log, as it stands.
 #[derive(Clone, Copy, Debug)]
 pub struct RawLine<'a> {

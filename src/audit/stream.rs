@@ -165,7 +165,7 @@ mod tests {
             room: Arc::clone(&room),
         };
         let mut log = Streamed::on(narrow, &old, &clock).expect("a log");
-        let mark = log.rekeyed(&new);
+        let mark = log.announcement(&new);
         *room.lock().expect("no panic before") = 40;
         assert!(log.rekey(Arc::clone(&new), &mark).is_err());
         clock.advance(std::time::Duration::from_secs(1));

@@ -48,10 +48,10 @@ struct Batch {
     /// How many lines were dropped after these.
     dropped: u64,
     next_key: Option<Arc<ChainKey>>,
-    /// What announces it, once it was tried.
-    rekeyed: Option<Mark<'static>>,
-    /// Whether it is in force, and not yet on disk.
-    is_rekeyed: bool,
+    /// What announces it, once that was tried.
+    announcement: Option<Mark<'static>>,
+    /// Whether a key was taken up and the disk has no head of it yet.
+    owes_head: bool,
     is_closing: bool,
 }
 
@@ -127,11 +127,11 @@ impl<L: OpenLog> Writer<L> {
             self.queue.is_written(self.batch.last);
         }
         if let Some(key) = &self.batch.next_key {
-            let mark = &mut self.batch.rekeyed;
-            let mark = mark.get_or_insert_with(|| self.log.rekeyed(key));
+            let mark = &mut self.batch.announcement;
+            let mark = mark.get_or_insert_with(|| self.log.announcement(key));
             self.log.rekey(Arc::clone(key), mark)?;
-            (self.batch.next_key, self.batch.rekeyed) = (None, None);
-            self.batch.is_rekeyed = true;
+            (self.batch.next_key, self.batch.announcement) = (None, None);
+            self.batch.owes_head = true;
             self.unsynced_since.get_or_insert_with(instant_now);
         }
         if self.batch.is_closing {
@@ -144,7 +144,7 @@ impl<L: OpenLog> Writer<L> {
         if !is_strict {
             self.log.tell();
         }
-        let is_due = is_time || self.log.must_sync() || self.batch.is_rekeyed;
+        let is_due = is_time || self.log.must_sync() || self.batch.owes_head;
         if is_due || (self.batch.to_sync && is_strict) {
             let from = instant_now();
             self.log.sync()?;
@@ -153,7 +153,7 @@ impl<L: OpenLog> Writer<L> {
             let took = instant_now().saturating_duration_since(from);
             self.queue.is_synced(self.batch.last, took);
             self.log.tell();
-            if std::mem::take(&mut self.batch.is_rekeyed) {
+            if std::mem::take(&mut self.batch.owes_head) {
                 // What was told before is unreadable to a start that has the new key alone.
                 self.log.sync_told();
             }

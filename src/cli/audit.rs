@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use secrecy::{ExposeSecret, SecretSlice};
 
-use super::{CliError, ConfigArgs, say};
+use super::{CliError, ConfigArgs};
 use crate::audit::ChainKey;
 use crate::config::{self, audit_file};
 use crate::files::read_bounded;
@@ -139,15 +139,6 @@ fn read_key(path: &Path) -> Result<ChainKey, CliError> {
 
 /// What is said of a text that is no call's id.
 pub(super) const NO_CALL_ID: &str = "this is no call's id: one looks like 01931b6e-5f3a-7c81-9d55-3f1e0a9b7c42, and stands in the header Tollgate-Call-Id and in the body of errors";
-
-/// What is said of a window that nothing can be in.
-pub(super) const EMPTY_WINDOW: &str = "--since is later than --until: nothing is between";
-
-/// A command that was used wrongly, where only the command can tell.
-pub(super) fn misused(why: &str) -> ExitCode {
-    say(format_args!("error: {why}"));
-    ExitCode::from(2)
-}
 
 /// Why a log cannot be read.
 pub(super) fn unreadable(file: &Path, error: &std::io::Error) -> CliError {

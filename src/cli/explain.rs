@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
-use super::audit::{LogArgs, NO_CALL_ID, misused, unreadable};
-use super::{CliError, print, say};
+use super::audit::{LogArgs, NO_CALL_ID, unreadable};
+use super::{CliError, misused, print, say};
 use crate::audit::{call_time, find, lanes, parse_call_id};
 use crate::clock::rfc3339;
 use crate::log::{Inert, inert_json};
@@ -66,8 +66,9 @@ fn looked_up(log: &LogArgs, id: Uuid) -> Result<Option<Explanation>, CliError> {
     let found = find(&file, id, || true).map_err(|error| unreadable(&file, &error))?;
     let explanation = Explanation::of(&found);
     if let (None, Some(damaged)) = (&found.ended, &found.damaged) {
+        let error = explanation.as_ref().map_or("error: ", |_| "");
         say(format_args!(
-            "error: line {} of {} holds this id and cannot be read: see tollgate audit verify",
+            "{error}line {} of {} holds this id and cannot be read: see tollgate audit verify",
             damaged.number,
             damaged.file.display()
         ));

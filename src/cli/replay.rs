@@ -10,7 +10,6 @@ mod progress;
 mod recorded;
 mod report;
 mod tally;
-mod window;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -18,10 +17,10 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::audit::{EMPTY_WINDOW, misused, unreadable};
+use super::audit::unreadable;
+use super::window::{self, Moment, between};
 use super::{CONFIG_FILE, CliError, print};
 use crate::audit::{Entry, Window, entries, lanes};
-use crate::clock::Clock;
 use crate::config::{Config, audit_file};
 use crate::log::inert_json;
 use crate::server::Decider;
@@ -31,7 +30,6 @@ use order::InOrder;
 use progress::Progress;
 use recorded::Recorded;
 use tally::Tally;
-pub(super) use window::Moment;
 
 /// Decides the calls of an audit log again by the policies of a configuration and tells which of them
 /// would go otherwise, and why. Runs no tool and opens no source. Exit 0: none flips; 1: some do, or
@@ -82,14 +80,10 @@ enum Format {
 pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
     let before = args.before.as_deref().map(|file| decider(file, false));
     let new = decider(&args.config, args.quotas)?;
-    let now = Clock::system().unix();
-    let bounds = Window {
-        since: args.since.map(|since| since.unix(now)),
-        until: args.until.map(|until| until.unix(now)),
+    let bounds = match between(args.since, args.until) {
+        Ok(bounds) => bounds,
+        Err(misused) => return Ok(misused),
     };
-    if bounds.is_empty() {
-        return Ok(misused(EMPTY_WINDOW));
-    }
     let mut judge = Judge::new(new, before.transpose()?, args.quotas);
     let tally = replay(args, bounds, &mut judge)?;
     match args.format {

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tollgate::Clock;
-use tollgate::audit::{AuditSettings, ChainKey, Durability, Head, Log, Mac, Redaction, Rotation};
+use tollgate::audit::{
+    AuditSettings, ChainKey, Check, Durability, Head, Log, Mac, Redaction, Rotation, Verdict,
+    verify,
+};
 
 pub(crate) const KEY: &str = "the-audit-key-of-more-than-32-bytes";
 pub(crate) const OTHER_KEY: &str = "another-audit-key-of-over-32-bytes";
@@ -32,6 +35,28 @@ pub(crate) fn open(file: &Path) -> Log {
 
 pub(crate) fn open_with(settings: AuditSettings) -> Log {
     Log::open(settings, Clock::turned()).expect("the log opens")
+}
+
+/// What the check finds in each lane, with these keys, the one in force first.
+pub(crate) fn verdicts(file: &Path, keys: &[&str]) -> Vec<Verdict> {
+    let keys: Vec<ChainKey> = keys
+        .iter()
+        .map(|key| ChainKey::new(key.as_bytes()))
+        .collect();
+    let check = Check {
+        keys: &keys,
+        since: 1,
+        first_is_in_force: true,
+        keeps_few: false,
+    };
+    verify(file, &check, &mut |_| {}).expect("a log")
+}
+
+/// What it finds in the only lane.
+pub(crate) fn verdict(file: &Path, keys: &[&str]) -> Verdict {
+    let mut verdicts = verdicts(file, keys);
+    assert_eq!(verdicts.len(), 1);
+    verdicts.pop().expect("a lane")
 }
 
 /// Why the log does not open.

@@ -9,11 +9,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::super::replay::Moment;
-use super::super::{CliError, say, written};
-use super::{EMPTY_WINDOW, KeyArgs, LogArgs, NO_CALL_ID, misused, table, unreadable};
-use crate::audit::{Captured, ChainKey, Entry, Kind, Window, entries, parse_call_id};
-use crate::clock::Clock;
+use super::super::window::{Moment, between};
+use super::super::{CliError, misused, say, written};
+use super::{KeyArgs, LogArgs, NO_CALL_ID, table, unreadable};
+use crate::audit::{Captured, ChainKey, Entry, Kind, entries, parse_call_id};
 use crate::log::inert_json;
 
 /// Most calls that are held until the newest ones are known.
@@ -90,14 +89,10 @@ pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CliError> {
             (place.file, Some(digests))
         }
     };
-    let now = Clock::system().unix();
-    let window = Window {
-        since: args.since.map(|since| since.unix(now)),
-        until: args.until.map(|until| until.unix(now)),
+    let window = match between(args.since, args.until) {
+        Ok(window) => window,
+        Err(misused) => return Ok(misused),
     };
-    if window.is_empty() {
-        return Ok(misused(EMPTY_WINDOW));
-    }
     let mut out = Out::new(args);
     let mut written = Ok(());
     let fits = |entry: &Entry<'_>| args.fits(entry, digests.as_deref());

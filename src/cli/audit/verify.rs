@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::super::{CliError, print};
-use super::{KeyArgs, LogArgs, LogPlace, misused, unreadable};
+use super::super::{CliError, misused, print};
+use super::{KeyArgs, LogArgs, LogPlace, unreadable};
 use crate::audit::{Check, Finding, Verdict, lanes, verify};
 use crate::clock::instant_now;
 

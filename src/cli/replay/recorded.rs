@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::window::unix;
+use super::super::window::unix;
 use crate::audit::{Entry, Kind};
 use crate::tool::{PROMPT, TargetRef, UriTemplate};
 

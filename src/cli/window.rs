@@ -1,13 +1,17 @@
 //! From when on, until when: a time, or how long ago.
 
+use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::misused;
+use crate::audit::Window;
+use crate::clock::Clock;
 use crate::config::parse_duration;
 
 /// A moment as it is named on the command line.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::cli) enum Moment {
+pub(super) enum Moment {
     /// Since the Unix epoch.
     At(Duration),
     /// Before now.
@@ -16,12 +20,22 @@ pub(in crate::cli) enum Moment {
 
 impl Moment {
     /// Since the Unix epoch.
-    pub(in crate::cli) fn unix(self, now: Duration) -> Duration {
+    fn unix(self, now: Duration) -> Duration {
         match self {
             Self::At(unix) => unix,
             Self::Ago(span) => now.saturating_sub(span),
         }
     }
+}
+
+/// What lies between; the exit code, where nothing can.
+pub(super) fn between(since: Option<Moment>, until: Option<Moment>) -> Result<Window, ExitCode> {
+    let now = Clock::system().unix();
+    let [since, until] = [since, until].map(|moment| moment.map(|moment| moment.unix(now)));
+    if since.zip(until).is_some_and(|(since, until)| since > until) {
+        return Err(misused("--since is later than --until: nothing is between"));
+    }
+    Ok(Window { since, until })
 }
 
 impl FromStr for Moment {
