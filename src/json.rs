@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 /// A JSON value none of whose objects holds a key twice.
@@ -82,11 +83,11 @@ impl<'de> Visitor<'de> for StrictVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = map.next_key::<String>()? {
-            if object.contains_key(&key) {
+            let Entry::Vacant(room) = object.entry(key) else {
                 return Err(de::Error::custom("an object holds the same key twice"));
-            }
+            };
             let Strict(value) = map.next_value()?;
-            object.insert(key, value);
+            room.insert(value);
         }
         Ok(Value::Object(object))
     }

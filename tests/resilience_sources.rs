@@ -9,6 +9,8 @@ mod caller;
 mod declared;
 #[path = "support/log.rs"]
 mod log;
+#[path = "resilience_sources/reload.rs"]
+mod reload;
 #[path = "resilience_sources/retries.rs"]
 mod retries;
 #[path = "support/scrape.rs"]
@@ -94,8 +96,7 @@ impl Desk {
         let made = database.execute_batch("CREATE TABLE customers (id TEXT)");
         made.expect("a table");
         let (api, other) = (Upstream::start().await, Upstream::start().await);
-        let yaml = YAML.replace("@URL", &api.url());
-        let yaml = yaml.replace("@OTHER", &other.url());
+        let yaml = yaml(&api, &other);
         let builder = declared::configure(&yaml, folder.path()).expect("a good configuration");
         let clock = Clock::turned();
         let admin = "127.0.0.1:0".parse().expect("an address");
@@ -134,6 +135,12 @@ impl Desk {
         let numbers = self.numbers().await;
         numbers.value("tollgate_source_breaker_state", &labels)
     }
+}
+
+/// The file, with these two behind it.
+fn yaml(api: &Upstream, other: &Upstream) -> String {
+    let yaml = YAML.replace("@URL", &api.url());
+    yaml.replace("@OTHER", &other.url())
 }
 
 fn detail(answer: &Answer) -> (u16, &str) {

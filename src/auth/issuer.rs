@@ -173,17 +173,22 @@ impl Issuer {
         }
     }
 
-    /// Takes over the keys of the one of `before` that has them from the same source.
+    /// Takes over the keys of the one of `before` that has them from the same source; of another one of the same
+    /// issuer, what was counted.
     pub(super) fn keep_keys(&mut self, before: &[Self]) {
         let Keys::Public(own) = &mut self.keys else {
             return;
         };
-        let mut rings = before.iter().filter_map(|issuer| match &issuer.keys {
+        let rings = before.iter().filter_map(|issuer| match &issuer.keys {
             Keys::Public(ring) => Some(ring),
             Keys::Secret(_) => None,
         });
-        if let Some(known) = rings.find(|ring| ring.is_same_as(own)) {
-            *own = Arc::clone(known);
+        for known in rings {
+            if known.is_same_as(own) {
+                *own = Arc::clone(known);
+            } else if let Some(own) = Arc::get_mut(own) {
+                own.count_on(known);
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use super::fixed::Fixed;
 use super::measure::Sources;
 use super::{Server, ServerBuilder, StartError};
 use crate::pipeline::{Pipeline, Standing};
+use crate::source::resilience::Resilience;
 use crate::transport::http::{DevMint, HttpSurface};
 use crate::transport::stdio::StdioFront;
 
@@ -138,6 +139,7 @@ impl Reloader {
         let inner = &*self.0;
         let needs_restart = inner.fixed.differences(&next.wanted);
         let pipeline = Arc::clone(&next.pipeline);
+        follow(&inner.sources.load(), &next.sources);
         match &inner.current {
             Current::Http(surface) => {
                 let before = surface.load_full();
@@ -166,6 +168,16 @@ impl Reloader {
         Reloaded {
             generation,
             needs_restart,
+        }
+    }
+}
+
+/// Sources of the same name go on where they stand: a source that fails is not asked anew because a file was read,
+/// and what was counted is not counted back.
+fn follow(before: &[Arc<Resilience>], next: &[Arc<Resilience>]) {
+    for source in next {
+        if let Some(before) = before.iter().find(|known| known.name() == source.name()) {
+            source.follow(before);
         }
     }
 }

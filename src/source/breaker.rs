@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
+
 use crate::clock::{Clock, instant_now};
 
 /// How many outcomes count.
@@ -59,6 +61,11 @@ pub(super) struct Breaker {
     /// The source's name, for the log.
     name: String,
     settings: BreakerSettings,
+    standing: ArcSwap<Standing>,
+}
+
+/// How a breaker stands: one for all that follow each other.
+struct Standing {
     inner: Mutex<Inner>,
     /// How often each state was entered.
     entered: [AtomicU64; 3],
@@ -92,26 +99,51 @@ impl Breaker {
     pub(super) fn new(name: &str, settings: BreakerSettings) -> Self {
         Self {
             name: name.to_owned(),
-            inner: Mutex::new(Inner {
-                clock: Clock::system(),
-                phase: Phase::Closed,
-                epoch: 0,
-                outcomes: VecDeque::with_capacity(LOOKED_AT),
-                pause: settings.pause,
+            standing: ArcSwap::from_pointee(Standing {
+                inner: Mutex::new(Inner {
+                    clock: Clock::system(),
+                    phase: Phase::Closed,
+                    epoch: 0,
+                    outcomes: VecDeque::with_capacity(LOOKED_AT),
+                    pause: settings.pause,
+                }),
+                entered: Default::default(),
             }),
             settings,
-            entered: Default::default(),
         }
     }
 
     pub(super) fn tell_time_by(&self, clock: Clock) {
-        self.inner().clock = clock;
+        self.standing.load().inner().clock = clock;
+    }
+
+    /// Stands from now on as `before` does, for the same source; if that is elsewhere now, what it did there
+    /// says nothing.
+    pub(super) fn follow(&self, before: &Self, is_elsewhere: bool) {
+        let standing = before.standing.load_full();
+        let mut inner = standing.inner();
+        if is_elsewhere {
+            let was = state_of(inner.phase);
+            inner.turn_to(Phase::Closed);
+            if was != BreakerState::Closed {
+                standing.enters(BreakerState::Closed);
+                let source = self.name.as_str();
+                tracing::info!(source, "a source that failed is another one: calls of it are let through");
+            }
+        }
+        inner.pause = match inner.phase {
+            Phase::Closed => self.settings.pause,
+            _ => inner.pause.min(self.settings.max_pause),
+        };
+        drop(inner);
+        self.standing.store(standing);
     }
 
     /// Lets a call through, or says how long to wait. A call that is dropped after its `deadline`
     /// counts as a failure.
     pub(super) fn enter(&self, deadline: Option<Instant>) -> Result<Pass<'_>, Duration> {
-        let mut inner = self.inner();
+        let standing = self.standing.load();
+        let mut inner = standing.inner();
         let now = inner.clock.monotonic();
         match inner.phase {
             Phase::Closed => {}
@@ -120,7 +152,7 @@ impl Breaker {
                 return Err(PROBE_WAIT);
             }
             Phase::Open { .. } | Phase::Probing { .. } => {
-                self.change(&mut inner, Phase::Probing { since: now });
+                self.change(&standing, &mut inner, Phase::Probing { since: now });
             }
         }
         Ok(Pass {
@@ -131,16 +163,17 @@ impl Breaker {
     }
 
     pub(super) fn state(&self) -> BreakerState {
-        state_of(self.inner().phase)
+        state_of(self.standing.load().inner().phase)
     }
 
     /// How often the state was entered.
     pub(super) fn entered(&self, state: BreakerState) -> u64 {
-        self.entered[state as usize].load(Ordering::Relaxed)
+        self.standing.load().entered[state as usize].load(Ordering::Relaxed)
     }
 
     fn ended(&self, epoch: u64, health: Health) {
-        let mut inner = self.inner();
+        let standing = self.standing.load();
+        let mut inner = standing.inner();
         if inner.epoch != epoch {
             return;
         }
@@ -150,33 +183,31 @@ impl Breaker {
             (Phase::Closed, health) => {
                 if inner.fails(now, health == Health::Good, &self.settings) {
                     let until = now + inner.pause;
-                    self.change(&mut inner, Phase::Open { until });
+                    self.change(&standing, &mut inner, Phase::Open { until });
                 }
             }
             (Phase::Probing { .. }, Health::Good) => {
                 inner.pause = self.settings.pause;
-                self.change(&mut inner, Phase::Closed);
+                self.change(&standing, &mut inner, Phase::Closed);
             }
             (Phase::Probing { .. }, Health::Bad) => {
                 inner.pause = (inner.pause * 2).min(self.settings.max_pause);
                 let until = now + inner.pause;
-                self.change(&mut inner, Phase::Open { until });
+                self.change(&standing, &mut inner, Phase::Open { until });
             }
             (Phase::Probing { .. }, Health::Unknown) => {
-                self.change(&mut inner, Phase::Open { until: now });
+                self.change(&standing, &mut inner, Phase::Open { until: now });
             }
         }
     }
 
-    fn change(&self, inner: &mut Inner, phase: Phase) {
+    fn change(&self, standing: &Standing, inner: &mut Inner, phase: Phase) {
         let (before, state) = (state_of(inner.phase), state_of(phase));
-        inner.phase = phase;
-        inner.epoch += 1;
-        inner.outcomes.clear();
+        inner.turn_to(phase);
         if before == state {
             return;
         }
-        self.entered[state as usize].fetch_add(1, Ordering::Relaxed);
+        standing.enters(state);
         let source = self.name.as_str();
         match (before, state) {
             (BreakerState::Closed, _) => {
@@ -189,13 +220,26 @@ impl Breaker {
             _ => tracing::debug!(source, ?state, "a source that failed is tried again"),
         }
     }
+}
 
+impl Standing {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enters(&self, state: BreakerState) {
+        self.entered[state as usize].fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl Inner {
+    /// What calls report that began before is old news.
+    fn turn_to(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.epoch += 1;
+        self.outcomes.clear();
+    }
+
     /// Takes an outcome in; whether there are too many failures now.
     fn fails(&mut self, now: Duration, good: bool, settings: &BreakerSettings) -> bool {
         if self.outcomes.len() == LOOKED_AT {

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::sleep;
 
 use super::breaker::{Breaker, Health, Pass};
@@ -17,6 +18,8 @@ use crate::tool::ToolError;
 /// Breaker and retries of one source.
 pub struct Resilience {
     name: String,
+    /// Where the source is: a path or a URL, which may hold a secret by mistake.
+    address: SecretString,
     breaker: Option<Breaker>,
     retries: Retries,
 }
@@ -42,10 +45,17 @@ pub(super) struct Tries {
 }
 
 impl Resilience {
-    /// Of the source of that name. `retries`: further tries of a call; without a breaker, none opens.
-    pub fn new(name: &str, retries: u32, breaker: Option<BreakerSettings>) -> Self {
+    /// Of the source of that name, which is at `address`. `retries`: further tries of a call; without a breaker,
+    /// none opens.
+    pub fn new(
+        name: &str,
+        address: SecretString,
+        retries: u32,
+        breaker: Option<BreakerSettings>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
+            address,
             breaker: breaker.map(|settings| Breaker::new(name, settings)),
             retries: Retries::new(retries),
         }
@@ -56,6 +66,16 @@ impl Resilience {
         if let Some(breaker) = &self.breaker {
             breaker.tell_time_by(clock.clone());
         }
+    }
+
+    /// Goes on where `before`, of the same name, stands: what it counted and may spend, and whether its breaker
+    /// is open. Calls that run are still told to both.
+    pub fn follow(&self, before: &Self) {
+        let is_elsewhere = self.address.expose_secret() != before.address.expose_secret();
+        if let (Some(own), Some(before)) = (&self.breaker, &before.breaker) {
+            own.follow(before, is_elsewhere);
+        }
+        self.retries.follow(&before.retries);
     }
 
     /// The source's name.
@@ -151,10 +171,14 @@ mod tests {
         max_pause: Duration::from_secs(3_600),
     };
 
+    fn source(retries: u32) -> Resilience {
+        Resilience::new("crm", "crm.db".into(), retries, Some(QUICK))
+    }
+
     #[test]
     fn a_try_that_began_too_late_says_nothing_of_the_source() {
         for (least, opens) in [(Duration::ZERO, true), (Duration::from_secs(1), false)] {
-            let source = Resilience::new("crm", 0, Some(QUICK));
+            let source = source(0);
             let call = Tries {
                 deadline: instant_now(),
                 repeatable: false,
@@ -168,7 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_that_are_refused_at_once_earn_no_further_tries() {
-        let source = Resilience::new("crm", 1, Some(QUICK));
+        let source = source(1);
         let call = Tries {
             deadline: instant_now() + Duration::from_secs(60),
             repeatable: true,

@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 /// What a further try costs, in what a first try earns.
 const COST: u32 = 10;
 /// Most that is saved: ten further tries.
@@ -18,6 +20,11 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 pub(super) struct Retries {
     most: u32,
+    budget: ArcSwap<Budget>,
+}
+
+/// What may be spent and what was: one for all that follow each other.
+struct Budget {
     saved: AtomicU32,
     made: AtomicU64,
 }
@@ -26,17 +33,25 @@ impl Retries {
     pub(super) fn new(most: u32) -> Self {
         Self {
             most,
-            saved: AtomicU32::new(CAP),
-            made: AtomicU64::new(0),
+            budget: ArcSwap::from_pointee(Budget {
+                saved: AtomicU32::new(CAP),
+                made: AtomicU64::new(0),
+            }),
         }
+    }
+
+    /// Spends from now on what `before` has, for the same source.
+    pub(super) fn follow(&self, before: &Self) {
+        self.budget.store(before.budget.load_full());
     }
 
     /// A first try.
     pub(super) fn earn(&self) {
+        let budget = self.budget.load();
         // Full is the rule: nothing is written then.
-        if self.saved.load(Ordering::Relaxed) < CAP {
+        if budget.saved.load(Ordering::Relaxed) < CAP {
             let add = |saved| (saved < CAP).then_some(saved + 1);
-            let _ = self
+            let _ = budget
                 .saved
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
         }
@@ -45,13 +60,14 @@ impl Retries {
     /// Whether a further try is allowed after so many; then it is paid.
     pub(super) fn spend(&self, tries: u32) -> bool {
         let take = |saved: u32| saved.checked_sub(COST);
+        let budget = self.budget.load();
         let allowed = tries <= self.most
-            && self
+            && budget
                 .saved
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
                 .is_ok();
         if allowed {
-            self.made.fetch_add(1, Ordering::Relaxed);
+            budget.made.fetch_add(1, Ordering::Relaxed);
         }
         allowed
     }
@@ -66,7 +82,7 @@ impl Retries {
 
     /// Further tries so far.
     pub(super) fn made(&self) -> u64 {
-        self.made.load(Ordering::Relaxed)
+        self.budget.load().made.load(Ordering::Relaxed)
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tollgate::auth::{Issuer, KeySource, KeyTimes};
+use tollgate::server::ServerBuilder;
 use tollgate::testing::TestServer;
 
 use crate::caller::Caller;
@@ -105,4 +106,24 @@ async fn keys_of_one_issuer_are_no_keys_of_another_at_the_same_source() {
     assert_eq!(status(&bob("https://a.test/"), "a").await, 401);
     assert_eq!(status(&bob("https://b.test/"), "a").await, 200);
     assert_eq!(keys.visits(KEYS), 2);
+}
+
+#[tokio::test]
+async fn failures_stay_counted_where_an_issuer_has_its_keys_from_elsewhere() {
+    let signer = Signer::ed25519("1");
+    let (gone, there) = (
+        KeyServer::start(&[]).await,
+        KeyServer::start(&[signer.jwk()]).await,
+    );
+    gone.dies();
+    let from = |keys| move |server: ServerBuilder| server.issuer(issuer("https://a.test/", keys)).tool(tool("a"));
+    let server = TestServer::start(from(&gone)).await;
+    let failures = || server.key_states()[0].failures;
+    assert_eq!(failures(), 0, "served before they are loaded");
+    server.reload(from(&gone)).await.expect("good");
+    let before = failures();
+    assert!(before > 0);
+    server.reload(from(&there)).await.expect("good");
+    assert!(server.key_states()[0].usable);
+    assert_eq!(failures(), before);
 }

@@ -36,6 +36,12 @@ pub(in crate::auth) struct KeyRing {
     due: AtomicU64,
     loads: watch::Sender<Loads>,
     asked: Notify,
+    counts: Arc<Counts>,
+}
+
+/// What was counted since the start.
+#[derive(Default)]
+struct Counts {
     refreshes: AtomicU64,
     failures: AtomicU64,
 }
@@ -74,8 +80,7 @@ impl KeyRing {
             due: AtomicU64::new(0),
             loads: watch::Sender::default(),
             asked: Notify::new(),
-            refreshes: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
+            counts: Arc::default(),
         })
     }
 
@@ -135,6 +140,13 @@ impl KeyRing {
             .is_some_and(|held| held.generation == generation))
     }
 
+    /// Counts on from where `before` stands, if it is of the same issuer.
+    pub(in crate::auth) fn count_on(&mut self, before: &Self) {
+        if self.issuer == before.issuer {
+            self.counts = Arc::clone(&before.counts);
+        }
+    }
+
     /// Whether this ring's keys are also those of an issuer of that description.
     pub(in crate::auth) fn is_same_as(&self, other: &Self) -> bool {
         self.issuer == other.issuer && self.source == other.source && self.times == other.times
@@ -189,8 +201,8 @@ impl KeyRing {
             usable: keys > 0 && age.is_some_and(|age| age <= self.times.max_age),
             age,
             keys,
-            refreshes: self.refreshes.load(Ordering::Relaxed),
-            failures: self.failures.load(Ordering::Relaxed),
+            refreshes: self.counts.refreshes.load(Ordering::Relaxed),
+            failures: self.counts.failures.load(Ordering::Relaxed),
         }
     }
 
@@ -286,11 +298,11 @@ impl KeyRing {
         }
         // Last: keys that were too old must not look young before they are replaced.
         self.loaded_at.store(nanos(now), Ordering::Release);
-        self.refreshes.fetch_add(1, Ordering::Relaxed);
+        self.counts.refreshes.fetch_add(1, Ordering::Relaxed);
     }
 
     fn failed(&self, error: KeySourceError, clock: &Clock) {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.counts.failures.fetch_add(1, Ordering::Relaxed);
         let issuer = &self.issuer;
         if self.usable(clock).is_some() {
             tracing::warn!(%issuer, cause = %error, "the issuer's keys cannot be loaded; the last good ones are used");

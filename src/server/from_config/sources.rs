@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::config::{self, Faults, SourceKind};
 use crate::source::http::HttpSource;
@@ -40,13 +40,23 @@ pub(super) fn open_sources(
         });
         match open_kind(&source.kind) {
             Ok(kind) => {
-                let resilience = Arc::new(Resilience::new(name, source.retries, breaker));
+                let address = address(&source.kind);
+                let resilience = Resilience::new(name, address, source.retries, breaker);
+                let resilience = Arc::new(resilience);
                 open.insert(name.clone(), OpenSource { kind, resilience });
             }
             Err(message) => faults.0.push(source.origin.fault(message)),
         }
     }
     open
+}
+
+/// Where it is.
+fn address(kind: &SourceKind) -> SecretString {
+    match kind {
+        SourceKind::Sqlite { path, .. } => path.display().to_string().into(),
+        SourceKind::Http { url, .. } => url.clone(),
+    }
 }
 
 fn open_kind(kind: &SourceKind) -> Result<OpenKind, String> {
