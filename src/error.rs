@@ -8,6 +8,7 @@
 mod admin;
 mod edge;
 mod protocol;
+mod told;
 mod wait;
 
 use std::borrow::Cow;
@@ -15,7 +16,8 @@ use std::time::Duration;
 
 pub use admin::AdminError;
 pub use edge::EdgeError;
-pub use protocol::{LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
+pub use protocol::ProtocolError;
+pub use told::Told;
 
 use crate::access::AccessError;
 use crate::approval::{ApprovalError, NotGiven, Unconfirmed, VALID};

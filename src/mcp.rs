@@ -348,6 +348,7 @@ fn note(call: &mut Call, envelope: &Envelope<'_>, version: Option<&str>) {
     call.record.request(RequestFacts {
         request_id: short(envelope.id.map(|id| id.trim_matches('"')), 128),
         protocol_version: version.map(str::to_owned),
+        is_legacy: version.is_some_and(|version| version != MODERN),
     });
 }
 

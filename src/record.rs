@@ -284,6 +284,8 @@ pub struct RequestFacts {
     pub request_id: Option<String>,
     /// MCP revision.
     pub protocol_version: Option<String>,
+    /// Whether that is one before 2026-07-28, which tells some errors otherwise.
+    pub is_legacy: bool,
 }
 
 /// What is known about one call.

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use tollgate::testing::TestServer;
-use tollgate::{CallContext, Quota, Resource, Tool, ToolError};
+use tollgate::{CallContext, Prompt, Quota, Resource, Tool, ToolError};
 
 use caller::{Answer, Caller};
 use spans::{Spans, attribute, watched};
@@ -82,6 +82,14 @@ impl Watched {
                 )
                 .resource(
                     Resource::new("things://{id}", "thing")
+                        .scope("end")
+                        .handler(async |_: CallContext, thing: Thing| match &*thing.id {
+                            "gone" => Err(ToolError::not_found("it is gone")),
+                            _ => Ok(thing.id),
+                        }),
+                )
+                .prompt(
+                    Prompt::new("greet", "Greets.")
                         .scope("end")
                         .handler(async |_: CallContext, thing: Thing| Ok::<_, ToolError>(thing.id)),
                 )
@@ -250,6 +258,33 @@ async fn error_type_follows_the_convention_for_mcp() {
     ];
     for (span, told) in watched.spans_of(&answers).await.iter().zip(told) {
         assert_eq!(names.map(|name| attribute(span, name)), told);
+    }
+}
+
+#[tokio::test]
+async fn the_code_of_a_span_is_the_one_that_was_sent() {
+    let mut watched = Watched::start().await;
+    let caller = watched.caller();
+    let (gone, unknown) = (json!({"uri": "things://gone"}), json!({"uri": "other://1"}));
+    let answers = [
+        caller.modern("resources/read", gone.clone()).await,
+        caller.legacy("resources/read", gone).await,
+        caller.modern("resources/read", unknown.clone()).await,
+        caller.legacy("resources/read", unknown).await,
+        caller
+            .modern("prompts/get", json!({"name": "greet", "arguments": {}}))
+            .await,
+        caller
+            .legacy("prompts/get", json!({"name": "greet", "arguments": {}}))
+            .await,
+    ];
+    let codes = [-32602, -32002, -32602, -32002, -32602, -32602];
+    let spans = watched.spans_of(&answers).await;
+    for ((answer, span), code) in answers.iter().zip(&spans).zip(codes) {
+        assert_eq!(answer.body["error"]["code"], code, "{answer:?}");
+        for name in ["error.type", "rpc.response.status_code"] {
+            assert_eq!(attribute(span, name), code.to_string());
+        }
     }
 }
 

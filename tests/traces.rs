@@ -70,6 +70,11 @@ tools:
     anyAuthenticated: true
     parameters: {ticket_id: {}}
     http: {source: crm, path: "/tickets/{ticket_id}"}
+  hasty:
+    description: One ticket, at once.
+    anyAuthenticated: true
+    timeout: 50ms
+    http: {source: crm, path: /hasty}
   vip:
     description: For nobody.
     anyAuthenticated: true

@@ -13,6 +13,7 @@ mod variables;
 
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 pub use signal::{OtelSignal, Otlp, OtlpProtocol};
 pub use spans::OtelSpans;
 pub use variables::OtelFault;
@@ -25,7 +26,7 @@ use variables::Variables;
 /// What the variables say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Otel {
-    /// `OTEL_SERVICE_NAME`.
+    /// `OTEL_SERVICE_NAME`, else the `service.name` of `OTEL_RESOURCE_ATTRIBUTES`.
     pub service: Option<String>,
     /// Whether nothing is to be made or sent (`OTEL_SDK_DISABLED`).
     pub is_disabled: bool,
@@ -61,7 +62,7 @@ impl Otel {
             "must be cumulative, delta or lowmemory",
         )?;
         Ok(Self {
-            service: read.text("OTEL_SERVICE_NAME"),
+            service: read.text("OTEL_SERVICE_NAME").or_else(|| named(&read)),
             is_disabled: read.is_true("OTEL_SDK_DISABLED"),
             spans: OtelSpans::read(&read)?,
             traces: OtelSignal::read(
@@ -79,6 +80,17 @@ impl Otel {
             interval: read.millis("OTEL_METRIC_EXPORT_INTERVAL")?,
         })
     }
+}
+
+/// The `service.name` among the attributes of the resource (`key=value`, percent-encoded, with commas between).
+fn named(variables: &Variables<'_>) -> Option<String> {
+    let attributes = variables.text("OTEL_RESOURCE_ATTRIBUTES")?;
+    let mut entries = attributes
+        .split(',')
+        .filter_map(|entry| entry.split_once('='));
+    let (_, name) = entries.find(|(key, _)| key.trim() == "service.name")?;
+    let name = percent_decode_str(name.trim()).decode_utf8().ok()?;
+    (!name.is_empty()).then(|| name.into_owned())
 }
 
 #[cfg(test)]
@@ -106,6 +118,26 @@ mod tests {
         assert_eq!(nothing.traces, OtelSignal::default());
         assert_eq!(nothing.metrics, OtelSignal::default());
         assert_eq!(nothing.interval, None);
+    }
+
+    #[test]
+    fn the_service_is_named_by_its_own_variable_else_among_the_attributes() {
+        let attributes = (
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "a=b,nothing, service.name = shop%20tools,c=",
+        );
+        let named = |variables: &[_]| read(variables).unwrap().service;
+        assert_eq!(named(&[attributes]).as_deref(), Some("shop tools"));
+        let own = ("OTEL_SERVICE_NAME", "till");
+        assert_eq!(named(&[own, attributes]).as_deref(), Some("till"));
+        for none in [
+            "service.name=",
+            "service.name",
+            "my.service.name=x",
+            "service.name=%ff",
+        ] {
+            assert_eq!(named(&[("OTEL_RESOURCE_ATTRIBUTES", none)]), None, "{none}");
+        }
     }
 
     #[test]
@@ -152,6 +184,11 @@ mod tests {
             ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "sesame"),
             ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/sesame"),
             ("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "http/json"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "sesame:4318"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://sesame:4318"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://u:sesame@:bad"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://"),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http:///sesame"),
             ("OTEL_EXPORTER_OTLP_TIMEOUT", "sesame"),
             ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "0"),
             ("OTEL_EXPORTER_OTLP_COMPRESSION", "sesame"),

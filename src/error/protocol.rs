@@ -5,9 +5,6 @@ use std::borrow::Cow;
 
 use super::{Outcome, Row};
 
-/// A resource that does not exist, in revisions before 2026-07-28 (2025-11-25, server/resources).
-pub const LEGACY_RESOURCE_NOT_FOUND: i32 = -32002;
-
 /// Why an MCP message was not served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProtocolError {

@@ -8,7 +8,7 @@ use super::client::About;
 use super::envelope::Object;
 use super::front::Era;
 use super::{Answer, Mcp, Request, required, typing};
-use crate::error::{CallError, LEGACY_RESOURCE_NOT_FOUND, ProtocolError};
+use crate::error::{CallError, ProtocolError, Told};
 use crate::pipeline::{self, Call, CallRequest};
 use crate::task::Task;
 use crate::tool::{Arguments, Body, Client, Schema, Target, TargetKind, TargetRef, ToolOutput};
@@ -41,13 +41,14 @@ impl Mcp {
                 let schema = call.record.called().and_then(Target::output);
                 Answer::of_tool(id, &output, schema.map(Schema::json), era, &self.meta)
             }
-            Err(error) if is_told_to_model(&error, era) => {
-                Answer::refused_to_model(id, error, era, &self.meta, call.record.call_id())
-            }
-            Err(error) => {
-                let code = error.row().code;
-                Answer::refused(Some(id), error, code, call.record.call_id())
-            }
+            Err(error) => match told(&error, "tools/call", era) {
+                Told::InResult => {
+                    Answer::refused_to_model(id, error, era, &self.meta, call.record.call_id())
+                }
+                Told::InError(code) => {
+                    Answer::refused(Some(id), error, code, call.record.call_id())
+                }
+            },
         })
     }
 
@@ -91,7 +92,7 @@ impl Mcp {
             Ok(Served::Output(output)) => {
                 Answer::result(id, &prompt_result(&output, era, &self.meta))
             }
-            Err(error) => refused_without_result(call, id, error, era),
+            Err(error) => refused_without_result(call, id, error, "prompts/get", era),
         })
     }
 
@@ -105,7 +106,7 @@ impl Mcp {
         let suggested = suggested.await;
         Ok(match suggested {
             Ok(suggested) => Answer::result(id, &completion_result(&suggested, era, &self.meta)),
-            Err(error) => refused_without_result(call, id, error, era),
+            Err(error) => refused_without_result(call, id, error, "completion/complete", era),
         })
     }
 
@@ -165,12 +166,16 @@ enum Served {
     Task(String, Arc<Task>),
 }
 
-/// Whether a tool's refusal is told in a result. The era without a code for what the client cannot do
-/// tells that in a result as well.
-fn is_told_to_model(error: &CallError, era: Era) -> bool {
-    let of_client = matches!(error, CallError::ClientCannot(_) | CallError::CannotConfirm)
-        && era == Era::Legacy;
-    error.row().tool_result || of_client
+fn told(error: &CallError, method: &str, era: Era) -> Told {
+    error.row().told(method, era == Era::Legacy)
+}
+
+/// The code of an error that `method` has no result for.
+fn code(error: &CallError, method: &str, era: Era) -> i32 {
+    match told(error, method, era) {
+        Told::InError(code) => code,
+        Told::InResult => error.row().code,
+    }
 }
 
 pub(super) fn refused_resource(
@@ -180,18 +185,12 @@ pub(super) fn refused_resource(
     error: CallError,
     era: Era,
 ) -> Answer {
-    // Another tenant's object, a value off its pattern, no such template: one answer.
-    let error = match error {
-        CallError::NotFound(_) | CallError::InvalidArguments(_) => CallError::UnknownResource,
-        other => other,
-    };
-    let code = match (&error, era) {
-        (CallError::UnknownResource, Era::Legacy) => LEGACY_RESOURCE_NOT_FOUND,
-        _ => error.row().code,
-    };
     let call_id = call.record.call_id();
+    let code = code(&error, "resources/read", era);
     match error {
-        CallError::UnknownResource => Answer::unknown_resource(id, code, uri, call_id),
+        CallError::UnknownResource | CallError::NotFound(_) | CallError::InvalidArguments(_) => {
+            Answer::unknown_resource(id, code, uri, call_id)
+        }
         other => of_era(Answer::refused(Some(id), other, code, call_id), era),
     }
 }
@@ -208,12 +207,14 @@ fn of_era(answer: Answer, era: Era) -> Answer {
 }
 
 /// A refusal of a method whose results cannot tell one.
-fn refused_without_result(call: &Call, id: &str, error: CallError, era: Era) -> Answer {
-    let code = match &error {
-        // 2026-07-28, server/prompts, "Error Handling".
-        CallError::InvalidArguments(_) => CallError::UnknownPrompt.row().code,
-        other => other.row().code,
-    };
+fn refused_without_result(
+    call: &Call,
+    id: &str,
+    error: CallError,
+    method: &str,
+    era: Era,
+) -> Answer {
+    let code = code(&error, method, era);
     let answer = Answer::refused(Some(id), error, code, call.record.call_id());
     of_era(answer, era)
 }

@@ -11,7 +11,8 @@ use opentelemetry::{KeyValue, Value};
 use uuid::Uuid;
 
 use super::{CallRecord, RequestFacts, Surface, names};
-use crate::error::{Outcome, Row};
+use crate::audit::TASK_METHOD;
+use crate::error::{Outcome, Row, Told};
 use crate::network::address_text;
 use crate::quota::QuotaState;
 
@@ -27,7 +28,7 @@ pub(super) fn attributes(
     all.caller(record);
     all.target(record);
     all.quota(record, error);
-    all.error(record, error, cause);
+    all.error(record, request.is_legacy, error, cause);
     all.request(record, request);
     all.0
 }
@@ -83,18 +84,28 @@ impl Attributes {
         }
     }
 
-    fn error(&mut self, record: &CallRecord, error: Option<Row>, cause: Option<&str>) {
+    fn error(
+        &mut self,
+        record: &CallRecord,
+        is_legacy: bool,
+        error: Option<Row>,
+        cause: Option<&str>,
+    ) {
         let Some(row) = error else {
             return;
         };
         let is_mcp = matches!(record.surface, Surface::McpHttp | Surface::McpStdio);
-        if !is_mcp {
-            self.add(names::ERROR_TYPE, row.kind);
-        } else if row.tool_result && record.is_tool() {
-            self.add(names::ERROR_TYPE, "tool_error");
-        } else {
-            self.add(names::ERROR_TYPE, row.code.to_string());
-            self.add(names::RESPONSE_CODE, row.code.to_string());
+        let method = match record.method {
+            TASK_METHOD => "tools/call",
+            method => method,
+        };
+        match row.told(method, is_legacy) {
+            _ if !is_mcp => self.add(names::ERROR_TYPE, row.kind),
+            Told::InResult => self.add(names::ERROR_TYPE, "tool_error"),
+            Told::InError(code) => {
+                self.add(names::ERROR_TYPE, code.to_string());
+                self.add(names::RESPONSE_CODE, code.to_string());
+            }
         }
         if record.surface == Surface::Rest {
             self.add(names::HTTP_STATUS, i64::from(row.rest_status));

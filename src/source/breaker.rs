@@ -128,7 +128,10 @@ impl Breaker {
             if was != BreakerState::Closed {
                 standing.enters(BreakerState::Closed);
                 let source = self.name.as_str();
-                tracing::info!(source, "a source that failed is another one: calls of it are let through");
+                tracing::info!(
+                    source,
+                    "a source that failed is another one: calls of it are let through"
+                );
             }
         }
         inner.pause = match inner.phase {

@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use axum::Router;
+use axum::response::Redirect;
 use serde_json::json;
 
 use super::receiver::Receiver;
@@ -146,6 +148,33 @@ async fn a_collector_that_refuses_is_told_of_once_and_when_it_takes_again() {
         let told = said.iter().filter(|line| line.contains(FAILS)).count();
         assert_eq!(told, 1, "{protocol}: {said:#?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_and_its_headers_follow_no_redirect_to_somebody_else() {
+    let (receiver, folder) = (Receiver::start().await, folder());
+    let moved = Router::new().fallback({
+        let to = receiver.at("http/protobuf");
+        async move || Redirect::temporary(&to)
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let url = format!(
+        "http://{}/v1/metrics",
+        listener.local_addr().expect("an address")
+    );
+    tokio::spawn(async move { axum::serve(listener, moved).await });
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", url.as_str()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=sesame"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "50"),
+    ];
+    let mut process = serve(folder.path(), &["--mode", "stdio"], variables);
+    process.stderr.line(FAILS);
+    drop(process.input.take());
+    assert_eq!(process.exit_code(), Some(0));
+    assert!(receiver.got("metrics").is_empty());
 }
 
 #[test]

@@ -116,7 +116,13 @@ async fn failures_stay_counted_where_an_issuer_has_its_keys_from_elsewhere() {
         KeyServer::start(&[signer.jwk()]).await,
     );
     gone.dies();
-    let from = |keys| move |server: ServerBuilder| server.issuer(issuer("https://a.test/", keys)).tool(tool("a"));
+    let from = |keys| {
+        move |server: ServerBuilder| {
+            server
+                .issuer(issuer("https://a.test/", keys))
+                .tool(tool("a"))
+        }
+    };
     let server = TestServer::start(from(&gone)).await;
     let failures = || server.key_states()[0].failures;
     assert_eq!(failures(), 0, "served before they are loaded");

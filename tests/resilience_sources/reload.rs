@@ -31,7 +31,8 @@ async fn a_reload_neither_counts_back_nor_asks_a_source_that_fails() {
     assert!(before[0] > 0.0);
     assert_eq!(before[1..], [1.0, 2.0]);
     for more in ["", "# A line more.\n"] {
-        desk.reload(&[more, &yaml(&desk.api, &desk.other)].concat()).await;
+        desk.reload(&[more, &yaml(&desk.api, &desk.other)].concat())
+            .await;
         assert_eq!(desk.told("stubborn").await, before);
     }
     let asked = desk.api.times();
@@ -48,7 +49,8 @@ async fn what_a_reload_says_of_breakers_holds_for_those_that_are_open() {
     let desk = Desk::open().await;
     desk.api.says(DOWN, "");
     desk.statuses("read_on", 1).await;
-    let three = "stubborn: {http: \"@URL\", allowPrivate: [127.0.0.1], retries: 5, breaker: {failures: 3}}";
+    let three =
+        "stubborn: {http: \"@URL\", allowPrivate: [127.0.0.1], retries: 5, breaker: {failures: 3}}";
     let written = three.replace("@URL", &desk.api.url());
     let off = written.replace("breaker: {failures: 3}", "breaker: off");
     let text = yaml(&desk.api, &desk.other);

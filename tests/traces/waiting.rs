@@ -1,5 +1,6 @@
 //! What a call waits for before it runs.
 
+use opentelemetry::trace::Status;
 use serde_json::json;
 use tollgate::Clock;
 use tollgate::testing::TestServer;
@@ -171,4 +172,15 @@ async fn a_wait_for_a_place_is_a_span_and_no_wait_is_none() {
         kept.tree(),
         format!("{call}{run}{call}  wait for a place\n{run}")
     );
+}
+
+#[tokio::test]
+async fn an_api_that_does_not_answer_in_time_is_a_span_of_that_error() {
+    let shop = Shop::open(1.0, ["", "", ""]).await;
+    shop.api.stalls();
+    let answer = shop.caller().rest("hasty", json!({})).await;
+    assert_eq!(answer.status, 504);
+    let asked = shop.kept.named("GET /hasty");
+    assert_eq!(attribute(&asked, "error.type"), "deadline-exceeded");
+    assert!(matches!(asked.status, Status::Error { .. }));
 }

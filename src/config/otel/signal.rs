@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use http::Uri;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -87,7 +88,7 @@ impl<E: Copy + PartialEq> OtelSignal<E> {
         let read = Reader { variables, signal };
         Ok(Self {
             exporters: variables.list(signal.exporters, known, advice)?,
-            names_endpoint: variables.text(&read.name("ENDPOINT")).is_some(),
+            names_endpoint: read.names_endpoint()?,
             otlp: read.otlp()?,
         })
     }
@@ -105,6 +106,24 @@ impl Reader<'_> {
         match self.variables.text(&own) {
             Some(_) => own,
             None => format!("OTEL_EXPORTER_OTLP_{name}"),
+        }
+    }
+
+    fn names_endpoint(&self) -> Result<bool, OtelFault> {
+        let name = self.name("ENDPOINT");
+        let Some(endpoint) = self.variables.text(&name) else {
+            return Ok(false);
+        };
+        // Over gRPC it may be without a scheme.
+        let is_bare = self.protocol()? == OtlpProtocol::Grpc && !endpoint.contains("://");
+        let scheme = if is_bare { "http://" } else { "" };
+        match [scheme, &endpoint]
+            .concat()
+            .parse()
+            .is_ok_and(leads_somewhere)
+        {
+            true => Ok(true),
+            false => Err(fault(&name, "must be an http or https URL with a host")),
         }
     }
 
@@ -177,6 +196,22 @@ impl Reader<'_> {
             (None, Some(_)) => Err(fault(&key, "is set, and the …CLIENT_CERTIFICATE is not")),
         }
     }
+}
+
+/// Whether a request can be sent there. The library finds out only when it sends one.
+fn leads_somewhere(url: Uri) -> bool {
+    let has_port = |host: &str| {
+        host.rsplit_once(']')
+            .map_or(host, |(_, rest)| rest)
+            .contains(':')
+    };
+    let Some(authority) = url.authority() else {
+        return false;
+    };
+    let of_host = authority.as_str().rsplit('@').next().unwrap_or_default();
+    matches!(url.scheme_str(), Some("http" | "https"))
+        && !authority.host().is_empty()
+        && (authority.port_u16().is_some() || !has_port(of_host))
 }
 
 /// The same, if it holds certificates.
@@ -261,6 +296,7 @@ mod tests {
             ("", "", false),
         ] {
             for read in both(&[
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
                 ("OTEL_EXPORTER_OTLP_@ENDPOINT", endpoint),
                 ("OTEL_EXPORTER_OTLP_INSECURE", insecure),
             ]) {

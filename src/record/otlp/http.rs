@@ -2,6 +2,7 @@
 
 use opentelemetry_otlp::{Protocol, WithExportConfig, WithHttpConfig};
 use reqwest::blocking::Client;
+use reqwest::redirect::Policy;
 
 use super::{OtlpSettings, TracingError};
 
@@ -19,7 +20,10 @@ pub(super) fn over<B: WithExportConfig + WithHttpConfig>(
 /// A client that trusts whom it is told to. Not the library's own: that one fails without a reason.
 fn client(settings: &OtlpSettings) -> Result<Client, TracingError> {
     let unusable = |what| move |_| TracingError(format!("{what} cannot be read (PEM)"));
-    let mut builder = Client::builder().timeout(settings.timeout);
+    // What is sent, and the secrets in its headers, are for nobody else.
+    let mut builder = Client::builder()
+        .timeout(settings.timeout)
+        .redirect(Policy::none());
     if let Some(pem) = &settings.certificates {
         let roots = reqwest::Certificate::from_pem_bundle(pem);
         builder = builder.tls_certs_only(roots.map_err(unusable("the collector's certificates"))?);

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use ::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use ::http::{Method, StatusCode};
@@ -17,6 +18,7 @@ use super::HttpSource;
 use super::answer::{self, Reading};
 use super::request::{Filled, HttpSpec, RequestError, Template};
 use super::status;
+use crate::clock::instant_now;
 use crate::source::resilience::{Failure, Resilience, Tries};
 use crate::tool::{Arguments, CallContext, Handler, ToolError, ToolOutput};
 use crate::trace::{Kind, Span, Trace, attribute};
@@ -72,21 +74,34 @@ impl HttpTool {
             fair_time: Some(context.timeout() / 2),
         };
         let tries = AtomicU32::new(0);
-        let attempt = || self.traced(&filled, context.trace(), tries.fetch_add(1, Relaxed));
+        let attempt = || self.traced(&filled, &context, tries.fetch_add(1, Relaxed));
         let value = self.resilience.call(call, attempt).await?;
         Ok(ToolOutput::json(value))
     }
 
     /// One try, in a span of its own, whose context the other side gets.
-    async fn traced(&self, filled: &Filled, trace: &Trace, before: u32) -> Result<Value, Failure> {
-        let mut span = trace.child(Kind::Client, || {
+    async fn traced(
+        &self,
+        filled: &Filled,
+        context: &CallContext,
+        before: u32,
+    ) -> Result<Value, Failure> {
+        let span = context.trace().child(Kind::Client, || {
             format!("{} {}", self.method, self.template.shown())
         });
-        if span.is_recorded() {
-            self.describe(&mut span, before);
+        let mut attempt = Attempt {
+            span,
+            deadline: context.deadline(),
+            is_answered: false,
+        };
+        if attempt.span.is_recorded() {
+            self.describe(&mut attempt.span, before);
         }
         let mut status = None;
-        let answer = self.attempt(filled, span.trace(), &mut status).await;
+        let answer = self.attempt(filled, attempt.span.trace(), &mut status);
+        let answer = answer.await;
+        attempt.is_answered = true;
+        let span = &mut attempt.span;
         if let Some(status) = status {
             span.set(attribute::HTTP_STATUS, i64::from(status.as_u16()));
         }
@@ -154,6 +169,21 @@ impl HttpTool {
         *status = Some(response.status());
         status::check(response.status(), response.headers(), &self.method)?;
         answer::read(response, self.reading).await
+    }
+}
+
+/// A try on its way. The deadline ends it by dropping it.
+struct Attempt {
+    span: Span,
+    deadline: Instant,
+    is_answered: bool,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if !self.is_answered && instant_now() >= self.deadline {
+            self.span.fail(ToolError::DeadlineExceeded.kind());
+        }
     }
 }
 
