@@ -10,8 +10,10 @@ mod fields;
 mod inert;
 mod line;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::{panic, thread};
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
@@ -93,6 +95,26 @@ pub fn say(level: tracing::Level, text: &str) {
         Format::Json => text.lines().map(|text| spoken(level, text)).collect(),
     };
     let _ = Stderr.write_all(lines.as_bytes());
+}
+
+/// Tells of panics as of all else, where that is JSON: what the standard library writes is no object.
+pub fn tell_of_panics() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panicked| match Format::current() {
+        Format::Text => usual(panicked),
+        Format::Json => {
+            let thread = thread::current();
+            let name = thread.name().unwrap_or("<unnamed>");
+            say(
+                tracing::Level::ERROR,
+                &format!("thread '{name}' {panicked}"),
+            );
+            let backtrace = Backtrace::capture();
+            if backtrace.status() == BacktraceStatus::Captured {
+                say(tracing::Level::ERROR, &backtrace.to_string());
+            }
+        }
+    }));
 }
 
 fn spoken(level: tracing::Level, text: &str) -> String {

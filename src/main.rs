@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tollgate::cli::{self, Cli};
-use tollgate::log::Lines;
+use tollgate::log::{Lines, tell_of_panics};
 use tollgate::stderr;
 use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
@@ -18,6 +18,7 @@ const LAST_LINES_TIMEOUT: Duration = Duration::from_millis(200);
 fn main() -> ExitCode {
     let cli = Cli::parse();
     init_logging();
+    tell_of_panics();
     // Once, before anything speaks TLS; a second provider would be a defect.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let code = match cli.run() {

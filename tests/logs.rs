@@ -8,7 +8,7 @@ mod binary;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -171,6 +171,32 @@ fn a_fault_of_the_file_is_an_object_for_each_line() {
             "{fault}"
         );
     }
+}
+
+#[test]
+fn a_panic_is_told_in_objects_as_well() {
+    let folder = folder(&BROKEN.replace(
+        "SELECT json(:text) AS text",
+        "SELECT * FROM odd WHERE :text",
+    ));
+    // A column whose name is no UTF-8, which SQLite's wrapper panics on.
+    let odd = "CREATE TABLE odd (at); PRAGMA writable_schema = ON;
+        UPDATE sqlite_schema SET sql = CAST(x'435245415445205441424C45206F6464202822FF2229' AS TEXT) WHERE name = 'odd';";
+    rusqlite::Connection::open(folder.path().join("shop.db"))
+        .and_then(|shop| shop.execute_batch(odd))
+        .expect("an odd database");
+    // Not as others: those make sure that nothing panics.
+    let mut command = untold(folder.path(), &["serve", "--port", "0"]);
+    let ended = command.stdin(Stdio::null()).output().expect("it starts");
+    assert_eq!(ended.status.code(), Some(1));
+    let said = String::from_utf8(ended.stderr).expect("UTF-8");
+    let objects: Vec<Value> = said.lines().map(object).collect();
+    let tells = |object: &&Value| {
+        object["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("panicked at"))
+    };
+    assert_eq!(objects.iter().filter(tells).count(), 1, "{said}");
 }
 
 #[test]

@@ -40,8 +40,8 @@ impl Remote {
             return None;
         }
         let flags = u8::from_str_radix(&traceparent[53..55], 16).ok()?;
-        let state = tracestate.filter(|state| is_state(state));
-        let state = state.and_then(|state| TraceState::from_str(state).ok());
+        let state = tracestate.and_then(members);
+        let state = state.and_then(|state| TraceState::from_str(&state).ok());
         let context = SpanContext::new(
             TraceId::from_hex(&traceparent[3..35]).ok()?,
             SpanId::from_hex(&traceparent[36..52]).ok()?,
@@ -66,24 +66,30 @@ impl Remote {
     }
 }
 
-/// §3.3.1. Exact, since it goes into headers of our own requests: one that fits into none would make
-/// them fail, and callers must not be able to.
-fn is_state(text: &str) -> bool {
+/// The members of a list that is one, without those that are empty, which may stand in it (§3.3.1). Exact, since it
+/// goes into headers of our own requests: one that fits into none would make them fail, and callers must not be
+/// able to.
+fn members(text: &str) -> Option<String> {
     let is_key =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/@".contains(&byte);
     let is_value = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'=';
-    let is_member = |member: &str| {
-        member
-            .trim_matches([' ', '\t'])
-            .split_once('=')
-            .is_some_and(|(key, value)| {
-                !key.is_empty()
-                    && key.bytes().all(is_key)
-                    && !value.is_empty()
-                    && value.bytes().all(is_value)
-            })
+    let is_member = |member: &&str| {
+        member.split_once('=').is_some_and(|(key, value)| {
+            !key.is_empty()
+                && key.bytes().all(is_key)
+                && !value.is_empty()
+                && value.bytes().all(is_value)
+        })
     };
-    text.len() <= MAX_STATE_BYTES && text.split(',').all(is_member)
+    if text.len() > MAX_STATE_BYTES {
+        return None;
+    }
+    let members = text
+        .split(',')
+        .map(|member| member.trim_matches([' ', '\t']));
+    let members: Vec<&str> = members.filter(|member| !member.is_empty()).collect();
+    let is_list = !members.is_empty() && members.iter().all(is_member);
+    is_list.then(|| members.join(","))
 }
 
 #[cfg(test)]
@@ -127,6 +133,8 @@ mod tests {
     fn a_tracestate_that_is_none_or_too_long_is_left_out() {
         let good = Remote::parse(GOOD, Some("a=1, b@c=x y")).unwrap();
         assert_eq!(good.context().trace_state().get("b@c"), Some("x y"));
+        let gaps = Remote::parse(GOOD, Some("a=1,, b=2 ,")).unwrap();
+        assert_eq!(gaps.context().trace_state().header(), "a=1,b=2");
         let long = format!("vendor={}", "x".repeat(512));
         for bad in [
             "",
@@ -134,7 +142,8 @@ mod tests {
             "a",
             "a=",
             "A=1",
-            "a=1,,b=2",
+            ",",
+            "a=1,,b",
             "a=1\r\nx: y",
             "a=é",
             &long,

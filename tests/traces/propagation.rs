@@ -124,6 +124,24 @@ async fn a_tracestate_that_fits_into_no_header_does_not_harm_the_request() {
 }
 
 #[tokio::test]
+async fn a_tracestate_that_came_in_several_lines_is_sent_on_as_one() {
+    let shop = Shop::open(1.0, ["", "", ""]).await;
+    let caller = shop.caller();
+    let request = caller
+        .client
+        .post(format!("{}/mcp/tool/get_ticket", caller.url));
+    let request = request
+        .bearer_auth(&caller.token)
+        .json(&json!({"ticket_id": "t-7"}));
+    let request = request.header("traceparent", CALLER);
+    let answer = request
+        .header("tracestate", "a=1,")
+        .header("tracestate", "b=2");
+    assert_eq!(answer.send().await.expect("an answer").status(), 200);
+    assert_eq!(sent(&shop, "tracestate"), ["a=1,b=2"]);
+}
+
+#[tokio::test]
 async fn a_source_that_shall_not_know_is_told_nothing_and_one_with_a_header_of_its_own_keeps_it() {
     for (key, expected) in [
         ("propagateTrace: false", vec![]),

@@ -169,9 +169,20 @@ pub(super) fn note_origin<B>(call: &mut Call, request: &Request<B>) {
         _ => None,
     };
     let parent = text(request.headers(), &TRACEPARENT);
-    let state = || text(request.headers(), &TRACESTATE);
-    let span = parent.and_then(|parent| Remote::parse(parent, state()));
+    let span = parent.and_then(|parent| {
+        let state = list(request.headers(), &TRACESTATE);
+        Remote::parse(parent, state.as_deref())
+    });
     call.record.came_over(version, span);
+}
+
+/// A header that is a list: all of its lines as one (RFC 9110 §5.3).
+fn list(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let lines = headers.get_all(name).iter().map(|line| line.to_str().ok());
+    let lines: Option<Vec<&str>> = lines.collect();
+    lines
+        .filter(|lines| !lines.is_empty())
+        .map(|lines| lines.join(","))
 }
 
 /// One text header, if it came once.
