@@ -40,7 +40,7 @@ pub use chain::{ChainKey, Head, LineFault, Mac, Sealed};
 pub use entry::{ApprovalTrail, Arguments, Bucket, Entry, Kind, Mark, RuleTrail, Stages};
 pub use find::{FoundCall, FoundLine, TASK_METHOD, call_time, find, parse_call_id};
 pub use log::Log;
-pub use read::{RawLine, Window, entries, lines};
+pub use read::{RawLine, Said, Unreadable, Window, entries, lines, said};
 pub use rotation::Rotation;
 pub use segments::{Lane, Segment, lanes};
 pub use settings::{AuditError, AuditSettings, AuditState, Durability, Ticket, Unwritable};

@@ -87,7 +87,7 @@ pub use breaker::Breaker;
 pub use cases::{ALLOW, CONFIRM, CaseCaller, CaseTarget, PolicyCase, Step, Wanted, load_cases};
 pub use concurrency::Concurrency;
 pub use confirm::Confirm;
-pub use deciding::audit_file;
+pub use deciding::{audit_file, shares_quotas};
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub(crate) use environment::user_data_folder;
 pub use environment::{Environment, ProcessEnvironment};

@@ -266,6 +266,27 @@ fn only_calls_that_a_policy_decided_are_decided_again() {
 }
 
 #[test]
+fn arguments_that_a_tool_could_not_use_were_refused() {
+    let call = || {
+        let error = json!({"outcome": "invalid", "error": "invalid-arguments"});
+        with(allowed(0, id("c-1")), error)
+    };
+    for (from, to, class) in [
+        ("", "", "same"),
+        // By the schema: the same words.
+        ("maxLength: 9", "maxLength: 2", "same"),
+        (
+            "scopes: [\"a:read\"]\n    rateLimit",
+            "scopes: [vip]\n    rateLimit",
+            "otherReason",
+        ),
+    ] {
+        let (_, told) = told(&folder(&[call()], from, to), &[]);
+        assert_eq!(told[class], 1, "{to}: {told:#}");
+    }
+}
+
+#[test]
 fn filters_tell_of_fewer_calls() {
     let calls = [
         allowed(0, id("c-1")),

@@ -279,7 +279,15 @@ pub struct Mark<'a> {
 /// What [`Mark::head`] says of a log without one.
 pub(super) const NO_HEAD: &str = "none";
 
+/// What [`Mark::because`] says of a file that a process began or went on with when it started.
+pub(super) const STARTED: &str = "started";
+
 impl Mark<'_> {
+    /// Whether a process started here.
+    pub fn is_start(&self) -> bool {
+        self.kind == Kind::Opened && self.because.as_deref() == Some(STARTED)
+    }
+
     /// A mark that says nothing yet but its kind and time.
     pub fn new(kind: Kind, time: String) -> Self {
         Self {

@@ -4,7 +4,6 @@
 //! that: files that were full by then are not read. In the others the id's text is looked for, and only
 //! lines that hold it are parsed.
 
-use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +11,7 @@ use std::time::Duration;
 use memchr::memmem::Finder;
 use uuid::Uuid;
 
-use super::read::{Window, lines};
+use super::read::{Unreadable, Window, lines};
 use super::{Entry, Kind, Sealed};
 
 /// How often it is asked whether to go on, in lines.
@@ -64,14 +63,14 @@ pub fn call_time(id: Uuid) -> Option<Duration> {
 /// Looks for a call as long as `goes_on` says so.
 ///
 /// # Errors
-/// Those of the system; [`NotFound`](io::ErrorKind::NotFound) where there is no log.
-pub fn find(file: &Path, id: Uuid, goes_on: impl Fn() -> bool) -> io::Result<FoundCall> {
+/// [`Unreadable`].
+pub fn find(file: &Path, id: Uuid, goes_on: impl Fn() -> bool) -> Result<FoundCall, Unreadable> {
     let text = id.hyphenated().to_string();
     let finder = Finder::new(&text);
     let since = call_time(id);
     let (mut found, mut looked_at) = (FoundCall::default(), 0_u64);
     let window = Window { since, until: None };
-    lines(file, window, |line| {
+    lines([file], window, |line| {
         looked_at += 1;
         if looked_at.is_multiple_of(ASK_EVERY) && !goes_on() {
             found.was_stopped = true;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::chained::Chained;
+use super::entry::STARTED;
 use super::head::{Found, HeadFile};
 use super::keys::{Keys, KnownTail};
 use super::logfile::LogFile;
@@ -127,7 +128,7 @@ impl Chained {
             left_at: None,
         };
         let is_settled = tail.is_settled();
-        log.recover(head, tail, "started")?;
+        log.recover(head, tail, STARTED)?;
         if keys.has_before() && is_settled {
             tracing::info!(
                 file = %log.path.display(),

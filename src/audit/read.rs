@@ -1,4 +1,4 @@
-//! Reading a log from its beginning, or from a time on: every line of every lane, merged by time.
+//! Reading logs from their beginning, or from a time on: every line of every lane, merged by time.
 //!
 //! One line of each lane is held at a time, whatever the log's size. Lanes are merged by the times that
 //! their lines tell, which are those of the requests' arrival; within a lane lines stay as they were
@@ -6,6 +6,7 @@
 //! in part cannot be. A reader would ask why lines are looked at before they are parsed: most of those
 //! that a search passes over can be told by a few bytes.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
@@ -41,45 +42,107 @@ pub struct RawLine<'a> {
     pub number: u64,
     /// What it says, without the newline.
     pub text: &'a [u8],
+    /// In which lane of all that are read: the lines of one process, or of several that ran one after the other.
+    pub lane: usize,
 }
 
-/// Reads the calls of the log at `file`, and says how many lines could not be read.
+/// A log that cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Which of its files.
+    pub file: PathBuf,
+    /// Why; [`NotFound`](io::ErrorKind::NotFound) where there is no log.
+    pub error: io::Error,
+}
+
+impl Unreadable {
+    pub(super) fn at(file: &Path) -> impl FnOnce(io::Error) -> Self {
+        |error| Self {
+            file: file.to_owned(),
+            error,
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.file.display();
+        match self.error.kind() {
+            io::ErrorKind::NotFound => write!(f, "there is no audit log at {shown}"),
+            _ => write!(f, "cannot read the audit log {shown}: {}", self.error),
+        }
+    }
+}
+
+/// What a line says.
+#[derive(Debug)]
+pub enum Said<'a> {
+    /// What became of a call, or that it began.
+    Call(Box<Entry<'a>>),
+    /// Something about the log itself.
+    Mark(Mark<'a>),
+}
+
+/// Reads what the lines of these logs say, and how many could not be read.
 ///
 /// # Errors
-/// Those of the system; [`NotFound`](io::ErrorKind::NotFound) where there is no log.
-pub fn entries(
-    file: &Path,
+/// [`Unreadable`].
+pub fn said<'l>(
+    logs: impl IntoIterator<Item = &'l Path>,
     window: Window,
-    mut on_entry: impl FnMut(RawLine<'_>, Entry<'_>) -> ControlFlow<()>,
-) -> io::Result<u64> {
+    mut on_line: impl FnMut(RawLine<'_>, Said<'_>) -> ControlFlow<()>,
+) -> Result<u64, Unreadable> {
     let mut unreadable = 0;
-    lines(file, window, |line| {
+    lines(logs, window, |line| {
         if let Ok(entry) = serde_json::from_slice::<Entry<'_>>(line.text) {
-            return on_entry(line, entry);
+            return on_line(line, Said::Call(Box::new(entry)));
         }
-        let mark = serde_json::from_slice::<Mark<'_>>(line.text);
-        let is_mark = mark.is_ok_and(|mark| !matches!(mark.kind, Kind::Call | Kind::Begun));
-        unreadable += u64::from(!is_mark);
-        ControlFlow::Continue(())
+        match serde_json::from_slice::<Mark<'_>>(line.text) {
+            Ok(mark) if !matches!(mark.kind, Kind::Call | Kind::Begun) => {
+                on_line(line, Said::Mark(mark))
+            }
+            _ => {
+                unreadable += 1;
+                ControlFlow::Continue(())
+            }
+        }
     })?;
     Ok(unreadable)
 }
 
-/// Reads the lines of the log at `file`, marks and torn lines included.
+/// Reads the calls of the log at `file`, and how many lines could not be read.
 ///
 /// # Errors
-/// Those of the system; [`NotFound`](io::ErrorKind::NotFound) where there is no log.
-pub fn lines(
+/// [`Unreadable`].
+pub fn entries(
     file: &Path,
     window: Window,
+    mut on_entry: impl FnMut(RawLine<'_>, Entry<'_>) -> ControlFlow<()>,
+) -> Result<u64, Unreadable> {
+    said([file], window, |line, said| match said {
+        Said::Call(entry) => on_entry(line, *entry),
+        Said::Mark(_) => ControlFlow::Continue(()),
+    })
+}
+
+/// Reads the lines of these logs, marks and torn lines included.
+///
+/// # Errors
+/// [`Unreadable`].
+pub fn lines<'l>(
+    logs: impl IntoIterator<Item = &'l Path>,
+    window: Window,
     mut on_line: impl FnMut(RawLine<'_>) -> ControlFlow<()>,
-) -> io::Result<()> {
+) -> Result<(), Unreadable> {
     let (since, until) = (window.since.map(rfc3339), window.until.map(rfc3339));
-    let mut cursors = Vec::new();
-    for lane in lanes(file)? {
-        let mut cursor = Cursor::new(lane, window.since)?;
-        if cursor.step()? {
-            cursors.push(cursor);
+    let (mut cursors, mut number) = (Vec::new(), 0);
+    for log in logs {
+        for lane in lanes(log).map_err(Unreadable::at(log))? {
+            let mut cursor = Cursor::new(lane, number, window.since)?;
+            number += 1;
+            if cursor.step()? {
+                cursors.push(cursor);
+            }
         }
     }
     loop {
@@ -104,7 +167,9 @@ pub fn lines(
 
 /// Where the reading of one lane stands.
 struct Cursor {
+    lane: usize,
     walk: Walk,
+    /// The file that is read, or was last.
     path: PathBuf,
     lines: Option<Lines<File>>,
     /// The file after this one, once it is known.
@@ -114,16 +179,19 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn new(lane: Lane, since: Option<Duration>) -> io::Result<Self> {
+    fn new(lane: Lane, number: usize, since: Option<Duration>) -> Result<Self, Unreadable> {
+        let path = lane.file.clone();
         let mut walk = Walk::new(lane);
         if let Some(since) = since {
             let since = rfc3339(since.saturating_sub(CLOCK_STEP));
             let is_early = |line: &[u8]| time_of(line).is_some_and(|time| time < since.as_bytes());
-            walk.skip_while(|_, line| is_early(line))?;
+            let skipped = walk.skip_while(|_, line| is_early(line));
+            skipped.map_err(Unreadable::at(&path))?;
         }
         Ok(Self {
+            lane: number,
             walk,
-            path: PathBuf::new(),
+            path,
             lines: None,
             next: None,
             text: Vec::new(),
@@ -132,10 +200,10 @@ impl Cursor {
     }
 
     /// Goes to the next line; false when there is none.
-    fn step(&mut self) -> io::Result<bool> {
+    fn step(&mut self) -> Result<bool, Unreadable> {
         loop {
             if let Some(lines) = &mut self.lines
-                && let Some(line) = lines.next()?
+                && let Some(line) = lines.next().map_err(Unreadable::at(&self.path))?
             {
                 self.text.clear();
                 self.text.extend_from_slice(line.text);
@@ -149,7 +217,7 @@ impl Cursor {
                     self.lines = Some(Lines::new(part.file));
                 }
                 None => {
-                    self.next = self.walk.next()?;
+                    self.next = self.walk.next().map_err(Unreadable::at(&self.path))?;
                     if self.next.is_none() {
                         return Ok(false);
                     }
@@ -168,6 +236,7 @@ impl Cursor {
             file: &self.path,
             number: self.number,
             text: &self.text,
+            lane: self.lane,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 
-use super::entry::NO_HEAD;
+use super::entry::{NO_HEAD, STARTED};
 use super::open_log::{ChainEnd, OpenLog};
 use super::{ChainKey, Head, Kind, Mark};
 use crate::clock::Clock;
@@ -46,7 +46,7 @@ impl<W: Write + Send + 'static> Streamed<W> {
         };
         let mark = log.new_mark(Kind::Opened);
         log.begin(Mark {
-            because: Some("started".into()),
+            because: Some(STARTED.into()),
             head: Some(NO_HEAD.into()),
             ..mark
         })?;

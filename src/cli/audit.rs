@@ -139,12 +139,3 @@ fn read_key(path: &Path) -> Result<ChainKey, CliError> {
 
 /// What is said of a text that is no call's id.
 pub(super) const NO_CALL_ID: &str = "this is no call's id: one looks like 01931b6e-5f3a-7c81-9d55-3f1e0a9b7c42, and stands in the header Tollgate-Call-Id and in the body of errors";
-
-/// Why a log cannot be read.
-pub(super) fn unreadable(file: &Path, error: &std::io::Error) -> CliError {
-    let shown = file.display();
-    match error.kind() {
-        std::io::ErrorKind::NotFound => format!("there is no audit log at {shown}").into(),
-        _ => format!("cannot read the audit log {shown}: {error}").into(),
-    }
-}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
-use super::audit::{LogArgs, NO_CALL_ID, unreadable};
+use super::audit::{LogArgs, NO_CALL_ID};
 use super::{CliError, misused, print, say};
 use crate::audit::{call_time, find, lanes, parse_call_id};
 use crate::clock::rfc3339;
@@ -63,7 +63,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<ExitCode, CliError> {
 
 fn looked_up(log: &LogArgs, id: Uuid) -> Result<Option<Explanation>, CliError> {
     let file = log.file()?;
-    let found = find(&file, id, || true).map_err(|error| unreadable(&file, &error))?;
+    let found = find(&file, id, || true).map_err(|error| error.to_string())?;
     let explanation = Explanation::of(&found);
     if let (None, Some(damaged)) = (&found.ended, &found.damaged) {
         let error = explanation.as_ref().map_or("error: ", |_| "");

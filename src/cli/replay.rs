@@ -14,21 +14,21 @@ mod tally;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::audit::unreadable;
 use super::window::{self, Moment, between};
 use super::{CONFIG_FILE, CliError, print};
-use crate::audit::{Entry, Window, entries, lanes};
-use crate::config::{Config, audit_file};
+use crate::audit::{Entry, Mark, Said, Window, lanes, said};
+use crate::config::{Config, audit_file, shares_quotas};
 use crate::log::inert_json;
-use crate::server::Decider;
+use crate::server::{Decider, StartError};
 use crate::tool::PROMPT;
-use judge::Judge;
+use judge::{Counting, Judge};
 use order::InOrder;
 use progress::Progress;
-use recorded::Recorded;
+use recorded::{Recorded, Taker};
 use tally::Tally;
 
 /// Decides the calls of an audit log again by the policies of a configuration and tells which of them
@@ -78,13 +78,21 @@ enum Format {
 }
 
 pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
-    let before = args.before.as_deref().map(|file| decider(file, false));
-    let new = decider(&args.config, args.quotas)?;
+    let before = args.before.as_deref().map(|file| {
+        let config = config(file, false)?;
+        Decider::new(&config).map_err(CliError::from)
+    });
+    let new = config(&args.config, args.quotas)?;
     let bounds = match between(args.since, args.until) {
         Ok(bounds) => bounds,
         Err(misused) => return Ok(misused),
     };
-    let mut judge = Judge::new(new, before.transpose()?, args.quotas);
+    let counting = match args.quotas {
+        false => Counting::No,
+        true if shares_quotas(&args.config)? => Counting::Together,
+        true => Counting::Apart,
+    };
+    let mut judge = Judge::new(new, before.transpose()?, counting)?;
     let tally = replay(args, bounds, &mut judge)?;
     match args.format {
         Format::Text => print(report::text(&tally).trim_end())?,
@@ -99,8 +107,8 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
 fn replay(args: &ReplayArgs, bounds: Window, judge: &mut Judge) -> Result<Tally, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let Window { since, until } = bounds;
-    let is_within = |call: &Recorded| {
-        since.is_none_or(|since| call.at >= since) && until.is_none_or(|until| call.at < until)
+    let is_within = |at: Duration| {
+        since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
     };
     let is_asked_about = |entry: &Entry<'_>| {
         let is = |asked: &Option<String>, told: Option<&str>| {
@@ -120,36 +128,76 @@ fn replay(args: &ReplayArgs, bounds: Window, judge: &mut Judge) -> Result<Tally,
         tenant.is_none_or(|tenant| *tenant == call.tenant)
             && tool.is_none_or(|tool| call.target.name() == Some(tool))
     };
-    let mut decide = |call: &Recorded, tally: &mut Tally| {
-        let change = runtime.block_on(judge.decide(call));
-        if is_told(call) {
-            tally.count(call, change);
+    let mut happen = |event: Event, tally: &mut Tally| {
+        match event {
+            Event::Call(call) => {
+                let change = runtime.block_on(judge.decide(&call))?;
+                if is_told(&call) {
+                    tally.count(&call, change);
+                }
+            }
+            Event::Taken(call) => runtime.block_on(judge.take(&call))?,
+            Event::Start(lane) => judge.starts(lane)?,
         }
+        Ok::<_, StartError>(())
     };
-    let (mut tally, mut order, mut progress) =
-        (Tally::default(), InOrder::default(), Progress::new());
-    for file in files(args)? {
-        let window = Window { since, until: None };
-        let read = entries(&file, window, |_, entry| {
-            progress.step();
-            match Recorded::of(&entry) {
-                Err(skipped) if is_asked_about(&entry) => tally.skip(skipped),
-                Err(_) => {}
+    let (mut tally, mut order, mut progress) = (Tally::default(), InOrder::new(), Progress::new());
+    let (logs, window) = (files(args)?, Window { since, until: None });
+    let mut happened = Ok(());
+    let unreadable = said(logs.iter().map(PathBuf::as_path), window, |line, said| {
+        progress.step();
+        let mut events = Vec::new();
+        match said {
+            Said::Mark(mark) => events.extend(start(&mark, line.lane)),
+            Said::Call(entry) => match Recorded::of(&entry, line.lane) {
                 // Those that are not told of take from buckets all the same.
-                Ok(call) if is_within(&call) && (args.quotas || is_told(&call)) => {
-                    if let Some(call) = order.push(call) {
-                        decide(&call, &mut tally);
-                    }
+                Ok(call) if args.quotas || is_told(&call) => {
+                    events.push((call.at, Event::Call(Box::new(call))));
                 }
                 Ok(_) => {}
+                Err(skipped) => {
+                    if is_asked_about(&entry) {
+                        tally.skip(skipped);
+                    }
+                    let taken = Taker::of(&entry, line.lane).filter(|_| args.quotas);
+                    events.extend(taken.map(|call| (call.at, Event::Taken(call))));
+                }
+            },
+        }
+        for (at, event) in events {
+            if is_within(at)
+                && let Some(event) = order.push(at, event)
+            {
+                happened = happen(event, &mut tally);
             }
-            ControlFlow::Continue(())
-        });
-        tally.unreadable += read.map_err(|error| unreadable(&file, &error))?;
-    }
+        }
+        match happened {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
     progress.end();
-    order.rest().for_each(|call| decide(&call, &mut tally));
+    tally.unreadable = unreadable.map_err(|unreadable| unreadable.to_string())?;
+    happened?;
+    for event in order.rest() {
+        happen(event, &mut tally)?;
+    }
     Ok(tally)
+}
+
+/// What the log tells of.
+enum Event {
+    /// A call that is decided again.
+    Call(Box<Recorded>),
+    /// One that is not, and took from buckets.
+    Taken(Taker),
+    /// The process of that lane starts.
+    Start(usize),
+}
+
+fn start(mark: &Mark<'_>, lane: usize) -> Option<(Duration, Event)> {
+    let at = window::unix(&mark.time).filter(|_| mark.is_start())?;
+    Some((at, Event::Start(lane)))
 }
 
 fn files(args: &ReplayArgs) -> Result<Vec<PathBuf>, CliError> {
@@ -193,10 +241,10 @@ fn each_once(logs: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     Ok(logs.to_vec())
 }
 
-fn decider(file: &Path, counts: bool) -> Result<Decider, CliError> {
+fn config(file: &Path, counts: bool) -> Result<Config, CliError> {
     let mut config = Config::load_deciding(file)?;
     if !counts {
         config.lift_limits();
     }
-    Ok(Decider::new(&config)?)
+    Ok(config)
 }

@@ -13,6 +13,7 @@ use super::audit::destination;
 use super::document::{self, Content, Node};
 use super::environment::ProcessEnvironment;
 use super::faults::Faults;
+use super::quota_store::MEMORY;
 use super::{CONFIG_FILE, Config, interpolate, read};
 
 /// The keys that decide nothing. Any other stays, so that a misspelt one is a fault as ever.
@@ -70,6 +71,22 @@ pub fn audit_file(path: &Path) -> Result<Option<PathBuf>, Faults> {
     let value = root.to_value();
     let file = value.pointer("/audit/file").and_then(Value::as_str);
     faults.or(file.and_then(|file| destination(file, path)))
+}
+
+/// Whether the servers of a config file count calls in a store that they share (`quotas.store`). Nothing else is read.
+/// One whose `${…}` cannot be expanded here is such a store.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn shares_quotas(path: &Path) -> Result<bool, Faults> {
+    let environment = ProcessEnvironment;
+    let mut root = document::parse(&read(path, CONFIG_FILE, &environment)?, path)?;
+    retain(&mut root, |key| key == "quotas");
+    entries(&mut root).for_each(|(_, section)| retain(section, |key| key == "store"));
+    interpolate::expand_all(&mut root, path, &environment, &mut Faults::default());
+    let value = root.to_value();
+    let store = value.pointer("/quotas/store").and_then(Value::as_str);
+    Ok(store.is_some_and(|store| store != MEMORY))
 }
 
 /// Takes out what decides nothing.

@@ -16,6 +16,8 @@ use super::raw::{RawOnStoreFailure, RawQuotas};
 
 const TIMEOUTS: [Duration; 2] = [Duration::from_millis(5), Duration::from_secs(1)];
 const MAX_PREFIX_BYTES: usize = 64;
+/// No store that replicas share: each counts for itself.
+pub(super) const MEMORY: &str = "memory";
 
 /// A shared store. `Debug` does not show its URL.
 #[derive(Debug, Clone)]
@@ -59,7 +61,7 @@ pub(super) fn check(
         let message = "must be 1 to 64 letters, digits, `.`, `_`, `-` or `:`";
         at.key("keyPrefix").fault(faults, message);
     }
-    if raw.store == "memory" {
+    if raw.store == MEMORY {
         if raw.store_ca.is_some() {
             at.key("storeCa")
                 .fault(faults, "does not go with `store: memory`");

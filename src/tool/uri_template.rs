@@ -105,6 +105,22 @@ impl UriTemplate {
         self.parts.is_empty()
     }
 
+    /// Whether some URI may be an expansion of both, as far as their segments and how they begin and end tell:
+    /// never `false` where one is.
+    pub fn may_meet(&self, other: &Self) -> bool {
+        let head = |template: &Self| match template.parts.first() {
+            Some((literal, _)) => literal.clone(),
+            None => template.tail.clone(),
+        };
+        let (one, two) = (head(self), head(other));
+        let begin_alike = one.starts_with(&two) || two.starts_with(&one);
+        let (one, two) = (&self.tail, &other.tail);
+        let end_alike = one.ends_with(two.as_str()) || two.ends_with(one.as_str());
+        // No variable runs over a `/`.
+        let slashes = |template: &Self| template.text.matches('/').count();
+        begin_alike && end_alike && slashes(self) == slashes(other)
+    }
+
     /// The variables' values, percent-decoded, if `uri` is an expansion of this template.
     pub fn matches(&self, uri: &str) -> Option<Arguments> {
         let mut found = Arguments::new();

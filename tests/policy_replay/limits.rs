@@ -1,6 +1,9 @@
 //! `--quotas`: the calls of the log take from buckets at the times of the log.
 
+use std::fs;
+
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::{allowed, folder, id, refused, told, with};
 
@@ -94,4 +97,81 @@ fn what_is_behind_too_many_refusals_is_what_counts() {
         let (code, told) = told(&folder, arguments);
         assert_eq!((code, &told["same"]), (Some(0), &json!(2)), "{told:#}");
     }
+}
+
+#[test]
+fn calls_of_several_logs_take_from_buckets_in_the_order_in_which_they_came() {
+    // More than are held back to be put in order, one a second in both logs together.
+    let of = |first: u64| (0..1_500).map(move |call| allowed(call * 2_000 + first, id("c-1")));
+    let one = folder(&of(0).collect::<Vec<_>>(), "2/10s", "2/2s");
+    let other = folder(&of(1_000).collect::<Vec<_>>(), "", "");
+    let other = other.path().join("log/audit.jsonl");
+    let logs = ["log/audit.jsonl", other.to_str().expect("a path")];
+    let (code, told) = told(&one, &["--quotas", "--audit", logs[0], "--audit", logs[1]]);
+    assert_eq!((code, &told["same"]), (Some(0), &json!(3_000)), "{told:#}");
+}
+
+const SHARED: &str = "quotas: {store: \"redis://127.0.0.1:1/\"}\n";
+
+/// `folder`, and in its log a process that started so many milliseconds after noon, after so many lines.
+fn restarted(folder: &TempDir, lines: usize, at: u64) {
+    let log = folder.path().join("log/audit.jsonl");
+    let text = fs::read_to_string(&log).expect("a log");
+    let started = text.lines().next().expect("its start");
+    let started = started.replace("T11:00:00.000000Z", &format!("T12:00:00.{at:03}000Z"));
+    let mut text: Vec<&str> = text.lines().collect();
+    text.insert(lines, &started);
+    fs::write(&log, text.join("\n") + "\n").expect("a log");
+}
+
+#[test]
+fn a_start_fills_the_buckets_of_a_process_and_not_those_of_a_store() {
+    let calls = [0, 1, 3, 4].map(|at| allowed(at, id("c-1")));
+    for (store, refused) in [(SHARED, 2), ("", 0), ("quotas: {store: memory}\n", 0)] {
+        let folder = folder(&calls, SHARED, store);
+        restarted(&folder, 3, 2);
+        let (_, told) = told(&folder, &["--quotas"]);
+        assert_eq!(told["allowedToRefused"], refused, "{store}: {told:#}");
+    }
+}
+
+#[test]
+fn processes_beside_each_other_have_buckets_of_their_own_unless_they_share_a_store() {
+    for (store, refused) in [(SHARED, 2), ("", 0)] {
+        let calls = [0, 2].map(|at| allowed(at, id("c-1")));
+        let (one, other) = (folder(&calls, SHARED, store), folder(&calls, "", ""));
+        // As a second process writes it: another lane of the same log.
+        let lane = one.path().join("log/audit-2.jsonl");
+        fs::copy(other.path().join("log/audit.jsonl"), lane).expect("a lane");
+        let (_, told) = told(&one, &["--quotas"]);
+        assert_eq!(told["allowedToRefused"], refused, "{store}: {told:#}");
+    }
+}
+
+#[test]
+fn whatever_took_from_a_bucket_takes_from_it_again() {
+    let limit = "scopes: [\"a:read\"]\n    description: Greet.";
+    let limited = "scopes: [\"a:read\"]\n    rateLimit: 2/1h\n    description: Greet.";
+    let prompt =
+        json!({"target": "prompt/greet", "arguments": {"digest": "d", "values": {"name": "x"}}});
+    let completion = json!({
+        "method": "completion/complete", "stages": {"authenticate": 1, "authorize": 1, "admit": 1}
+    });
+    let left =
+        json!({"outcome": "cancelled", "stages": {"authenticate": 1, "authorize": 1, "admit": 1}});
+    let get = json!({"method": "prompts/get"});
+    let calls = [
+        with(with(allowed(0, id("")), prompt.clone()), completion),
+        with(
+            with(with(allowed(1, id("")), prompt.clone()), get.clone()),
+            left,
+        ),
+        with(
+            with(refused(2, "quota-exceeded", "denied", id("")), prompt),
+            get,
+        ),
+    ];
+    let (code, told) = told(&folder(&calls, limit, limited), &["--quotas"]);
+    assert_eq!(told["same"], 1, "{told:#}");
+    assert_eq!((code, &told["skipped"]["undecided"]), (Some(0), &json!(1)));
 }

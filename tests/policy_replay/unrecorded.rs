@@ -147,3 +147,70 @@ fn what_cannot_be_decided_names_its_tenant_if_it_is_of_one() {
         assert!(text.contains(&line), "{text}");
     }
 }
+
+#[test]
+fn rules_on_arguments_that_may_look_at_other_scopes_are_undecidable() {
+    let calls = [digest_only(allowed(0, id("")))];
+    let rule =
+        "rules: [{deny: 'args.id == \"x\" && !(\"vip\" in caller.scopes)'}]\n    rateLimit: 2/10s";
+    let ruled = CONFIG.replace("rateLimit: 2/10s", rule);
+    let includes = "auth: {scopes: {\"a:read\": {includes: [vip]}}, ";
+    for (config, undecidable) in [(&ruled, 1), (&CONFIG.to_owned(), 0)] {
+        let folder = folder(&calls, "", "");
+        write(folder.path(), "old.yaml", config);
+        write(
+            folder.path(),
+            "new.yaml",
+            &config.replace("auth: {", includes),
+        );
+        let (_, told) = told(&folder, &["--before", "old.yaml"]);
+        assert_eq!(told["undecidable"], undecidable, "{told:#}");
+    }
+}
+
+#[test]
+fn a_resource_whose_uri_is_unknown_is_undecidable_where_another_may_answer_for_it() {
+    let read = json!({"method": "resources/read", "target": "a://{id}", "scopes": ["a:read"]});
+    let refused = json!({"scopes": [], "error": "insufficient-scope", "outcome": "denied", "stages": {"authenticate": 1}});
+    let read = with(allowed(0, id("")), read);
+    let calls = [read.clone(), with(read, refused)].map(digest_only);
+    let resource = |uri: &str, scope: &str| {
+        format!(
+            "  \"{uri}\":\n    name: b\n    scopes: [\"{scope}\"]\n    sql: {{source: shop, statement: \"SELECT 1\", result: one}}\n"
+        )
+    };
+    let known = "resources:\n";
+    for (first, undecidable) in [
+        (resource("a://c-vip-{id}", "vip"), 2),
+        (resource("a://vip", "vip"), 2),
+        (resource("b://c-vip-{id}", "vip"), 0),
+        (resource("a://x/{id}", "vip"), 0),
+    ] {
+        let first = first.replace(
+            "SELECT 1",
+            if first.contains("{id}") {
+                "SELECT :id"
+            } else {
+                "SELECT 1"
+            },
+        );
+        let folder = folder(&calls, known, &format!("{known}{first}"));
+        write(folder.path(), "old.yaml", CONFIG);
+        let (_, told) = told(&folder, &["--before", "old.yaml"]);
+        assert_eq!(told["undecidable"], undecidable, "{first}: {told:#}");
+    }
+    // One that comes after it, by name, answers for nothing that it answers for.
+    let prompts = "prompts:\n";
+    let after = format!(
+        "{}{prompts}",
+        resource("a://{id}x", "vip").replace("SELECT 1", "SELECT :id")
+    );
+    let folder = folder(&calls, prompts, &after);
+    write(folder.path(), "old.yaml", CONFIG);
+    let (_, told) = told(&folder, &["--before", "old.yaml"]);
+    assert_eq!(
+        (&told["same"], &told["undecidable"]),
+        (&json!(2), &json!(0)),
+        "{told:#}"
+    );
+}

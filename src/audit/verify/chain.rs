@@ -267,13 +267,12 @@ impl<'a> Checker<'a> {
     }
 
     fn marked(&mut self, seq: u64, mark: &Mark<'_>) {
-        let because = mark.because.as_deref();
         match (mark.kind, mark.count) {
             (Kind::Gap, count) => {
                 let count = count.unwrap_or(1);
                 self.note(seq, Note::Gap { count });
             }
-            (Kind::Opened, _) if because == Some("started") => {
+            (Kind::Opened, _) if mark.is_start() => {
                 self.end.started_after |= self.named.is_some_and(|head| head.seq < seq);
                 match mark.head.as_deref() {
                     None => self.end.has_no_head = false,
@@ -297,7 +296,7 @@ impl<'a> Checker<'a> {
                     }
                 }
             }
-            (Kind::Closed, _) => self.end.is_closed = because == Some("stopped"),
+            (Kind::Closed, _) => self.end.is_closed = mark.because.as_deref() == Some("stopped"),
             _ => {}
         }
     }

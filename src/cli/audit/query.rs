@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::super::window::{Moment, between};
 use super::super::{CliError, misused, say, written};
-use super::{KeyArgs, LogArgs, NO_CALL_ID, table, unreadable};
+use super::{KeyArgs, LogArgs, NO_CALL_ID, table};
 use crate::audit::{Captured, ChainKey, Entry, Kind, entries, parse_call_id};
 use crate::log::inert_json;
 
@@ -106,7 +106,7 @@ pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CliError> {
             Err(_) => ControlFlow::Break(()),
         }
     });
-    let unreadable_lines = unreadable_lines.map_err(|error| unreadable(&file, &error))?;
+    let unreadable_lines = unreadable_lines.map_err(|error| error.to_string())?;
     self::written(written.and_then(|()| out.end()))?;
     if unreadable_lines > 0 {
         say(format_args!(

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::super::{CliError, misused, print};
-use super::{KeyArgs, LogArgs, LogPlace, unreadable};
-use crate::audit::{Check, Finding, Verdict, lanes, verify};
+use super::{KeyArgs, LogArgs, LogPlace};
+use crate::audit::{Check, Finding, Unreadable, Verdict, lanes, verify};
 use crate::clock::instant_now;
 
 /// How often the progress is told.
@@ -55,7 +55,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<ExitCode, CliError> {
     let mut progress = Progress::new(&file, args.quiet);
     let verdicts = verify(&file, &check, &mut |read| progress.tell(read));
     progress.end();
-    let verdicts = verdicts.map_err(|error| unreadable(&file, &error))?;
+    let verdicts = verdicts.map_err(|error| Unreadable { file, error }.to_string())?;
     for verdict in &verdicts {
         report(verdict, args.quiet)?;
     }

@@ -4,30 +4,51 @@
 //! with none: what is refused before they matter is refused whatever they were, and only what comes as
 //! far as them is undecidable, unless nothing that reads them has changed.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
-use super::recorded::{Recorded, Was};
+use super::recorded::{Recorded, SENSELESS, Taker, Was};
 use crate::auth::Principal;
+use crate::config::Config;
 use crate::error::CallError;
 use crate::pipeline::CallRequest;
-use crate::server::{Decider, Decision};
-use crate::tool::{CompiledConfirm, CompiledRule, Effect, Mode, Target, TargetRef, Terms};
+use crate::server::{Decider, Decision, StartError};
+use crate::tool::{
+    Arguments, CompiledConfirm, CompiledRule, Effect, Mode, Target, TargetKind, TargetRef, Terms,
+    UriTemplate,
+};
 
 /// What a call is whose limit was not asked.
 const RATE_LIMITED: &str = "it was refused for its rate limit: --quotas decides that";
 const NO_URI: &str = "its URI was not recorded";
+const NO_URI_AND_SEVERAL: &str =
+    "its URI was not recorded, and more than one resource may answer for it";
 const NO_CALLER: &str = "nobody can be called what its caller is";
 /// How often buckets that are full again are freed.
 const SWEEP: Duration = Duration::from_secs(60);
 
 /// Decides by a configuration, and knows perhaps the one that was in force.
 pub(super) struct Judge {
+    config: Config,
     new: Decider,
     before: Option<Decider>,
-    /// Whether rate limits count.
-    counts: bool,
-    /// The time of the first call, when the clock stood at zero.
+    counting: Counting,
+    /// Those that count, by the lane whose calls they count.
+    counters: BTreeMap<usize, Decider>,
+    /// The time of the first call, when the clocks stood at zero.
     first: Option<Duration>,
+}
+
+/// How calls take from buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counting {
+    /// Not at all.
+    No,
+    /// Each process has its own, which are full when it starts.
+    Apart,
+    /// All have the same, which outlive them.
+    Together,
 }
 
 /// What is other than recorded, and why.
@@ -50,44 +71,120 @@ pub(super) enum Change {
 }
 
 impl Judge {
-    pub(super) fn new(new: Decider, before: Option<Decider>, counts: bool) -> Self {
-        Self {
-            new,
+    /// Decides by `config`.
+    ///
+    /// # Errors
+    /// [`StartError`]: whatever of the policies a server would refuse to start with.
+    pub(super) fn new(
+        config: Config,
+        before: Option<Decider>,
+        counting: Counting,
+    ) -> Result<Self, StartError> {
+        Ok(Self {
+            new: Decider::new(&config)?,
+            config,
             before,
-            counts,
+            counting,
+            counters: BTreeMap::new(),
             first: None,
-        }
+        })
     }
 
     /// Decides a call at the time when it came, or now if that is past.
-    pub(super) async fn decide(&mut self, call: &Recorded) -> Change {
-        self.turn_to(call.at);
-        let Some(target) = call.target.to_ask() else {
-            return Change::Undecidable(NO_URI);
-        };
-        let target = target.borrow();
+    pub(super) async fn decide(&mut self, call: &Recorded) -> Result<Change, StartError> {
         let caller = self.new.caller(&call.tenant, &call.subject, &call.scopes);
-        let Ok(caller) = caller else {
-            return Change::Undecidable(NO_CALLER);
+        let (Some(target), Ok(caller)) = (call.target.to_ask(), caller) else {
+            return Ok(Change::Undecidable(match call.target.to_ask() {
+                None => NO_URI,
+                Some(_) => NO_CALLER,
+            }));
         };
+        if self.is_one_of_several(&target, &caller) {
+            return Ok(Change::Undecidable(NO_URI_AND_SEVERAL));
+        }
         let request = CallRequest::new(target, call.arguments.clone().unwrap_or_default());
-        let decision = self.new.decide(&caller, request).await;
-        match call.arguments {
+        let counter = self.counter(call.lane, call.at)?;
+        let decision = counter.decide(&caller, request).await;
+        Ok(match call.arguments {
             Err(why) if self.depends_on_arguments(&target, &caller, &decision) => {
                 self.by_comparison(call, &target, &caller, why)
             }
             _ => self.change(call, &decision),
+        })
+    }
+
+    /// A call that is not decided again takes from its buckets.
+    pub(super) async fn take(&mut self, call: &Taker) -> Result<(), StartError> {
+        let caller = self.new.caller(&call.tenant, &call.subject, &call.scopes);
+        let Ok(caller) = caller else { return Ok(()) };
+        let exists = |target: &TargetRef<'_>| {
+            let found = self.new.catalog().find(target, caller.tenant_key());
+            found.is_some()
+        };
+        let target = call.targets().into_iter().find(exists);
+        if let Some(target) = target {
+            let counter = self.counter(call.lane, call.at)?;
+            let request = CallRequest::new(target, Arguments::new());
+            counter.decide(&caller, request).await;
+        }
+        Ok(())
+    }
+
+    /// A process starts, whose lines are in that lane.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub(super) fn starts(&mut self, lane: usize) -> Result<(), StartError> {
+        match self.counters.get_mut(&lane) {
+            Some(counter) if self.counting == Counting::Apart => counter.forget(),
+            _ => Ok(()),
         }
     }
 
-    fn turn_to(&mut self, at: Duration) {
-        let clock = self.new.clock();
+    /// What counts the calls of a lane, at that time.
+    fn counter(&mut self, lane: usize, at: Duration) -> Result<&Decider, StartError> {
+        let whose = match self.counting {
+            Counting::Apart => lane,
+            Counting::No | Counting::Together => 0,
+        };
+        let counter = match self.counters.entry(whose) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Decider::new(&self.config)?),
+        };
+        let clock = counter.clock();
         let before = clock.monotonic();
         let now = at.saturating_sub(*self.first.get_or_insert(at));
         clock.advance(now.saturating_sub(before));
         if now.as_secs() / SWEEP.as_secs() > before.as_secs() / SWEEP.as_secs() {
-            self.new.evict_idle();
+            counter.evict_idle();
         }
+        Ok(counter)
+    }
+
+    /// Whether a URI of the template may be answered for by another resource than the one that the template
+    /// names, in the new configuration.
+    fn is_one_of_several(&self, target: &TargetRef<'_>, caller: &Principal) -> bool {
+        let TargetRef::Template(text) = target else {
+            return false;
+        };
+        let Ok(asked) = UriTemplate::parse(text) else {
+            return false;
+        };
+        let enabled = self.new.catalog().targets().iter();
+        let enabled = enabled.filter(|target| target.terms(caller.tenant_key()).enabled());
+        let templates: Vec<&UriTemplate> = enabled
+            .filter_map(|target| match target.kind() {
+                TargetKind::Resource(_, template) => Some(template),
+                TargetKind::Tool(_) | TargetKind::Prompt(_) => None,
+            })
+            .collect();
+        // Those without variables are looked at first, then the others in their order.
+        let (fixed, others): (Vec<_>, Vec<_>) = templates
+            .into_iter()
+            .partition(|template| template.is_static());
+        let first = fixed.into_iter().chain(others);
+        let mut before = first.take_while(|template| template.as_str() != *text);
+        before.any(|template| template.may_meet(&asked))
     }
 
     /// Whether other arguments might be decided otherwise.
@@ -123,12 +220,22 @@ impl Judge {
         let before = self.before.as_ref().and_then(find);
         match (before, find(&self.new)) {
             (Some(before), Some(new))
-                if call.came_to_arguments && reads_alike(&before.target, &new.target, caller) =>
+                if call.came_to_arguments
+                    && reads_alike(&before.target, &new.target, caller)
+                    && (!reads_arguments(&new.target, caller)
+                        || self.holds_alike(call, caller)) =>
             {
                 Change::Same
             }
             _ => Change::Undecidable(why),
         }
+    }
+
+    /// Whether the caller holds the same scopes in both: rules on arguments may look at them as well.
+    fn holds_alike(&self, call: &Recorded, caller: &Principal) -> bool {
+        let before = self.before.as_ref();
+        let before = before.map(|before| before.caller(&call.tenant, &call.subject, &call.scopes));
+        before.is_some_and(|before| before.is_ok_and(|before| before.scopes() == caller.scopes()))
     }
 
     fn change(&self, call: &Recorded, decision: &Decision) -> Change {
@@ -141,15 +248,26 @@ impl Judge {
                 };
             }
             (Was::Allowed, Some(refusal)) => return Change::Refused(reason(refusal)),
+            // What the tool found nobody can say again.
+            (Was::Senseless, None) => return Change::Same,
+            (Was::Senseless, Some(_)) => SENSELESS,
             (Was::Refused(was), _) => was,
         };
         match &decision.refusal {
-            None if !self.counts && was == "quota-exceeded" => Change::Undecidable(RATE_LIMITED),
-            None => Change::Allowed(was.clone()),
+            None if self.counting == Counting::No && was == "quota-exceeded" => {
+                Change::Undecidable(RATE_LIMITED)
+            }
+            None => Change::Allowed(was.to_owned()),
             Some(refusal) if kind(refusal) == was => Change::Same,
             Some(refusal) => Change::Reason(format!("{}; was {was}", reason(refusal))),
         }
     }
+}
+
+/// Whether a rule or a condition of approval reads arguments.
+fn reads_arguments(target: &Target, caller: &Principal) -> bool {
+    let terms = target.terms(caller.tenant_key());
+    terms.confirm().is_some() || terms.rules().iter().any(CompiledRule::reads_arguments)
 }
 
 /// Whether all that reads arguments is the same.

@@ -1,6 +1,5 @@
 //! A call as the log has it: who asked for what when, and what was decided.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -8,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::window::unix;
 use crate::audit::{Entry, Kind};
-use crate::tool::{PROMPT, TargetRef, UriTemplate};
+use crate::tool::{PROMPT, TargetRef};
 
 /// The refusals that a policy decides, as the table of errors names them. Others are of the moment.
 const BY_POLICY: [&str; 8] = [
@@ -17,11 +16,13 @@ const BY_POLICY: [&str; 8] = [
     "unknown-tool",
     "unknown-resource",
     "unknown-prompt",
-    "invalid-arguments",
+    SENSELESS,
     "quota-exceeded",
     TOO_MANY_DENIALS,
 ];
 const TOO_MANY_DENIALS: &str = "too-many-denials";
+/// What a schema says of arguments, and a tool too.
+pub(super) const SENSELESS: &str = "invalid-arguments";
 /// Longest name that a line holds whole, in characters; no name in a catalogue is as long.
 const MAX_ASKED_CHARS: usize = 256;
 
@@ -32,6 +33,8 @@ type Arguments = Result<Map<String, Value>, &'static str>;
 pub(super) struct Recorded {
     /// When it came, since the Unix epoch.
     pub(super) at: Duration,
+    /// The lane of its line.
+    pub(super) lane: usize,
     pub(super) id: Uuid,
     pub(super) tenant: String,
     pub(super) subject: String,
@@ -64,6 +67,8 @@ pub(super) enum Asked {
 pub(super) enum Was {
     /// The tool ran, or was about to.
     Allowed,
+    /// The tool ran, and could do nothing with its arguments.
+    Senseless,
     /// The kind of the refusal; that behind `too-many-denials`.
     Refused(String),
 }
@@ -81,7 +86,8 @@ pub(super) enum Skipped {
 }
 
 impl Recorded {
-    pub(super) fn of(entry: &Entry<'_>) -> Result<Self, Skipped> {
+    /// The call of a line of that lane.
+    pub(super) fn of(entry: &Entry<'_>, lane: usize) -> Result<Self, Skipped> {
         // A call that has only begun has no decision but the one in its later line.
         let is_call = matches!(
             &*entry.method,
@@ -97,14 +103,11 @@ impl Recorded {
         let (target, arguments) = asked(entry, arguments(entry))?;
         Ok(Self {
             at: unix(&entry.time).ok_or(Skipped::Unreadable)?,
+            lane,
             id: entry.call_id,
             tenant: tenant.clone().into_owned(),
             subject: subject.clone().into_owned(),
-            scopes: entry
-                .scopes
-                .iter()
-                .map(|scope| scope.clone().into_owned())
-                .collect(),
+            scopes: scopes(entry),
             target,
             arguments,
             decision,
@@ -112,6 +115,49 @@ impl Recorded {
             came_to_arguments: entry.stages.admit.is_some(),
         })
     }
+}
+
+/// A call that is not decided again and took from buckets all the same: one that something else than a policy
+/// ended, or of another method, such as a suggestion.
+pub(super) struct Taker {
+    pub(super) at: Duration,
+    pub(super) lane: usize,
+    pub(super) tenant: String,
+    pub(super) subject: String,
+    pub(super) scopes: Vec<String>,
+    /// What the catalogue calls what it was about.
+    target: String,
+}
+
+impl Taker {
+    pub(super) fn of(entry: &Entry<'_>, lane: usize) -> Option<Self> {
+        let was_admitted = entry.kind == Kind::Call && entry.stages.admit.is_some();
+        let target = entry.target.as_ref().filter(|_| was_admitted)?;
+        Some(Self {
+            at: unix(&entry.time)?,
+            lane,
+            tenant: entry.tenant.clone()?.into_owned(),
+            subject: entry.subject.clone()?.into_owned(),
+            scopes: scopes(entry),
+            target: target.clone().into_owned(),
+        })
+    }
+
+    /// What takes from the same buckets: whichever of them there is.
+    pub(super) fn targets(&self) -> [TargetRef<'_>; 2] {
+        match self.target.strip_prefix(PROMPT) {
+            Some(prompt) => [TargetRef::Prompt(prompt), TargetRef::Tool(&self.target)],
+            None => [
+                TargetRef::Tool(&self.target),
+                TargetRef::Template(&self.target),
+            ],
+        }
+    }
+}
+
+fn scopes(entry: &Entry<'_>) -> Vec<String> {
+    let scopes = entry.scopes.iter();
+    scopes.map(|scope| scope.clone().into_owned()).collect()
 }
 
 /// What was asked for, and with which arguments.
@@ -168,7 +214,10 @@ impl Was {
     fn of(entry: &Entry<'_>) -> Option<Self> {
         // Past the last check: whatever came of the tool, it was allowed.
         if entry.stages.allow.is_some() {
-            return Some(Self::Allowed);
+            return Some(match entry.error.as_deref() {
+                Some(SENSELESS) => Self::Senseless,
+                _ => Self::Allowed,
+            });
         }
         let kind = entry.error.as_deref()?;
         let behind = entry.cause.as_deref().filter(|_| kind == TOO_MANY_DENIALS);
@@ -177,39 +226,15 @@ impl Was {
     }
 }
 
-/// What a decider is asked for.
-pub(super) enum ToAsk<'a> {
-    Tool(&'a str),
-    Prompt(&'a str),
-    Resource(Cow<'a, str>),
-}
-
-impl ToAsk<'_> {
-    pub(super) fn borrow(&self) -> TargetRef<'_> {
-        match self {
-            Self::Tool(name) => TargetRef::Tool(name),
-            Self::Prompt(name) => TargetRef::Prompt(name),
-            Self::Resource(uri) => TargetRef::Resource(uri),
-        }
-    }
-}
-
 impl Asked {
-    /// What to ask for. Where a URI was not recorded, one that its template answers for: what is
-    /// decided before its variables are looked at is the same for all of them.
-    pub(super) fn to_ask(&self) -> Option<ToAsk<'_>> {
+    /// What to ask for. Where a URI was not recorded, its template: what is decided before its variables are
+    /// looked at is the same for all of them.
+    pub(super) fn to_ask(&self) -> Option<TargetRef<'_>> {
         match self {
-            Self::Tool(name) => Some(ToAsk::Tool(name)),
-            Self::Prompt(name) => Some(ToAsk::Prompt(name.strip_prefix(PROMPT)?)),
-            Self::Resource { uri: Some(uri), .. } => Some(ToAsk::Resource(uri.into())),
-            Self::Resource { template, .. } => {
-                let mut uri = template.clone()?;
-                let template = UriTemplate::parse(&uri).ok()?;
-                for variable in template.variables() {
-                    uri = uri.replace(&format!("{{{variable}}}"), "x");
-                }
-                Some(ToAsk::Resource(uri.into()))
-            }
+            Self::Tool(name) => Some(TargetRef::Tool(name)),
+            Self::Prompt(name) => Some(TargetRef::Prompt(name.strip_prefix(PROMPT)?)),
+            Self::Resource { uri: Some(uri), .. } => Some(TargetRef::Resource(uri)),
+            Self::Resource { template, .. } => template.as_deref().map(TargetRef::Template),
         }
     }
 

@@ -5,7 +5,7 @@
 //! may reach this port is decided by the network, and who may read arguments by the file's owner.
 //! `tollgate explain` beside the log shows them.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::audit::{FoundCall, find, parse_call_id};
+use crate::audit::{FoundCall, Unreadable, find, parse_call_id};
 use crate::clock::{deadline_in, instant_now};
 use crate::error::AdminError;
 use crate::record::{Explanation, Recorder};
@@ -53,22 +53,29 @@ impl Calls {
         // A refusal can be asked about before its line is written.
         let _ = timeout(CATCH_UP_TIMEOUT, log.caught_up()).await;
         let until = deadline_in(SEARCH_TIMEOUT);
+        let log = file.clone();
         let searched = spawn_blocking(move || {
             // Kept until the search ends, also when nobody waits for it any more.
             let _seat = seat;
-            find(&file, id, || instant_now() < until)
+            find(&log, id, || instant_now() < until)
         });
-        told(searched.await.unwrap_or_else(|error| Err(error.into())))
+        let searched = searched.await.unwrap_or_else(|error| {
+            let error = error.into();
+            Err(Unreadable { file, error })
+        });
+        told(searched)
     }
 }
 
-fn told(searched: io::Result<FoundCall>) -> Result<Vec<u8>, AdminError> {
+fn told(searched: Result<FoundCall, Unreadable>) -> Result<Vec<u8>, AdminError> {
     let found = match searched {
         Ok(found) if found.was_stopped => return Err(AdminError::TooSlow),
         Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(AdminError::UnknownCall),
-        Err(error) => {
-            tracing::error!(%error, "the audit log cannot be read");
+        Err(unreadable) if unreadable.error.kind() == ErrorKind::NotFound => {
+            return Err(AdminError::UnknownCall);
+        }
+        Err(unreadable) => {
+            tracing::error!("{unreadable}");
             return Err(AdminError::Unreadable);
         }
     };
