@@ -266,6 +266,15 @@ fn only_calls_that_a_policy_decided_are_decided_again() {
 }
 
 #[test]
+fn a_caller_may_hold_all_that_its_scopes_include() {
+    let mut scopes: Vec<String> = (0..1_023).map(|number| format!("s{number}")).collect();
+    scopes.push("a:read".to_owned());
+    let call = with(allowed(0, id("c-1")), json!({ "scopes": scopes }));
+    let (code, told) = told(&folder(&[call], "", ""), &[]);
+    assert_eq!((code, &told["same"]), (Some(0), &json!(1)), "{told:#}");
+}
+
+#[test]
 fn arguments_that_a_tool_could_not_use_were_refused() {
     let call = || {
         let error = json!({"outcome": "invalid", "error": "invalid-arguments"});
@@ -324,14 +333,23 @@ fn filters_tell_of_fewer_calls() {
 
 #[test]
 fn where_nothing_could_be_decided_it_fails() {
-    let folder = folder(&[allowed(0, id("c-1"))], "", "");
-    let done = replay(&folder, &["--until", "2026-11-20T12:00:00Z"]);
-    assert_eq!(done.code, Some(1));
-    assert!(
-        done.stdout
-            .ends_with("\nno recorded call could be decided\n"),
-        "{done:?}"
-    );
+    let unknown = with(allowed(0, id("c-1")), json!({"arguments": {"digest": "d"}}));
+    let folder = folder(&[unknown], "", "");
+    for (arguments, told) in [
+        (&[][..], "no recorded call could be decided"),
+        (
+            &["--until", "2026-11-20T12:00:00Z"],
+            "no recorded call is in the window and fits the filters",
+        ),
+        (
+            &["--tenant", "nobody"],
+            "no recorded call is in the window and fits the filters",
+        ),
+    ] {
+        let done = replay(&folder, arguments);
+        assert_eq!(done.code, Some(1));
+        assert!(done.stdout.ends_with(&format!("\n{told}\n")), "{done:?}");
+    }
     let done = replay(&folder, &["--audit", "none.jsonl"]);
     assert_eq!((done.code, &*done.stdout), (Some(1), ""));
     assert!(

@@ -51,6 +51,12 @@ resources:
     name: customer
     scopes: ["customer:read"]
     sql: {source: shop, statement: "SELECT :id", result: one}
+prompts:
+  greet:
+    description: Greet.
+    scopes: ["customer:read"]
+    parameters: {name: {type: string, maxLength: 9}}
+    messages: [{text: "Greet {name}."}]
 tenants:
   globex: {tools: {get_customer: {enabled: false}}}
 telemetry: {traces: [otlp]}
@@ -106,6 +112,9 @@ fn every_refusal_that_a_policy_decides_can_be_expected() {
   - {caller: hank, tool: get_customer, expect: unknown-tool}
   - {caller: ada, resource: "customers://c-42", expect: allow}
   - {caller: ada, resource: "orders://1", expect: unknown-resource}
+  - {caller: ada, prompt: greet, arguments: {name: Bob}, expect: allow, then: [{arguments: {name: Bartholomew}, expect: invalid-arguments}]}
+  - {caller: guest, prompt: greet, expect: insufficient-scope}
+  - {caller: ada, prompt: no_such_prompt, expect: unknown-prompt}
   - {caller: ada, tool: get_customer, arguments: {id: c-42}, expect: [5 x allow, 2 x quota-exceeded]}
   - {caller: guest, tool: get_customer, expect: [3 x insufficient-scope, too-many-denials]}
 "#,

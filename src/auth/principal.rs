@@ -56,10 +56,31 @@ impl Principal {
         Self::new(tenant, subject, scopes)
     }
 
+    /// A caller as the record has it: what its scopes include is among them.
+    ///
+    /// # Errors
+    /// Those of [`configured`](Self::configured).
+    pub(crate) fn recorded(
+        tenant: &str,
+        subject: &str,
+        scopes: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, IdentityError> {
+        Self::holding(tenant, subject, scopes, 2 * MAX_SCOPES)
+    }
+
     pub(super) fn new(
         tenant: &str,
         subject: &str,
         scopes: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, IdentityError> {
+        Self::holding(tenant, subject, scopes, MAX_SCOPES)
+    }
+
+    fn holding(
+        tenant: &str,
+        subject: &str,
+        scopes: impl IntoIterator<Item = impl AsRef<str>>,
+        most: usize,
     ) -> Result<Self, IdentityError> {
         if !is_name(subject) {
             return Err(IdentityError::Subject);
@@ -70,7 +91,7 @@ impl Principal {
         let mut granted: Vec<Arc<str>> = Vec::new();
         for scope in scopes {
             let scope = scope.as_ref();
-            if !is_scope(scope) || granted.len() == MAX_SCOPES {
+            if !is_scope(scope) || granted.len() == most {
                 return Err(IdentityError::Scopes);
             }
             granted.push(Arc::from(scope));

@@ -6,6 +6,7 @@
 
 mod wanted;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use super::identity;
 use super::raw::{RawCaller, RawCase, RawCases, RawPrincipal, RawStep};
 use super::shape::{self, did_you_mean};
 use super::{read, schema};
+use crate::tool::PROMPT;
 pub(super) use wanted::REFUSALS;
 pub use wanted::{ALLOW, CONFIRM, Wanted};
 
@@ -69,6 +71,18 @@ pub enum CaseTarget {
     Tool(String, Map<String, Value>),
     /// A resource by URI.
     Resource(String),
+    /// A prompt by name, and its arguments.
+    Prompt(String, Map<String, Value>),
+}
+
+impl CaseTarget {
+    /// What it is called where targets of all kinds are told.
+    pub fn shown(&self) -> Cow<'_, str> {
+        match self {
+            Self::Tool(name, _) | Self::Resource(name) => name.into(),
+            Self::Prompt(name, _) => [PROMPT, name].concat().into(),
+        }
+    }
 }
 
 /// Reads a file of cases.
@@ -146,7 +160,13 @@ fn check_case(
 ) -> Option<PolicyCase> {
     let (name, then) = (raw.name, raw.then);
     let caller = caller_of(raw.caller, callers, &at.key("caller"), faults);
-    let target = target((raw.tool, raw.resource, raw.arguments), None, at, faults);
+    let named = Named {
+        tool: raw.tool,
+        resource: raw.resource,
+        prompt: raw.prompt,
+        arguments: raw.arguments,
+    };
+    let target = target(named, None, at, faults);
     let wanted = wanted::check(raw.expect, &at.key("expect"), faults);
     let mut last = Some(Step {
         after: Duration::ZERO,
@@ -161,8 +181,8 @@ fn check_case(
         steps.extend(last.clone());
     }
     let named = || {
-        let (CaseTarget::Tool(target, _) | CaseTarget::Resource(target)) = &steps[0].target;
-        format!("cases[{index}]: {} {target}", steps[0].caller.subject)
+        let (caller, target) = (&steps[0].caller.subject, steps[0].target.shown());
+        format!("cases[{index}]: {caller} {target}")
     };
     Some(PolicyCase {
         name: inert(&name.unwrap_or_else(named)),
@@ -190,7 +210,12 @@ fn check_step(
         Some(raw) => caller_of(raw, callers, &at.key("caller"), faults),
         None => Some(before.caller.clone()),
     };
-    let named = (raw.tool, raw.resource, raw.arguments);
+    let named = Named {
+        tool: raw.tool,
+        resource: raw.resource,
+        prompt: raw.prompt,
+        arguments: raw.arguments,
+    };
     let target = target(named, Some(&before.target), at, faults);
     let wanted = wanted::check(raw.expect, &at.key("expect"), faults);
     Some(Step {
@@ -230,7 +255,13 @@ fn caller_of(
     found
 }
 
-type Named = (Option<String>, Option<String>, Option<Map<String, Value>>);
+/// What a call says of its target.
+struct Named {
+    tool: Option<String>,
+    resource: Option<String>,
+    prompt: Option<String>,
+    arguments: Option<Map<String, Value>>,
+}
 
 fn target(
     named: Named,
@@ -238,23 +269,42 @@ fn target(
     at: &At<'_>,
     faults: &mut Faults,
 ) -> Option<CaseTarget> {
-    match (named, before) {
-        ((Some(tool), None, arguments), _) => {
-            return Some(CaseTarget::Tool(tool, arguments.unwrap_or_default()));
+    let arguments = named.arguments;
+    match (named.tool, named.resource, named.prompt) {
+        (Some(tool), None, None) => Some(CaseTarget::Tool(tool, arguments.unwrap_or_default())),
+        (None, None, Some(prompt)) => {
+            Some(CaseTarget::Prompt(prompt, arguments.unwrap_or_default()))
         }
-        ((None, Some(uri), None), _) => return Some(CaseTarget::Resource(uri)),
-        ((None, None, None), Some(before)) => return Some(before.clone()),
-        ((None, None, Some(arguments)), Some(CaseTarget::Tool(name, _))) => {
-            return Some(CaseTarget::Tool(name.clone(), arguments));
+        (None, Some(uri), None) if arguments.is_none() => Some(CaseTarget::Resource(uri)),
+        (None, None, None) => match (before, arguments) {
+            (Some(before), None) => Some(before.clone()),
+            (Some(CaseTarget::Tool(name, _)), Some(arguments)) => {
+                Some(CaseTarget::Tool(name.clone(), arguments))
+            }
+            (Some(CaseTarget::Prompt(name, _)), Some(arguments)) => {
+                Some(CaseTarget::Prompt(name.clone(), arguments))
+            }
+            (Some(CaseTarget::Resource(_)), Some(_)) => without_arguments(at, faults),
+            (None, _) => {
+                at.fault(faults, "needs either `tool`, `resource` or `prompt`");
+                None
+            }
+        },
+        (None, Some(_), None) => without_arguments(at, faults),
+        _ => {
+            at.fault(
+                faults,
+                "give either `tool`, `resource` or `prompt`, and not more than one",
+            );
+            None
         }
-        ((None, _, Some(_)), _) => at.key("arguments").fault(
-            faults,
-            "only a tool has arguments; those of a resource are in its URI",
-        ),
-        ((Some(_), Some(_), _), _) => {
-            at.fault(faults, "give either `tool` or `resource`, not both")
-        }
-        ((None, None, None), None) => at.fault(faults, "needs either `tool` or `resource`"),
     }
+}
+
+fn without_arguments(at: &At<'_>, faults: &mut Faults) -> Option<CaseTarget> {
+    at.key("arguments").fault(
+        faults,
+        "only a tool or a prompt has arguments; those of a resource are in its URI",
+    );
     None
 }

@@ -90,7 +90,7 @@ impl Decider {
         self.pipeline.denials.evict_idle();
     }
 
-    /// A caller, with what its scopes include.
+    /// A caller, as cases or the record have it, with what its scopes include.
     ///
     /// # Errors
     /// [`IdentityError`] for texts that no caller can have.
@@ -100,7 +100,7 @@ impl Decider {
         subject: &str,
         scopes: &[String],
     ) -> Result<Arc<Principal>, IdentityError> {
-        let principal = Principal::configured(tenant, subject, scopes)?;
+        let principal = Principal::recorded(tenant, subject, scopes)?;
         Ok(self.pipeline.authenticator.including(principal))
     }
 

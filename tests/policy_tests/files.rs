@@ -25,10 +25,10 @@ fn misspelt_keys_and_words_are_told_with_what_was_meant() {
         &[
             "cases.yaml:8: cases[0].caller: there is no `adda` among `callers`; did you mean `ada`?",
             "cases.yaml:8: cases[0].expect: unknown word; did you mean `quota-exceeded`?",
-            "cases.yaml:9: cases[1]: needs either `tool` or `resource`",
+            "cases.yaml:9: cases[1]: needs either `tool`, `resource` or `prompt`",
             "cases.yaml:9: cases[1].expect: unknown word; did you mean `allow`?",
-            "cases.yaml:10: cases[2]: give either `tool` or `resource`, not both",
-            "cases.yaml:10: cases[2].expect: expected one of: allow, confirm, insufficient-scope, refused-by-rule, unknown-tool, unknown-resource, invalid-arguments, quota-exceeded, too-many-denials; several calls in a row are written such as `5 x allow`",
+            "cases.yaml:10: cases[2]: give either `tool`, `resource` or `prompt`, and not more than one",
+            "cases.yaml:10: cases[2].expect: expected one of: allow, confirm, insufficient-scope, refused-by-rule, unknown-tool, unknown-resource, unknown-prompt, invalid-arguments, quota-exceeded, too-many-denials; several calls in a row are written such as `5 x allow`",
         ],
     );
 }
@@ -57,7 +57,7 @@ fn what_contradicts_itself_is_refused() {
         &[
             "cases.yaml:9: cases[1].expect: the number of calls must be a whole number from 1 to 100000",
             "cases.yaml:9: cases[1].name: is the name of cases[0] already",
-            "cases.yaml:10: cases[2].arguments: only a tool has arguments; those of a resource are in its URI",
+            "cases.yaml:10: cases[2].arguments: only a tool or a prompt has arguments; those of a resource are in its URI",
             "cases.yaml:11: cases[3].expect.detail: only goes with a `refusal`",
             "cases.yaml:11: cases[3].expect.missing: only goes with `refusal: insufficient-scope`",
             "cases.yaml:11: cases[3].expect.rule: only goes with `refusal: refused-by-rule`",
@@ -119,6 +119,7 @@ fn the_schema_of_cases_knows_every_key() {
             "caller",
             "tool",
             "resource",
+            "prompt",
             "arguments",
             "expect",
             "then"

@@ -66,7 +66,10 @@ pub(super) fn text(tally: &Tally) -> String {
         let _ = writeln!(text, "{:8}  such as {}", "", examples.join(", "));
     }
     if tally.decided() == 0 {
-        text.push_str("\nno recorded call could be decided\n");
+        text.push_str(match tally.is_empty() {
+            true => "\nno recorded call is in the window and fits the filters\n",
+            false => "\nno recorded call could be decided\n",
+        });
     }
     text
 }

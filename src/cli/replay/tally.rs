@@ -79,6 +79,11 @@ impl Tally {
         self.same + self.flips() + self.reason
     }
 
+    /// Whether there was no call at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.decided() + self.undecidable + self.unidentified + self.undecided == 0
+    }
+
     /// Counts a line that is not decided again.
     pub(super) fn skip(&mut self, skipped: Skipped) {
         match skipped {

@@ -93,6 +93,7 @@ async fn decide(decider: &Decider, step: &Step) -> Result<Decision, CliError> {
     let (target, arguments) = match &step.target {
         CaseTarget::Tool(name, arguments) => (TargetRef::Tool(name), arguments.clone()),
         CaseTarget::Resource(uri) => (TargetRef::Resource(uri), Arguments::new()),
+        CaseTarget::Prompt(name, arguments) => (TargetRef::Prompt(name), arguments.clone()),
     };
     Ok(decider
         .decide(&caller, CallRequest::new(target, arguments))
@@ -113,7 +114,7 @@ fn difference(wanted: &Wanted, got: &Decision, call: usize, step: &Step) -> Opti
     } else {
         (wanted.word().to_owned(), in_words(got))
     };
-    let (CaseTarget::Tool(target, _) | CaseTarget::Resource(target)) = &step.target;
+    let target = step.target.shown();
     let what = format!("{}@{} {target}", step.caller.subject, step.caller.tenant);
     Some(Difference {
         call,

@@ -9,11 +9,12 @@ use crate::config::raw::{RawExpect, RawFullWanted, RawWanted};
 use crate::config::shape::did_you_mean;
 
 /// The kinds of refusals that a policy decides, as in the table of errors.
-pub(in crate::config) const REFUSALS: [&str; 7] = [
+pub(in crate::config) const REFUSALS: [&str; 8] = [
     "insufficient-scope",
     "refused-by-rule",
     "unknown-tool",
     "unknown-resource",
+    "unknown-prompt",
     "invalid-arguments",
     "quota-exceeded",
     "too-many-denials",

@@ -43,11 +43,13 @@ pub(in crate::config) struct RawCase {
     pub(in crate::config) name: Option<String>,
     /// Who calls.
     pub(in crate::config) caller: RawCaller,
-    /// The tool that is called, such as `get_customer`; or give `resource`.
+    /// The tool that is called, such as `get_customer`; or give `resource` or `prompt`.
     pub(in crate::config) tool: Option<String>,
     /// The URI of the resource that is read, such as `customers://c-42`; or give `tool`.
     pub(in crate::config) resource: Option<String>,
-    /// The tool's arguments by name. Default: none.
+    /// The prompt that is used, such as `greet`; or give `tool`.
+    pub(in crate::config) prompt: Option<String>,
+    /// The tool's or prompt's arguments by name. Default: none.
     pub(in crate::config) arguments: Option<Map<String, Value>>,
     /// What has to become of the call: `allow`, `confirm` where approval is needed, a refusal such as `insufficient-scope`, or a mapping; of several
     /// calls such as `5 x allow`, or a list.
@@ -70,7 +72,9 @@ pub(in crate::config) struct RawStep {
     pub(in crate::config) tool: Option<String>,
     /// The URI of the resource that is read, such as `customers://c-42`.
     pub(in crate::config) resource: Option<String>,
-    /// The tool's arguments by name.
+    /// The prompt that is used, such as `greet`; its arguments are those given beside it.
+    pub(in crate::config) prompt: Option<String>,
+    /// The tool's or prompt's arguments by name.
     pub(in crate::config) arguments: Option<Map<String, Value>>,
     /// What has to become of the call.
     pub(in crate::config) expect: RawExpect,
