@@ -29,6 +29,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use approval::ApprovalFacts;
 pub use explain::Explanation;
+pub(crate) use explain::knows_error;
 pub use exports::ExporterState;
 pub use metrics::{
     CacheState, ConfigState, Measured, MetricReader, MetricReaders, MetricSettings, Metrics,

@@ -204,7 +204,9 @@ fn faults_of_the_file_of_keys_stop_the_start_with_their_lines() {
         let folder = format!("{}/", folder.path().display());
         faults.expect("faults").replace(&folder, "")
     };
-    assert!(faults().starts_with("api-keys.yaml: cannot read the file of API keys: "));
+    assert!(faults().starts_with(
+        "api-keys.yaml: cannot read the file of API keys that auth.apiKeysFile names: "
+    ));
     let key = key("ci");
     let two = format!(
         "# our keys\n{}{}",

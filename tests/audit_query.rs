@@ -131,6 +131,13 @@ async fn calls_are_found_by_arguments_that_are_not_in_the_log() {
     let broken =
         recorded.command(&[&plain[..], &["--key-file", "key", "--arguments", "[1]"]].concat());
     assert_eq!(broken.code, Some(2), "{broken:?}");
+    let misspelt = recorded.command(&[&plain[..], &["--error", "quota"]].concat());
+    assert_eq!(misspelt.code, Some(2), "{misspelt:?}");
+    assert!(
+        misspelt
+            .stderr
+            .contains("--error quota: there is no such error")
+    );
 }
 
 #[tokio::test]

@@ -241,7 +241,7 @@ fn a_minted_token_ends_within_a_year() {
     assert_eq!(mint("366d").code, Some(0));
     fails(
         &mint("367d"),
-        1,
+        2,
         "--ttl must be more than zero and at most 366d",
     );
 }

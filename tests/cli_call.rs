@@ -101,7 +101,11 @@ fn call_here_reads_arguments_and_tells_refusals_with_their_id() {
             "the value of `limit` is not JSON",
         ),
     ] {
-        fails(&call(arguments), 1, fault);
+        fails(&call(arguments), 2, fault);
+    }
+    for url in ["127.0.0.1:8080", "ftp://127.0.0.1", "foo"] {
+        let call = call(&["get_customer", "--url", url]);
+        fails(&call, 2, "--url must be an http or https URL, such as");
     }
 }
 

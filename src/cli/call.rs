@@ -9,7 +9,7 @@ use clap::Args;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{CliError, ConfigArgs, log_has_a_file, print};
+use super::{CliError, ConfigArgs, log_has_a_file, misused, print};
 use crate::approval::Unconfirmed;
 use crate::auth::Credentials;
 use crate::error::CallError;
@@ -44,7 +44,13 @@ pub(super) struct CallArgs {
 }
 
 pub(super) fn run(args: &CallArgs) -> Result<ExitCode, CliError> {
-    let arguments = parse_arguments(&args.arguments)?;
+    let arguments = match parse_arguments(&args.arguments) {
+        Ok(arguments) => arguments,
+        Err(why) => return Ok(misused(&why)),
+    };
+    if let Some(why) = args.url.as_deref().and_then(remote::unusable) {
+        return Ok(misused(why));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -132,7 +138,7 @@ async fn call_once(
     }
 }
 
-fn parse_arguments(pairs: &[String]) -> Result<Map<String, Value>, CliError> {
+fn parse_arguments(pairs: &[String]) -> Result<Map<String, Value>, String> {
     let mut arguments = Map::new();
     for pair in pairs {
         let (key, value) = pair
@@ -147,10 +153,10 @@ fn parse_arguments(pairs: &[String]) -> Result<Map<String, Value>, CliError> {
             None => (key, Value::from(value)),
         };
         if key.is_empty() {
-            return Err(format!("`{pair}` has no key").into());
+            return Err(format!("`{pair}` has no key"));
         }
         if arguments.insert(key.to_owned(), value).is_some() {
-            return Err(format!("`{key}` is given twice").into());
+            return Err(format!("`{key}` is given twice"));
         }
     }
     Ok(arguments)

@@ -17,10 +17,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use tokio::runtime::Runtime;
 
 use super::window::{self, Moment, between};
 use super::{CONFIG_FILE, CliError, print};
-use crate::audit::{Entry, Mark, Said, Window, lanes, said};
+use crate::audit::{Entry, Said, Window, lanes, said};
 use crate::config::{Config, audit_file, shares_quotas};
 use crate::log::inert_json;
 use crate::server::{Decider, StartError};
@@ -105,84 +106,127 @@ pub(super) fn run(args: &ReplayArgs) -> Result<ExitCode, CliError> {
 }
 
 fn replay(args: &ReplayArgs, bounds: Window, judge: &mut Judge) -> Result<Tally, CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let Window { since, until } = bounds;
-    let is_within = |at: Duration| {
-        since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
+    let mut replay = Replay {
+        filter: Filter { args, bounds },
+        runtime: tokio::runtime::Builder::new_current_thread().build()?,
+        judge,
+        order: InOrder::default(),
+        tally: Tally::default(),
     };
-    let is_asked_about = |entry: &Entry<'_>| {
+    let (logs, mut progress, mut told) = (files(args)?, Progress::new(), Ok(()));
+    let window = Window {
+        since: bounds.since,
+        until: None,
+    };
+    let logs = logs.iter().map(PathBuf::as_path);
+    let unreadable = said(logs, window, |line, said| {
+        progress.step();
+        told = replay.hear(line.lane, said);
+        match told {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
+    progress.end();
+    replay.tally.unreadable = unreadable.map_err(|unreadable| unreadable.to_string())?;
+    told?;
+    replay.end()
+}
+
+/// Which calls are meant.
+struct Filter<'a> {
+    args: &'a ReplayArgs,
+    bounds: Window,
+}
+
+impl Filter<'_> {
+    fn holds(&self, at: Duration) -> bool {
+        let Window { since, until } = self.bounds;
+        since.is_none_or(|since| at >= since) && until.is_none_or(|until| at < until)
+    }
+
+    /// Whether a line that is no decided call is of a call that was asked about.
+    fn asks_about(&self, entry: &Entry<'_>) -> bool {
         let is = |asked: &Option<String>, told: Option<&str>| {
             asked.as_deref().is_none_or(|asked| told == Some(asked))
         };
-        let until = until.is_none_or(|until| window::unix(&entry.time).is_none_or(|at| at < until));
+        let at = window::unix(&entry.time);
         let before = match &*entry.method {
             "prompts/get" => PROMPT,
             _ => "",
         };
         let asked = || Some([before, entry.asked.as_deref()?].concat().into());
         let target = entry.target.clone().or_else(asked);
-        until && is(&args.tenant, entry.tenant.as_deref()) && is(&args.tool, target.as_deref())
-    };
-    let is_told = |call: &Recorded| {
-        let (tenant, tool) = (args.tenant.as_ref(), args.tool.as_deref());
+        at.is_none_or(|at| self.holds(at))
+            && is(&self.args.tenant, entry.tenant.as_deref())
+            && is(&self.args.tool, target.as_deref())
+    }
+
+    fn tells_of(&self, call: &Recorded) -> bool {
+        let (tenant, tool) = (self.args.tenant.as_ref(), self.args.tool.as_deref());
         tenant.is_none_or(|tenant| *tenant == call.tenant)
             && tool.is_none_or(|tool| call.target.name() == Some(tool))
-    };
-    let mut happen = |event: Event, tally: &mut Tally| {
-        match event {
-            Event::Call(call) => {
-                let change = runtime.block_on(judge.decide(&call))?;
-                if is_told(&call) {
-                    tally.count(&call, change);
-                }
+    }
+}
+
+/// A replay on its way.
+struct Replay<'a> {
+    filter: Filter<'a>,
+    runtime: Runtime,
+    judge: &'a mut Judge,
+    order: InOrder<Event>,
+    tally: Tally,
+}
+
+impl Replay<'_> {
+    /// Takes a line of a lane in.
+    fn hear(&mut self, lane: usize, said: Said<'_>) -> Result<(), StartError> {
+        let counts = self.filter.args.quotas;
+        let heard = match said {
+            Said::Mark(mark) => {
+                let at = window::unix(&mark.time).filter(|_| mark.is_start());
+                at.map(|at| (at, Event::Start(lane)))
             }
-            Event::Taken(call) => runtime.block_on(judge.take(&call))?,
-            Event::Start(lane) => judge.starts(lane)?,
-        }
-        Ok::<_, StartError>(())
-    };
-    let (mut tally, mut order, mut progress) = (Tally::default(), InOrder::new(), Progress::new());
-    let (logs, window) = (files(args)?, Window { since, until: None });
-    let mut happened = Ok(());
-    let unreadable = said(logs.iter().map(PathBuf::as_path), window, |line, said| {
-        progress.step();
-        let mut events = Vec::new();
-        match said {
-            Said::Mark(mark) => events.extend(start(&mark, line.lane)),
-            Said::Call(entry) => match Recorded::of(&entry, line.lane) {
+            Said::Call(entry) => match Recorded::of(&entry, lane) {
                 // Those that are not told of take from buckets all the same.
-                Ok(call) if args.quotas || is_told(&call) => {
-                    events.push((call.at, Event::Call(Box::new(call))));
+                Ok(call) if counts || self.filter.tells_of(&call) => {
+                    Some((call.at, Event::Call(Box::new(call))))
                 }
-                Ok(_) => {}
+                Ok(_) => None,
                 Err(skipped) => {
-                    if is_asked_about(&entry) {
-                        tally.skip(skipped);
+                    if self.filter.asks_about(&entry) {
+                        self.tally.skip(skipped);
                     }
-                    let taken = Taker::of(&entry, line.lane).filter(|_| args.quotas);
-                    events.extend(taken.map(|call| (call.at, Event::Taken(call))));
+                    let taker = Taker::of(&entry, lane).filter(|_| counts);
+                    taker.map(|call| (call.at, Event::Taken(call)))
                 }
             },
-        }
-        for (at, event) in events {
-            if is_within(at)
-                && let Some(event) = order.push(at, event)
-            {
-                happened = happen(event, &mut tally);
-            }
-        }
-        match happened {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
-    });
-    progress.end();
-    tally.unreadable = unreadable.map_err(|unreadable| unreadable.to_string())?;
-    happened?;
-    for event in order.rest() {
-        happen(event, &mut tally)?;
+        };
+        let within = heard.filter(|(at, _)| self.filter.holds(*at));
+        let next = within.and_then(|(at, event)| self.order.push(at, event));
+        next.map_or(Ok(()), |event| self.happen(event))
     }
-    Ok(tally)
+
+    fn happen(&mut self, event: Event) -> Result<(), StartError> {
+        match event {
+            Event::Call(call) => {
+                let change = self.runtime.block_on(self.judge.decide(&call))?;
+                if self.filter.tells_of(&call) {
+                    self.tally.count(&call, change);
+                }
+            }
+            Event::Taken(call) => self.runtime.block_on(self.judge.take(&call))?,
+            Event::Start(lane) => self.judge.starts(lane)?,
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Tally, CliError> {
+        for event in std::mem::take(&mut self.order).rest() {
+            self.happen(event)?;
+        }
+        Ok(self.tally)
+    }
 }
 
 /// What the log tells of.
@@ -193,11 +237,6 @@ enum Event {
     Taken(Taker),
     /// The process of that lane starts.
     Start(usize),
-}
-
-fn start(mark: &Mark<'_>, lane: usize) -> Option<(Duration, Event)> {
-    let at = window::unix(&mark.time).filter(|_| mark.is_start())?;
-    Some((at, Event::Start(lane)))
 }
 
 fn files(args: &ReplayArgs) -> Result<Vec<PathBuf>, CliError> {

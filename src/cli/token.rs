@@ -7,7 +7,7 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::caller::CallerArgs;
-use super::{CliError, ConfigArgs, print};
+use super::{CliError, ConfigArgs, misused, print};
 use crate::auth::{MintRequest, mint};
 use crate::clock::Clock;
 use crate::config;
@@ -57,7 +57,7 @@ pub(super) fn run(args: &TokenArgs) -> Result<ExitCode, CliError> {
             .ok_or("the issuer has no audience")?,
     };
     if args.ttl.is_zero() || args.ttl > LONGEST_TTL {
-        return Err("--ttl must be more than zero and at most 366d".into());
+        return Ok(misused("--ttl must be more than zero and at most 366d"));
     }
     args.caller.check()?;
     let algorithm = issuer

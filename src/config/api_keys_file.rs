@@ -25,7 +25,9 @@ pub(crate) fn load_api_keys(path: &Path, others: &[ApiKey]) -> Result<Vec<ApiKey
             path: String::new(),
             line: None,
         };
-        origin.fault(format!("cannot read the file of API keys: {error}"))
+        origin.fault(format!(
+            "cannot read the file of API keys that auth.apiKeysFile names: {error}"
+        ))
     })?;
     parse_api_keys(&text, path, others)
 }

@@ -22,7 +22,6 @@ use super::identity;
 use super::raw::{RawCaller, RawCase, RawCases, RawPrincipal, RawStep};
 use super::shape::{self, did_you_mean};
 use super::{read, schema};
-use crate::tool::PROMPT;
 pub(super) use wanted::REFUSALS;
 pub use wanted::{ALLOW, CONFIRM, Wanted};
 
@@ -80,7 +79,7 @@ impl CaseTarget {
     pub fn shown(&self) -> Cow<'_, str> {
         match self {
             Self::Tool(name, _) | Self::Resource(name) => name.into(),
-            Self::Prompt(name, _) => [PROMPT, name].concat().into(),
+            Self::Prompt(name, _) => ["prompt/", name].concat().into(),
         }
     }
 }

@@ -15,6 +15,11 @@ use uuid::Uuid;
 use crate::audit::{ApprovalTrail, Bucket, Entry, FoundCall, FoundLine, RuleTrail};
 use stages::{Stage, StageState};
 
+/// Whether there is an error of this name.
+pub(crate) fn knows_error(kind: &str) -> bool {
+    advice::of_kind(kind).is_some()
+}
+
 /// What became of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

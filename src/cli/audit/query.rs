@@ -14,6 +14,7 @@ use super::super::{CliError, misused, say, written};
 use super::{KeyArgs, LogArgs, NO_CALL_ID, table};
 use crate::audit::{Captured, ChainKey, Entry, Kind, entries, parse_call_id};
 use crate::log::inert_json;
+use crate::record::knows_error;
 
 /// Most calls that are held until the newest ones are known.
 const MOST: usize = 1_000_000;
@@ -93,6 +94,13 @@ pub(super) fn run(args: &QueryArgs) -> Result<ExitCode, CliError> {
         Ok(window) => window,
         Err(misused) => return Ok(misused),
     };
+    if let Some(kind) = &args.error
+        && !knows_error(kind)
+    {
+        return Ok(misused(&format!(
+            "--error {kind}: there is no such error; it is a name from the tables in docs/rest.md and docs/mcp.md"
+        )));
+    }
     let mut out = Out::new(args);
     let mut written = Ok(());
     let fits = |entry: &Entry<'_>| args.fits(entry, digests.as_deref());

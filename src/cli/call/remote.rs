@@ -13,6 +13,17 @@ use crate::cli::{CliError, print};
 /// How long the server may take to answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Why no server can be asked at that URL.
+pub(super) fn unusable(url: &str) -> Option<&'static str> {
+    match reqwest::Url::parse(url) {
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Some("--url must name no user and no password: give a token with --token")
+        }
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => None,
+        _ => Some("--url must be an http or https URL, such as http://127.0.0.1:8080"),
+    }
+}
+
 /// Asks a server's REST gateway. The token goes there and nowhere else: no proxy, no redirect.
 pub(super) async fn call(
     args: &CallArgs,
@@ -23,10 +34,6 @@ pub(super) async fn call(
     if args.tool.is_empty() || matches!(&*args.tool, "." | "..") || !args.tool.bytes().all(is_name)
     {
         return Err("a tool's name is 1 to 128 of A-Z a-z 0-9 _ - .".into());
-    }
-    let names_user = |url: reqwest::Url| !url.username().is_empty() || url.password().is_some();
-    if reqwest::Url::parse(url).is_ok_and(names_user) {
-        return Err("--url must name no user and no password: give a token with --token".into());
     }
     let url = format!("{}/mcp/tool/{}", url.trim_end_matches('/'), args.tool);
     let client = reqwest::Client::builder()

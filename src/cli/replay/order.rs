@@ -17,14 +17,16 @@ pub(super) struct InOrder<T> {
     count: u64,
 }
 
-impl<T> InOrder<T> {
-    pub(super) fn new() -> Self {
+impl<T> Default for InOrder<T> {
+    fn default() -> Self {
         Self {
             held: BTreeMap::new(),
             count: 0,
         }
     }
+}
 
+impl<T> InOrder<T> {
     /// Holds back what came then; what is let go for it, if there is something.
     pub(super) fn push(&mut self, at: Duration, item: T) -> Option<T> {
         self.held.insert((at, self.count), item);
