@@ -13,6 +13,7 @@ mod line;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use std::{panic, thread};
 
 use tracing::{Event, Subscriber};
@@ -21,12 +22,15 @@ use tracing_subscriber::layer::{Context, Layer};
 pub(crate) use inert::{Inert, Quoted, inert_json};
 
 use crate::clock::Clock;
-use crate::stderr::Stderr;
+use crate::stderr::{Stderr, WRITER, flush};
 use fields::Fields;
 use line::Line;
 
 /// Chosen by whoever runs the program, once it knows; text until then.
 static AS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// How long a thread that panics waits until that is told.
+const PANIC_PATIENCE: Duration = Duration::from_millis(100);
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +105,8 @@ pub fn say(level: tracing::Level, text: &str) {
 pub fn tell_of_panics() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |panicked| match Format::current() {
+        // What writes all else cannot tell of itself.
+        _ if thread::current().name() == Some(WRITER) => usual(panicked),
         Format::Text => usual(panicked),
         Format::Json => {
             let thread = thread::current();
@@ -113,6 +119,8 @@ pub fn tell_of_panics() {
             if backtrace.status() == BacktraceStatus::Captured {
                 say(tracing::Level::ERROR, &backtrace.to_string());
             }
+            // The process may end with it.
+            flush(PANIC_PATIENCE);
         }
     }));
 }

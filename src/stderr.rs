@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+/// The name of the thread.
+pub(crate) const WRITER: &str = "stderr";
 /// How many lines may wait to be written.
 const WAITING_LINES: usize = 4_096;
 
@@ -26,7 +28,7 @@ static QUEUE: LazyLock<Sender<Entry>> = LazyLock::new(|| {
     let (sender, receiver) = bounded(WAITING_LINES);
     // Without the thread the queue is closed, and lines are dropped like any that do not fit.
     let _ = std::thread::Builder::new()
-        .name("stderr".to_owned())
+        .name(WRITER.to_owned())
         .spawn(move || write_all(&receiver));
     sender
 });

@@ -50,6 +50,7 @@ resources:
   "customers://{id}":
     name: customer
     scopes: ["customer:read"]
+    parameters: {id: {maxLength: 9}}
     sql: {source: shop, statement: "SELECT :id", result: one}
 prompts:
   greet:
@@ -112,6 +113,7 @@ fn every_refusal_that_a_policy_decides_can_be_expected() {
   - {caller: hank, tool: get_customer, expect: unknown-tool}
   - {caller: ada, resource: "customers://c-42", expect: allow}
   - {caller: ada, resource: "orders://1", expect: unknown-resource}
+  - {caller: ada, resource: "customers://abcdefghij", expect: {refusal: invalid-arguments, detail: Resource not found}}
   - {caller: ada, prompt: greet, arguments: {name: Bob}, expect: allow, then: [{arguments: {name: Bartholomew}, expect: invalid-arguments}]}
   - {caller: guest, prompt: greet, expect: insufficient-scope}
   - {caller: ada, prompt: no_such_prompt, expect: unknown-prompt}

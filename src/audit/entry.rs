@@ -282,6 +282,20 @@ pub(super) const NO_HEAD: &str = "none";
 /// What [`Mark::because`] says of a file that a process began or went on with when it started.
 pub(super) const STARTED: &str = "started";
 
+impl Entry<'_> {
+    /// What it is about, as the catalogue calls it: also what there is not.
+    pub fn about(&self) -> Option<Cow<'_, str>> {
+        match (&self.target, &self.asked) {
+            (Some(target), _) => Some(Cow::Borrowed(target)),
+            (None, Some(asked)) if self.method == "prompts/get" => {
+                Some(["prompt/", asked].concat().into())
+            }
+            (None, Some(asked)) => Some(Cow::Borrowed(asked)),
+            (None, None) => None,
+        }
+    }
+}
+
 impl Mark<'_> {
     /// Whether a process started here.
     pub fn is_start(&self) -> bool {

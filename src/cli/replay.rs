@@ -21,11 +21,10 @@ use tokio::runtime::Runtime;
 
 use super::window::{self, Moment, between};
 use super::{CONFIG_FILE, CliError, print};
-use crate::audit::{Entry, Said, Window, lanes, said};
+use crate::audit::{Entry, RawLine, Said, Window, lanes, said};
 use crate::config::{Config, audit_file, shares_quotas};
 use crate::log::inert_json;
 use crate::server::{Decider, StartError};
-use crate::tool::PROMPT;
 use judge::{Counting, Judge};
 use order::InOrder;
 use progress::Progress;
@@ -121,7 +120,7 @@ fn replay(args: &ReplayArgs, bounds: Window, judge: &mut Judge) -> Result<Tally,
     let logs = logs.iter().map(PathBuf::as_path);
     let unreadable = said(logs, window, |line, said| {
         progress.step();
-        told = replay.hear(line.lane, said);
+        told = replay.hear(&line, said);
         match told {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
@@ -151,15 +150,9 @@ impl Filter<'_> {
             asked.as_deref().is_none_or(|asked| told == Some(asked))
         };
         let at = window::unix(&entry.time);
-        let before = match &*entry.method {
-            "prompts/get" => PROMPT,
-            _ => "",
-        };
-        let asked = || Some([before, entry.asked.as_deref()?].concat().into());
-        let target = entry.target.clone().or_else(asked);
         at.is_none_or(|at| self.holds(at))
             && is(&self.args.tenant, entry.tenant.as_deref())
-            && is(&self.args.tool, target.as_deref())
+            && is(&self.args.tool, entry.about().as_deref())
     }
 
     fn tells_of(&self, call: &Recorded) -> bool {
@@ -179,18 +172,18 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    /// Takes a line of a lane in.
-    fn hear(&mut self, lane: usize, said: Said<'_>) -> Result<(), StartError> {
-        let counts = self.filter.args.quotas;
+    /// Takes a line in.
+    fn hear(&mut self, line: &RawLine<'_>, said: Said<'_>) -> Result<(), StartError> {
+        let (lane, counts) = (line.lane, self.filter.args.quotas);
         let heard = match said {
             Said::Mark(mark) => {
                 let at = window::unix(&mark.time).filter(|_| mark.is_start());
-                at.map(|at| (at, Event::Start(lane)))
+                at.map(|at| (at, at, Event::Start(lane)))
             }
             Said::Call(entry) => match Recorded::of(&entry, lane) {
                 // Those that are not told of take from buckets all the same.
                 Ok(call) if counts || self.filter.tells_of(&call) => {
-                    Some((call.at, Event::Call(Box::new(call))))
+                    Some((call.came, call.at, Event::Call(Box::new(call))))
                 }
                 Ok(_) => None,
                 Err(skipped) => {
@@ -198,13 +191,19 @@ impl Replay<'_> {
                         self.tally.skip(skipped);
                     }
                     let taker = Taker::of(&entry, lane).filter(|_| counts);
-                    taker.map(|call| (call.at, Event::Taken(call)))
+                    taker.map(|call| (call.came, call.at, Event::Taken(call)))
                 }
             },
         };
-        let within = heard.filter(|(at, _)| self.filter.holds(*at));
-        let next = within.and_then(|(at, event)| self.order.push(at, event));
-        next.map_or(Ok(()), |event| self.happen(event))
+        let Some((_, at, event)) = heard.filter(|(came, ..)| self.filter.holds(*came)) else {
+            return Ok(());
+        };
+        if !counts {
+            // Whatever came before makes no difference.
+            return self.happen(event);
+        }
+        let next = self.order.push(at, line.text.len(), event);
+        next.into_iter().try_for_each(|event| self.happen(event))
     }
 
     fn happen(&mut self, event: Event) -> Result<(), StartError> {

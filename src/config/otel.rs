@@ -23,6 +23,8 @@ use super::{MetricReader, TraceExporter};
 use signal::{METRICS, TRACES};
 use variables::Variables;
 
+const DISABLED: &str = "OTEL_SDK_DISABLED";
+
 /// What the variables say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Otel {
@@ -63,7 +65,7 @@ impl Otel {
         )?;
         Ok(Self {
             service: read.text("OTEL_SERVICE_NAME").or_else(|| named(&read)),
-            is_disabled: read.is_true("OTEL_SDK_DISABLED"),
+            is_disabled: read.is_true(DISABLED),
             spans: OtelSpans::read(&read)?,
             traces: OtelSignal::read(
                 &read,
@@ -138,6 +140,21 @@ mod tests {
         ] {
             assert_eq!(named(&[("OTEL_RESOURCE_ATTRIBUTES", none)]), None, "{none}");
         }
+    }
+
+    #[test]
+    fn an_endpoint_matters_only_where_something_is_sent() {
+        let bare = ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4317");
+        let grpc = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc");
+        assert!(
+            read(&[bare, grpc]).is_err(),
+            "metrics would go there over HTTP"
+        );
+        let none = ("OTEL_METRICS_EXPORTER", "none");
+        assert!(read(&[bare, grpc, none]).unwrap().traces.names_endpoint);
+        let file = ("OTEL_METRICS_EXPORTER", "prometheus");
+        assert!(read(&[bare, grpc, file]).is_ok());
+        assert!(read(&[bare, ("OTEL_SDK_DISABLED", "true")]).is_ok());
     }
 
     #[test]

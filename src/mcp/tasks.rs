@@ -12,7 +12,7 @@ use super::envelope::Object;
 use super::front::Era;
 use super::{Answer, Mcp, Request, required};
 use crate::clock::rfc3339;
-use crate::error::{CallError, ProtocolError};
+use crate::error::{CallError, ProtocolError, Told};
 use crate::pipeline::{Call, TaskAsk, WriteEnd};
 use crate::task::{Ended, Status, Task};
 use crate::tool::{Capability, Schema};
@@ -30,7 +30,7 @@ pub(super) fn write_end(meta: &Arc<Meta>) -> WriteEnd {
             let schema = target.output().map(Schema::json);
             Ended::Completed(text(tool_result(&output, schema, &meta)))
         }
-        Err(error) if error.row().tool_result => {
+        Err(error) if error.row().told("tools/call", false) == Told::InResult => {
             Ended::Completed(text(refused_result(&error, Era::Modern, &meta, call_id)))
         }
         Err(error) => {

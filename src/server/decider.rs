@@ -48,6 +48,24 @@ impl Decider {
         let catalog = Catalog::build(take(&mut settings.declared));
         let catalog =
             catalog.map_err(|faults| StartError::of_catalog(faults, &settings.origins))?;
+        Self::of(settings, catalog)
+    }
+
+    /// One with the same policies that counts for itself, on a clock of its own. It knows no scopes that include
+    /// others: callers are the first one's.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn beside(&self) -> Result<Self, StartError> {
+        let settings = ServerBuilder {
+            max_quota_keys: self.settings.max_quota_keys,
+            denial_limit: self.settings.denial_limit,
+            ..ServerBuilder::default()
+        };
+        Self::of(settings.clock(Clock::turned()), self.catalog().clone())
+    }
+
+    fn of(mut settings: ServerBuilder, catalog: Catalog) -> Result<Self, StartError> {
         let pipeline = Pipeline {
             places: Places::new(&catalog, settings.max_in_flight),
             authenticator: settings.authenticator(),

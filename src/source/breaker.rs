@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -67,8 +67,8 @@ pub(super) struct Breaker {
 /// How a breaker stands: one for all that follow each other.
 struct Standing {
     inner: Mutex<Inner>,
-    /// How often each state was entered.
-    entered: [AtomicU64; 3],
+    /// How often each state was entered: also one for those that stand otherwise.
+    entered: Arc<[AtomicU64; 3]>,
 }
 
 struct Inner {
@@ -100,14 +100,8 @@ impl Breaker {
         Self {
             name: name.to_owned(),
             standing: ArcSwap::from_pointee(Standing {
-                inner: Mutex::new(Inner {
-                    clock: Clock::system(),
-                    phase: Phase::Closed,
-                    epoch: 0,
-                    outcomes: VecDeque::with_capacity(LOOKED_AT),
-                    pause: settings.pause,
-                }),
-                entered: Default::default(),
+                inner: Mutex::new(Inner::closed(Clock::system(), &settings)),
+                entered: Arc::default(),
             }),
             settings,
         }
@@ -117,29 +111,30 @@ impl Breaker {
         self.standing.load().inner().clock = clock;
     }
 
-    /// Stands from now on as `before` does, for the same source; if that is elsewhere now, what it did there
-    /// says nothing.
-    pub(super) fn follow(&self, before: &Self, is_elsewhere: bool) {
+    /// Stands from now on as `before` does, for the same source, as far as our settings let it.
+    pub(super) fn follow(&self, before: &Self) {
         let standing = before.standing.load_full();
         let mut inner = standing.inner();
-        if is_elsewhere {
-            let was = state_of(inner.phase);
-            inner.turn_to(Phase::Closed);
-            if was != BreakerState::Closed {
-                standing.enters(BreakerState::Closed);
-                let source = self.name.as_str();
-                tracing::info!(
-                    source,
-                    "a source that failed is another one: calls of it are let through"
-                );
+        let longest = inner.clock.monotonic() + self.settings.max_pause;
+        match &mut inner.phase {
+            Phase::Closed => inner.pause = self.settings.pause,
+            Phase::Probing { .. } => inner.pause = inner.pause.min(self.settings.max_pause),
+            Phase::Open { until } => {
+                *until = longest.min(*until);
+                inner.pause = inner.pause.min(self.settings.max_pause);
             }
         }
-        inner.pause = match inner.phase {
-            Phase::Closed => self.settings.pause,
-            _ => inner.pause.min(self.settings.max_pause),
-        };
         drop(inner);
         self.standing.store(standing);
+    }
+
+    /// Counts on from where `before` stands, which was elsewhere: what the source did there says nothing.
+    pub(super) fn count_on(&self, before: &Self) {
+        let clock = self.standing.load().inner().clock.clone();
+        self.standing.store(Arc::new(Standing {
+            inner: Mutex::new(Inner::closed(clock, &self.settings)),
+            entered: Arc::clone(&before.standing.load().entered),
+        }));
     }
 
     /// Lets a call through, or says how long to wait. A call that is dropped after its `deadline`
@@ -236,6 +231,16 @@ impl Standing {
 }
 
 impl Inner {
+    fn closed(clock: Clock, settings: &BreakerSettings) -> Self {
+        Self {
+            clock,
+            phase: Phase::Closed,
+            epoch: 0,
+            outcomes: VecDeque::with_capacity(LOOKED_AT),
+            pause: settings.pause,
+        }
+    }
+
     /// What calls report that began before is old news.
     fn turn_to(&mut self, phase: Phase) {
         self.phase = phase;

@@ -68,12 +68,14 @@ impl Resilience {
         }
     }
 
-    /// Goes on where `before`, of the same name, stands: what it counted and may spend, and whether its breaker
-    /// is open. Calls that run are still told to both.
+    /// Goes on where `before`, of the same name, stands: what it counted and may spend and, if it is at the same
+    /// address, whether its breaker is open. Calls that began before still tell both.
     pub fn follow(&self, before: &Self) {
-        let is_elsewhere = self.address.expose_secret() != before.address.expose_secret();
-        if let (Some(own), Some(before)) = (&self.breaker, &before.breaker) {
-            own.follow(before, is_elsewhere);
+        let is_there = self.address.expose_secret() == before.address.expose_secret();
+        match (&self.breaker, &before.breaker) {
+            (Some(own), Some(before)) if is_there => own.follow(before),
+            (Some(own), Some(before)) => own.count_on(before),
+            _ => {}
         }
         self.retries.follow(&before.retries);
     }

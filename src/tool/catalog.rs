@@ -53,8 +53,8 @@ pub struct CatalogFault {
     pub fault: String,
 }
 
-/// The targets of a server, in the order they were declared.
-#[derive(Default)]
+/// The targets of a server, in the order they were declared. Clones share them.
+#[derive(Clone, Default)]
 pub struct Catalog {
     targets: Vec<Arc<Target>>,
     tools: HashMap<Arc<str>, Arc<Target>, RandomState>,

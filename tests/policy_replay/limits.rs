@@ -161,7 +161,7 @@ fn whatever_took_from_a_bucket_takes_from_it_again() {
         json!({"outcome": "cancelled", "stages": {"authenticate": 1, "authorize": 1, "admit": 1}});
     let get = json!({"method": "prompts/get"});
     let calls = [
-        with(with(allowed(0, id("")), prompt.clone()), completion),
+        with(with(allowed(0, id("")), prompt.clone()), completion.clone()),
         with(
             with(with(allowed(1, id("")), prompt.clone()), get.clone()),
             left,
@@ -174,4 +174,77 @@ fn whatever_took_from_a_bucket_takes_from_it_again() {
     let (code, told) = told(&folder(&calls, limit, limited), &["--quotas"]);
     assert_eq!(told["same"], 1, "{told:#}");
     assert_eq!((code, &told["skipped"]["undecided"]), (Some(0), &json!(1)));
+}
+
+#[test]
+fn suggestions_that_were_refused_take_where_they_would_not_be() {
+    let limit = "scopes: [\"a:read\"]\n    description: Greet.";
+    let limited = "scopes: [\"a:read\"]\n    rateLimit: 3/1h\n    description: Greet.";
+    let prompt =
+        json!({"target": "prompt/greet", "arguments": {"digest": "d", "values": {"name": "x"}}});
+    let of = |call, method: &str| with(with(call, prompt.clone()), json!({ "method": method }));
+    let refused = |at| refused(at, "quota-exceeded", "denied", id(""));
+    let calls = [
+        of(allowed(0, id("")), "prompts/get"),
+        of(refused(1), "completion/complete"),
+        of(refused(2), "completion/complete"),
+        of(refused(3), "prompts/get"),
+    ];
+    let (code, told) = told(&folder(&calls, limit, limited), &["--quotas"]);
+    assert_eq!((code, &told["same"]), (Some(0), &json!(2)), "{told:#}");
+}
+
+#[test]
+fn limits_are_asked_when_a_request_was_read() {
+    // It came first, and was read last.
+    let slow = json!({"stages": {"authenticate": 500, "authorize": 4_000_000}});
+    let slow = with(refused(0, "quota-exceeded", "denied", id("c-1")), slow);
+    let calls = [allowed(1, id("c-1")), allowed(2, id("c-1")), slow];
+    let (code, told_of) = told(&folder(&calls, "", ""), &["--quotas"]);
+    assert_eq!(
+        (code, &told_of["same"]),
+        (Some(0), &json!(3)),
+        "{told_of:#}"
+    );
+    // And it is in the window in which it came.
+    let window = ["--quotas", "--until", "2026-11-20T12:00:00.001Z"];
+    let (_, told_of) = told(&folder(&calls, "", ""), &window);
+    assert_eq!(told_of["refusedToAllowed"], 1, "{told_of:#}");
+}
+
+#[test]
+fn a_call_that_ended_long_after_others_has_its_turn_among_them() {
+    // Far more than run at once.
+    let other = |at| {
+        let tenant = format!("tenant-{at}");
+        with(allowed(at, id("c-1")), json!({ "tenant": tenant }))
+    };
+    let mut calls = vec![
+        allowed(1, id("c-1")),
+        refused(2, "quota-exceeded", "denied", id("c-1")),
+    ];
+    calls.extend((3..5_000).map(other));
+    calls.push(allowed(0, id("c-1")));
+    let (code, told) = told(&folder(&calls, "", ""), &["--quotas"]);
+    assert_eq!((code, &told["same"]), (Some(0), &json!(5_000)), "{told:#}");
+}
+
+#[test]
+fn what_was_let_through_uncounted_takes_nothing() {
+    let uncounted = (0..9).map(|at| with(allowed(at, id("c-1")), json!({"uncounted": true})));
+    let counted = [allowed(10, id("c-1")), allowed(11, id("c-1"))];
+    let calls: Vec<_> = uncounted.chain(counted).collect();
+    let (code, told) = told(&folder(&calls, "", ""), &["--quotas"]);
+    assert_eq!((code, &told["same"]), (Some(0), &json!(11)), "{told:#}");
+}
+
+#[test]
+fn a_store_has_room_for_more_buckets_than_a_process() {
+    let calls =
+        ["a", "b", "c", "d"].map(|tenant| with(allowed(0, id("c-1")), json!({ "tenant": tenant })));
+    for (store, refused) in [("store: \"redis://127.0.0.1:1/\", ", 0), ("", 2)] {
+        let quotas = format!("quotas: {{{store}maxKeys: 2}}\n");
+        let (_, told) = told(&folder(&calls, SHARED, &quotas), &["--quotas"]);
+        assert_eq!(told["allowedToRefused"], refused, "{store}: {told:#}");
+    }
 }

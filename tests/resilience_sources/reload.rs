@@ -2,6 +2,9 @@
 
 use crate::{DOWN, Desk, SECOND, declared, yaml};
 
+/// The breaker of `stubborn`.
+const THREE: &str = "breaker: {failures: 3}";
+
 impl Desk {
     async fn reload(&self, yaml: &str) {
         let builder = declared::configure(yaml, self.folder.path()).expect("a good configuration");
@@ -70,4 +73,37 @@ async fn a_source_that_is_elsewhere_now_is_asked_there_at_once() {
     desk.reload(&yaml(&desk.other, &desk.other)).await;
     assert_eq!(desk.call("read_on").await.status, 200);
     assert_eq!(desk.told("stubborn").await, [before[0], before[1], 0.0]);
+}
+
+#[tokio::test]
+async fn an_open_breaker_stays_so_no_longer_than_the_new_configuration_says() {
+    let desk = Desk::open().await;
+    let text = yaml(&desk.api, &desk.other);
+    let with = |pauses: &str| text.replace(THREE, &format!("breaker: {{failures: 3, {pauses}}}"));
+    desk.reload(&with("pause: 30s")).await;
+    desk.api.says(DOWN, "");
+    desk.statuses("read_on", 1).await;
+    desk.api.says("200 OK", "{}");
+    desk.clock.advance(3 * SECOND);
+    assert_eq!(desk.call("read_on").await.status, 503);
+    desk.reload(&with("pause: 1s, maxPause: 2s")).await;
+    assert_eq!(desk.call("read_on").await.status, 503);
+    desk.clock.advance(2 * SECOND);
+    assert_eq!(desk.call("read_on").await.status, 200);
+}
+
+#[tokio::test]
+async fn calls_that_still_fail_where_a_source_was_say_nothing_of_where_it_is() {
+    let desk = Desk::open().await;
+    desk.api.says(DOWN, "");
+    desk.api.stalls();
+    let caller = desk.caller.clone();
+    let late = tokio::spawn(async move { caller.rest("read_on", serde_json::json!({})).await });
+    desk.api.was_asked(1).await;
+    desk.reload(&yaml(&desk.other, &desk.other)).await;
+    desk.api.goes_on();
+    assert_eq!(late.await.expect("an answer").status, 502);
+    assert!(desk.api.times() > 2, "it tried again where it began");
+    assert_eq!(desk.call("read_on").await.status, 200);
+    assert_eq!(desk.told("stubborn").await[2], 0.0);
 }

@@ -138,13 +138,12 @@ impl QueryArgs {
         let is = |asked: &Option<String>, told: Option<&str>| {
             asked.as_ref().is_none_or(|asked| told == Some(asked))
         };
-        let asked = entry.target.as_deref().or(entry.asked.as_deref());
         // That a call has begun is told by its end as well, unless the process died.
         let is_call = entry.kind == Kind::Call || self.call_id.is_some();
         is_call
             && is(&self.tenant, entry.tenant.as_deref())
             && is(&self.subject, entry.subject.as_deref())
-            && is(&self.tool, asked)
+            && is(&self.tool, entry.about().as_deref())
             && is(&self.outcome, entry.outcome.as_deref())
             && is(&self.error, entry.error.as_deref())
             && self.call_id.is_none_or(|id| entry.call_id == id)

@@ -32,8 +32,8 @@ pub(super) fn of(entry: &Entry<'_>) -> String {
         (Some(tenant), Some(subject)) => format!("{tenant}/{subject}"),
         _ => "(nobody)".to_owned(),
     };
-    let what = entry.target.as_ref().or(entry.asked.as_ref());
-    let what = what.unwrap_or(&entry.method);
+    let what = entry.about();
+    let what = what.as_deref().unwrap_or(&entry.method);
     let outcome = match (&entry.error, &entry.outcome, entry.kind) {
         (Some(error), _, _) => error,
         (None, Some(outcome), _) => outcome,

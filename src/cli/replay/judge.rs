@@ -22,8 +22,7 @@ use crate::tool::{
 /// What a call is whose limit was not asked.
 const RATE_LIMITED: &str = "it was refused for its rate limit: --quotas decides that";
 const NO_URI: &str = "its URI was not recorded";
-const NO_URI_AND_SEVERAL: &str =
-    "its URI was not recorded, and more than one resource may answer for it";
+const NO_URI_AND_SEVERAL: &str = "its URI was not recorded, and another resource may answer for it";
 const NO_CALLER: &str = "nobody can be called what its caller is";
 /// How often buckets that are full again are freed.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -34,8 +33,10 @@ pub(super) struct Judge {
     new: Decider,
     before: Option<Decider>,
     counting: Counting,
-    /// Those that count, by the lane whose calls they count.
+    /// Where processes count apart, what counts, by the lane whose calls it counts.
     counters: BTreeMap<usize, Decider>,
+    /// Decides calls that were let through uncounted, once there is one.
+    uncounting: Option<Decider>,
     /// The time of the first call, when the clocks stood at zero.
     first: Option<Duration>,
 }
@@ -76,16 +77,21 @@ impl Judge {
     /// # Errors
     /// [`StartError`]: whatever of the policies a server would refuse to start with.
     pub(super) fn new(
-        config: Config,
+        mut config: Config,
         before: Option<Decider>,
         counting: Counting,
     ) -> Result<Self, StartError> {
+        if counting == Counting::Together {
+            // A store has as many as there is room for.
+            config.quotas.max_keys = usize::MAX;
+        }
         Ok(Self {
             new: Decider::new(&config)?,
             config,
             before,
             counting,
             counters: BTreeMap::new(),
+            uncounting: None,
             first: None,
         })
     }
@@ -103,8 +109,11 @@ impl Judge {
             return Ok(Change::Undecidable(NO_URI_AND_SEVERAL));
         }
         let request = CallRequest::new(target, call.arguments.clone().unwrap_or_default());
-        let counter = self.counter(call.lane, call.at)?;
-        let decision = counter.decide(&caller, request).await;
+        let decider = match call.uncounted {
+            true => self.uncounting()?,
+            false => self.counter(call.lane, call.at)?,
+        };
+        let decision = decider.decide(&caller, request).await;
         Ok(match call.arguments {
             Err(why) if self.depends_on_arguments(&target, &caller, &decision) => {
                 self.by_comparison(call, &target, &caller, why)
@@ -136,20 +145,26 @@ impl Judge {
     /// Those of [`new`](Self::new).
     pub(super) fn starts(&mut self, lane: usize) -> Result<(), StartError> {
         match self.counters.get_mut(&lane) {
-            Some(counter) if self.counting == Counting::Apart => counter.forget(),
-            _ => Ok(()),
+            Some(counter) => counter.forget(),
+            None => Ok(()),
         }
+    }
+
+    fn uncounting(&mut self) -> Result<&Decider, StartError> {
+        if self.uncounting.is_none() {
+            let mut config = self.config.clone();
+            config.lift_limits();
+            self.uncounting = Some(Decider::new(&config)?);
+        }
+        Ok(self.uncounting.as_ref().unwrap_or(&self.new))
     }
 
     /// What counts the calls of a lane, at that time.
     fn counter(&mut self, lane: usize, at: Duration) -> Result<&Decider, StartError> {
-        let whose = match self.counting {
-            Counting::Apart => lane,
-            Counting::No | Counting::Together => 0,
-        };
-        let counter = match self.counters.entry(whose) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Decider::new(&self.config)?),
+        let counter = match (self.counting, self.counters.entry(lane)) {
+            (Counting::No | Counting::Together, _) => &self.new,
+            (Counting::Apart, Entry::Occupied(known)) => known.into_mut(),
+            (Counting::Apart, Entry::Vacant(lane)) => lane.insert(self.new.beside()?),
         };
         let clock = counter.clock();
         let before = clock.monotonic();

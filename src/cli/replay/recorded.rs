@@ -32,9 +32,13 @@ type Arguments = Result<Map<String, Value>, &'static str>;
 /// A recorded call.
 pub(super) struct Recorded {
     /// When it came, since the Unix epoch.
+    pub(super) came: Duration,
+    /// When its limits were asked.
     pub(super) at: Duration,
     /// The lane of its line.
     pub(super) lane: usize,
+    /// Whether it was let through uncounted, since the store of the counts failed.
+    pub(super) uncounted: bool,
     pub(super) id: Uuid,
     pub(super) tenant: String,
     pub(super) subject: String,
@@ -101,9 +105,12 @@ impl Recorded {
         };
         let decision = Was::of(entry).ok_or(Skipped::Undecided)?;
         let (target, arguments) = asked(entry, arguments(entry))?;
+        let came = unix(&entry.time).ok_or(Skipped::Unreadable)?;
         Ok(Self {
-            at: unix(&entry.time).ok_or(Skipped::Unreadable)?,
+            came,
+            at: came + before_limits(entry),
             lane,
+            uncounted: entry.uncounted,
             id: entry.call_id,
             tenant: tenant.clone().into_owned(),
             subject: subject.clone().into_owned(),
@@ -117,9 +124,16 @@ impl Recorded {
     }
 }
 
-/// A call that is not decided again and took from buckets all the same: one that something else than a policy
-/// ended, or of another method, such as a suggestion.
+/// How long a call took until its limits were asked.
+fn before_limits(entry: &Entry<'_>) -> Duration {
+    let stages = [entry.stages.authenticate, entry.stages.authorize];
+    Duration::from_micros(stages.into_iter().flatten().sum())
+}
+
+/// A call that is not told of and takes from buckets all the same: one that something else than a policy ended, or
+/// of another method, such as a suggestion.
 pub(super) struct Taker {
+    pub(super) came: Duration,
     pub(super) at: Duration,
     pub(super) lane: usize,
     pub(super) tenant: String,
@@ -131,10 +145,18 @@ pub(super) struct Taker {
 
 impl Taker {
     pub(super) fn of(entry: &Entry<'_>, lane: usize) -> Option<Self> {
-        let was_admitted = entry.kind == Kind::Call && entry.stages.admit.is_some();
-        let target = entry.target.as_ref().filter(|_| was_admitted)?;
+        // Those that were refused may be let in this time.
+        let is_other = matches!(
+            &*entry.method,
+            "completion/complete" | "resources/subscribe"
+        );
+        let takes = entry.stages.admit.is_some() || is_other && Was::of(entry).is_some();
+        let takes = takes && entry.kind == Kind::Call && !entry.uncounted;
+        let target = entry.target.as_ref().filter(|_| takes)?;
+        let came = unix(&entry.time)?;
         Some(Self {
-            at: unix(&entry.time)?,
+            came,
+            at: came + before_limits(entry),
             lane,
             tenant: entry.tenant.clone()?.into_owned(),
             subject: entry.subject.clone()?.into_owned(),

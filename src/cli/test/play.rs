@@ -110,7 +110,7 @@ fn word(decision: &Decision) -> &'static str {
 
 fn difference(wanted: &Wanted, got: &Decision, call: usize, step: &Step) -> Option<Difference> {
     let (wanted, got) = if wanted.word() == word(got) {
-        mismatch(wanted, got)?
+        mismatch(wanted, got, step)?
     } else {
         (wanted.word().to_owned(), in_words(got))
     };
@@ -125,7 +125,7 @@ fn difference(wanted: &Wanted, got: &Decision, call: usize, step: &Step) -> Opti
 }
 
 /// What beside the word is not as wanted, and what it is.
-fn mismatch(wanted: &Wanted, got: &Decision) -> Option<(String, String)> {
+fn mismatch(wanted: &Wanted, got: &Decision, step: &Step) -> Option<(String, String)> {
     let list = |key: &str, list: &[String]| format!("{key} [{}]", list.join(", "));
     let differs = |key, wanted: &Option<Vec<String>>, mut got: Vec<String>| {
         got.sort_unstable();
@@ -161,8 +161,14 @@ fn mismatch(wanted: &Wanted, got: &Decision) -> Option<(String, String)> {
         return Some((format!("rules[{rule}]"), format!("rules[{index}]")));
     }
     let detail = wanted.detail.as_ref()?;
-    (*detail != refusal.detail())
-        .then(|| (format!("\"{detail}\""), format!("\"{}\"", refusal.detail())))
+    let told = match (&step.target, refusal) {
+        // Of a resource that is all that MCP tells.
+        (CaseTarget::Resource(_), CallError::InvalidArguments(_)) => {
+            CallError::UnknownResource.detail()
+        }
+        _ => refusal.detail(),
+    };
+    (*detail != told).then(|| (format!("\"{detail}\""), format!("\"{told}\"")))
 }
 
 /// The word, and why.

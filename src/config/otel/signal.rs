@@ -10,6 +10,7 @@ use http::Uri;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::DISABLED;
 use super::variables::{OtelFault, Variables, fault};
 
 /// Where a signal goes, and how.
@@ -86,13 +87,30 @@ impl<E: Copy + PartialEq> OtelSignal<E> {
         advice: &'static str,
     ) -> Result<Self, OtelFault> {
         let read = Reader { variables, signal };
+        let exporters = variables.list(signal.exporters, known, advice)?;
+        let (_, otlp) = known
+            .iter()
+            .find(|(word, _)| *word == OTLP)
+            .copied()
+            .unzip();
+        let may_send = match &exporters {
+            Some(listed) => otlp.is_some_and(|otlp| listed.contains(&otlp)),
+            None => true,
+        };
+        let names_endpoint = match may_send && !variables.is_true(DISABLED) {
+            true => read.names_endpoint()?,
+            false => false,
+        };
         Ok(Self {
-            exporters: variables.list(signal.exporters, known, advice)?,
-            names_endpoint: read.names_endpoint()?,
+            exporters,
+            names_endpoint,
             otlp: read.otlp()?,
         })
     }
 }
+
+/// What an exporter is called that needs an endpoint.
+const OTLP: &str = "otlp";
 
 struct Reader<'a> {
     variables: &'a Variables<'a>,

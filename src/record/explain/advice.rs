@@ -88,7 +88,7 @@ const BY_KIND: &[(&[&str], &str)] = &[
     ),
     (
         &["invalid-arguments"],
-        "the arguments break the tool's input schema: the client should read it again (tools/list)",
+        "the arguments break the schema of what was called: the client should read it again (tools/list, prompts/list)",
     ),
     (
         &["client-cannot"],

@@ -75,7 +75,8 @@ fn told(searched: Result<FoundCall, Unreadable>) -> Result<Vec<u8>, AdminError> 
             return Err(AdminError::UnknownCall);
         }
         Err(unreadable) => {
-            tracing::error!("{unreadable}");
+            let (file, error) = (unreadable.file.display(), unreadable.error);
+            tracing::error!(%file, %error, "the audit log cannot be read");
             return Err(AdminError::Unreadable);
         }
     };
