@@ -244,10 +244,11 @@ impl Demand {
             Some(Ok(ticket)) => match self.said(&ticket, client, approver) {
                 None => None,
                 Some(action) => {
-                    let first = desk
-                        .quotas
-                        .use_once(ticket.nonce, ticket::LONGEST, desk.trace);
-                    let first = first.await;
+                    let tenant = self.principal.tenant_key();
+                    let used =
+                        desk.quotas
+                            .use_once(ticket.nonce, tenant, ticket::LONGEST, desk.trace);
+                    let first = used.await;
                     not_given(action)?;
                     if first.map_err(ApprovalError::Uncounted)? {
                         let is_retry = client.is_some_and(|client| client.given().is_some());

@@ -29,7 +29,7 @@ pub use shared::{
 };
 
 use crate::access::{Permit, WouldDeny};
-use crate::auth::Principal;
+use crate::auth::{Principal, TenantKey};
 use crate::clock::Clock;
 use crate::tool::{BoundLimit, Limit, Target};
 use crate::trace::Trace;
@@ -166,7 +166,7 @@ impl Quotas {
         })
     }
 
-    /// Uses something that may be used once and expires within `valid`; whether for the first time:
+    /// Uses, for a tenant, something that may be used once and expires within `valid`; whether for the first time:
     /// among all replicas where there is a store, else in this process. A store that fails refuses,
     /// whatever [`OnStoreFailure`] says of counts: nothing may be used twice meanwhile.
     ///
@@ -175,6 +175,7 @@ impl Quotas {
     pub async fn use_once(
         &self,
         key: u128,
+        tenant: TenantKey,
         valid: Duration,
         trace: &Trace,
     ) -> Result<bool, QuotaError> {
@@ -185,7 +186,7 @@ impl Quotas {
             }
         }
         // Here as well: a store may forget.
-        let first = self.used.first(key, valid, self.clock.unix());
+        let first = self.used.first(key, tenant, valid, self.clock.unix());
         first.map_err(|NoRoom| QuotaError::Full)
     }
 

@@ -87,8 +87,8 @@ impl Tasks {
         let id = URL_SAFE_NO_PAD.encode(handle);
         let now = self.clock.monotonic();
         let until = now.saturating_add(Duration::from_millis(new.ttl_ms));
-        self.room
-            .take(&id, new.principal.subject_key(), now, until)?;
+        let who = (new.principal.subject_key(), new.principal.tenant_key());
+        self.room.take(&id, who, now, until)?;
         let task = Arc::new(Task::new(new, self.now_ms()));
         match self.store.swap(&id, 0, Arc::clone(&task)).await {
             Ok(true) => Ok((id, task)),

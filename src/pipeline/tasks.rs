@@ -118,7 +118,7 @@ impl Call {
             poll_ms: millis(start.policy.poll_every).max(1),
         };
         let (id, task) = tasks.make(&new).await.map_err(|error| match error {
-            NotMade::Full(NoRoom::OfCaller) => CallError::TooManyTasks,
+            NotMade::Full(NoRoom::OfCaller | NoRoom::OfTenant) => CallError::TooManyTasks,
             NotMade::Full(NoRoom::AtAll) => CallError::Overloaded,
             NotMade::Failed(_) => CallError::TasksUnavailable,
         })?;

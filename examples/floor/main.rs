@@ -5,8 +5,11 @@
 //! a user of axum would write it, so that the ratio to it is the price of governance and nothing else.
 //! Run with `cargo run --release --example floor -- --port 8080`; port 0 lets the system choose. With
 //! `--sql FILE` the customer comes from that SQLite file, asked in the handler itself: the floor for
-//! a tool declared in SQL. With `--stdio` each line of stdin comes back on stdout as it is: the floor
+//! a tool declared in SQL. With `--record best-effort` or `--record strict` each call is put on record: the
+//! floor for an audit log. With `--stdio` each line of stdin comes back on stdout as it is: the floor
 //! for anything that speaks in lines.
+
+mod record;
 
 use std::error::Error;
 use std::io::{BufRead, Write};
@@ -22,6 +25,8 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
+
+use record::Recorder;
 
 /// A JSON-RPC request, modern (with `_meta`) or legacy.
 #[derive(Deserialize)]
@@ -99,6 +104,13 @@ struct Customer {
 /// The database, if there is one. One connection is enough for one core.
 type Shop = Option<Arc<Mutex<Connection>>>;
 
+/// What calls have to do with.
+#[derive(Clone, Default)]
+struct Floor {
+    shop: Shop,
+    recorder: Option<Recorder>,
+}
+
 #[derive(Serialize)]
 struct AnswerMeta {
     #[serde(rename = "io.modelcontextprotocol/serverInfo")]
@@ -123,13 +135,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Ok(echo()?);
     }
     let mut port = 0;
-    let mut shop: Shop = None;
+    let mut floor = Floor::default();
     let mut arguments = std::env::args().skip(1);
     while let Some(flag) = arguments.next() {
         match (flag.as_str(), arguments.next()) {
             ("--port", Some(value)) => port = value.parse()?,
-            ("--sql", Some(file)) => shop = Some(Arc::new(Mutex::new(Connection::open(file)?))),
-            _ => return Err("usage: floor [--port N] [--sql FILE] | --stdio".into()),
+            ("--sql", Some(file)) => {
+                floor.shop = Some(Arc::new(Mutex::new(Connection::open(file)?)));
+            }
+            ("--record", Some(how)) => floor.recorder = Some(Recorder::start(how == "strict")?),
+            _ => {
+                return Err("usage: floor [--port N] [--sql FILE] [--record HOW] | --stdio".into());
+            }
         }
     }
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
@@ -138,18 +155,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap_or_default());
     axum::serve(
         listener,
-        Router::new().route("/mcp", post(call)).with_state(shop),
+        Router::new().route("/mcp", post(call)).with_state(floor),
     )
     .await?;
     Ok(())
 }
 
-async fn call(State(shop): State<Shop>, body: Bytes) -> Result<(HeaderMap, Vec<u8>), StatusCode> {
+async fn call(State(floor): State<Floor>, body: Bytes) -> Result<(HeaderMap, Vec<u8>), StatusCode> {
     let request: Envelope = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
     if !is_understood(&request) {
         return Err(StatusCode::NOT_FOUND);
     }
-    let answer = serde_json::to_vec(&answer(request, &shop)?);
+    let answer = serde_json::to_vec(&answer(request, &floor.shop)?);
+    if let Some(recorder) = &floor.recorder {
+        recorder.record(&body).await;
+    }
     let mut headers = HeaderMap::new();
     headers.insert(
         header::CONTENT_TYPE,
