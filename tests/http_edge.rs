@@ -187,6 +187,8 @@ async fn odd_paths_lead_nowhere() {
         "/.well-known/oauth-protected-resource/",
         "/.well-known/oauth-protected-resource/mcp/tool/greet",
         "*",
+        &format!("ftp://{}/mcp", authority(&server)),
+        &format!("javascript://{}/mcp", authority(&server)),
     ] {
         let answer = ask(
             &server,
@@ -316,6 +318,28 @@ async fn a_missing_token_and_a_bad_one_get_one_body_and_challenges_that_differ()
         assert_eq!(bodies.len(), 1, "{bodies:?}");
     }
     still_works(&server).await;
+}
+
+#[tokio::test]
+async fn the_metadata_of_a_resource_below_a_path_are_at_the_well_known_place_of_that_path() {
+    let server =
+        TestServer::start(|server| server.public_url("https://tools.example.com/base/")).await;
+    let place = "/.well-known/oauth-protected-resource/base/mcp";
+    let answer = ask(
+        &server,
+        request(&format!("GET {place}"), &["host: tools.example.com"], ""),
+    );
+    // Without any scope there is no word of them.
+    let document = json!({
+        "resource": "https://tools.example.com/base/mcp",
+        "bearer_methods_supported": ["header"],
+    });
+    let answer = answer.await;
+    assert_eq!((answer.status, answer.json()), (200, document));
+    let refused = ask(&server, greet(&["host: tools.example.com"])).await;
+    let challenge = refused.header("www-authenticate").expect("a challenge");
+    let named = format!("resource_metadata=\"https://tools.example.com{place}\"");
+    assert!(challenge.contains(&named), "{challenge}");
 }
 
 #[tokio::test]

@@ -123,6 +123,7 @@ impl Counting {
             ),
             ("HTTP/0.9", "GET /healthz\r\n".to_owned()),
             ("HTTP/1.2", good.replacen("HTTP/1.1", "HTTP/1.2", 1)),
+            ("a fragment", good.replacen(" HTTP/1.1", "#x HTTP/1.1", 1)),
             ("two spaces", good.replacen("POST ", "POST  ", 1)),
             ("a tab for a space", good.replacen("POST ", "POST\t", 1)),
             (

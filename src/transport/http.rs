@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Uri};
 
 pub use dev::DevMint;
 #[cfg(feature = "lambda")]
@@ -68,6 +68,7 @@ pub struct HttpSurface {
     body_patience: Duration,
     base_url: String,
     metadata: Bytes,
+    metadata_path: String,
     /// Value of `WWW-Authenticate` parameters that are the same for every challenge.
     challenge: respond::Challenge,
     quota_policies: rate_limit::QuotaPolicies,
@@ -145,6 +146,7 @@ impl HttpSurface {
             allowed_hosts: settings.allowed_hosts.clone(),
             max_body_bytes: settings.max_body_bytes,
             body_patience: settings.limits.body,
+            metadata_path: metadata::path(&base_url),
             metadata: metadata::document(
                 &base_url,
                 &pipeline.catalog,
@@ -229,8 +231,7 @@ impl HttpSurface {
         source: Option<IpAddr>,
         origin: Option<&str>,
     ) -> Response<Outgoing> {
-        let route = Route::of(request.uri().path())
-            .filter(|route| *route != Route::MintDemoJwt || self.dev.is_some());
+        let route = self.route(request.uri());
         let Some(route) = route else {
             return self.edge_problem(EdgeError::NoRoute);
         };
@@ -249,6 +250,21 @@ impl HttpSurface {
             (_, Some(error)) => self.edge_problem(error),
             (_, None) => self.answer_open(route, request, source).await,
         }
+    }
+
+    fn route<'u>(&self, uri: &'u Uri) -> Option<Route<'u>> {
+        // In the absolute form, or in HTTP/2: what is spoken here.
+        if uri
+            .scheme_str()
+            .is_some_and(|scheme| !matches!(scheme, "http" | "https"))
+        {
+            return None;
+        }
+        if uri.path() == self.metadata_path {
+            return Some(Route::ResourceMetadata);
+        }
+        let route = Route::of(uri.path());
+        route.filter(|route| *route != Route::MintDemoJwt || self.dev.is_some())
     }
 
     /// What the edge holds against the request, before anything is opened.

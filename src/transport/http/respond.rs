@@ -9,6 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::headers::MCP_SESSION_ID;
+use super::metadata;
 use super::outgoing::Outgoing;
 use super::rate_limit::{QuotaPolicies, seconds_up};
 use crate::error::{CallError, EdgeError, Row, millis_up};
@@ -198,7 +199,7 @@ pub(super) struct Challenge {
 impl Challenge {
     pub(super) fn new(base_url: &str, catalog: &Catalog) -> Self {
         Self {
-            metadata_url: format!("{base_url}/.well-known/oauth-protected-resource/mcp"),
+            metadata_url: metadata::url(base_url),
             all_scopes: catalog.scopes().join(" "),
         }
     }

@@ -220,7 +220,9 @@ fn request_line(line: &[u8]) -> Result<Version, Ambiguous> {
         return Err(Ambiguous);
     };
     let named = !method.is_empty() && token_length(method) == method.len();
-    if !named || target.is_empty() || target.contains(&b'\t') {
+    // A fragment is no part of a request-target, and some would cut it off and route the rest.
+    let plain = !target.is_empty() && !target.iter().any(|byte| b"\t#".contains(byte));
+    if !named || !plain {
         return Err(Ambiguous);
     }
     match version {
