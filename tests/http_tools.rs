@@ -212,6 +212,7 @@ async fn an_argument_in_a_path_stays_one_segment_or_is_refused_unasked() {
         (json!("@evil.example:1"), "%40evil.example%3A1"),
         (json!(-1.5), "-1.5"),
         (json!(true), "true"),
+        (json!(u64::MAX), "18446744073709551615"),
     ] {
         let answer = desk.call("get_ticket", json!({"ticket_id": value})).await;
         assert_eq!(answer.status, 200, "{value}: {}", answer.body);
@@ -231,6 +232,8 @@ async fn an_argument_in_a_path_stays_one_segment_or_is_refused_unasked() {
         json!("a\u{0}"),
         json!("a%00"),
         json!("a\r\nHost: evil.example"),
+        // One more than 64 bits hold, and another number by the time that it is read.
+        serde_json::from_str("18446744073709551617").expect("a number"),
         json!(null),
         json!(["a"]),
         json!({"a": 1}),

@@ -128,6 +128,11 @@ impl Template {
         arguments: &Arguments,
         principal: &Principal,
     ) -> Result<Filled, ToolError> {
+        if let Some((name, _)) = arguments.iter().find(|(_, value)| lost_digits(value)) {
+            return Err(ToolError::InvalidArguments(format!(
+                "{name} holds a number beyond 64 bits, whose digits are lost"
+            )));
+        }
         let value = |input: &Input| input.value(arguments, principal);
         let mut text = base.as_str().trim_end_matches('/').to_owned();
         for (piece, input) in &self.path {
@@ -171,6 +176,20 @@ impl Piece {
             Self::Literal(_) => None,
             Self::Name(name) => Some(name),
         }
+    }
+}
+
+/// Whether a number in it may have been an integer that is another one by now: such large ones are read as floats.
+fn lost_digits(value: &Value) -> bool {
+    const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
+    match value {
+        Value::Number(number) => {
+            let real = number.as_f64().filter(|_| number.is_f64());
+            real.is_some_and(|real| real.abs() >= TWO_TO_64)
+        }
+        Value::Array(items) => items.iter().any(lost_digits),
+        Value::Object(members) => members.values().any(lost_digits),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
     }
 }
 
