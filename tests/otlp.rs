@@ -99,7 +99,7 @@ async fn traces_and_metrics_arrive_with_who_sends_them_and_the_headers() {
             ("OTEL_SERVICE_NAME", "shop-tools"),
             (
                 "OTEL_RESOURCE_ATTRIBUTES",
-                "deployment.environment.name=test",
+                "deployment.environment.name=pre%20prod,=nameless",
             ),
         ]);
         for (_, signal) in SIGNALS {
@@ -111,7 +111,8 @@ async fn traces_and_metrics_arrive_with_who_sends_them_and_the_headers() {
             assert_eq!(got.resource["service.name"], "shop-tools");
             assert_eq!(got.resource["service.version"], env!("CARGO_PKG_VERSION"));
             assert_eq!(got.resource["service.instance.id"].len(), 36);
-            assert_eq!(got.resource["deployment.environment.name"], "test");
+            assert_eq!(got.resource["deployment.environment.name"], "pre prod");
+            assert_eq!(got.resource.get(""), None);
         }
         let named = |name: &str| receiver.spans().iter().any(|span| span.name == name);
         assert!(named("tools/call hello") && named("execute_tool hello"));

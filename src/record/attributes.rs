@@ -51,7 +51,9 @@ impl Attributes {
     }
 
     fn target(&mut self, record: &CallRecord) {
-        self.add(names::METHOD, record.method);
+        if let Some(method) = names::method(record.method) {
+            self.add(names::METHOD, method);
+        }
         if let Some((attribute, name)) = record.named_target() {
             self.add(attribute, Arc::clone(name));
         }

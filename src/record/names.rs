@@ -111,3 +111,9 @@ pub(super) const CACHE: &str = "tollgate.cache";
 pub(super) const SIGNAL: &str = "tollgate.signal";
 /// Stands for every name that a caller made up.
 pub(super) const OTHER: &str = "_other";
+
+/// The method, where it is one of MCP's. What the record calls a request that was not read, or is
+/// none of MCP's, is no method.
+pub(super) fn method(name: &'static str) -> Option<&'static str> {
+    (name != "openapi" && !name.contains([' ', '('])).then_some(name)
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::caller::{Answer, Caller};
-use crate::{Watched, ending};
+use crate::{Watched, attribute, ending};
 
 #[tokio::test]
 async fn messages_that_are_no_call_are_one_span_each() {
@@ -82,6 +82,9 @@ async fn what_is_refused_at_the_edge_or_cannot_be_read_is_one_span() {
         assert_eq!(answer.status, status, "{method} {path} {body}");
         let span = watched.only_span(answer).await;
         assert_eq!(span.name, name);
+        // What was not read has no method of MCP.
+        let method = if name == "tools/call" { name } else { "" };
+        assert_eq!(attribute(&span, "mcp.method.name"), method);
         assert_eq!(ending(&span), ["invalid", kind]);
     }
 }

@@ -79,7 +79,7 @@ impl Series {
         error: Option<Row>,
     ) {
         let key = Key {
-            method: method(record),
+            method: names::method(record.method).unwrap_or(names::OTHER),
             target: record.target.as_ref().map(|target| target.number()),
             surface: record.surface,
             reason: match (error, outcome) {
@@ -143,15 +143,5 @@ impl Series {
             duration: self.duration.bind(&labels),
             calls,
         }
-    }
-}
-
-/// The method, where it is one of MCP's. What the record calls a request that was not read, or is
-/// none of MCP's, is no method.
-fn method(record: &CallRecord) -> &'static str {
-    match record.method {
-        "openapi" => names::OTHER,
-        name if name.contains([' ', '(']) => names::OTHER,
-        name => name,
     }
 }
