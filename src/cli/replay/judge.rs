@@ -96,14 +96,17 @@ impl Judge {
         })
     }
 
-    /// Decides a call at the time when it came, or now if that is past.
+    /// Decides a call at the time when its limits were asked, or now if that is past.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
     pub(super) async fn decide(&mut self, call: &Recorded) -> Result<Change, StartError> {
+        let Some(target) = call.target.to_ask() else {
+            return Ok(Change::Undecidable(NO_URI));
+        };
         let caller = self.new.caller(&call.tenant, &call.subject, &call.scopes);
-        let (Some(target), Ok(caller)) = (call.target.to_ask(), caller) else {
-            return Ok(Change::Undecidable(match call.target.to_ask() {
-                None => NO_URI,
-                Some(_) => NO_CALLER,
-            }));
+        let Ok(caller) = caller else {
+            return Ok(Change::Undecidable(NO_CALLER));
         };
         if self.is_one_of_several(&target, &caller) {
             return Ok(Change::Undecidable(NO_URI_AND_SEVERAL));
@@ -123,6 +126,9 @@ impl Judge {
     }
 
     /// A call that is not decided again takes from its buckets.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
     pub(super) async fn take(&mut self, call: &Taker) -> Result<(), StartError> {
         let caller = self.new.caller(&call.tenant, &call.subject, &call.scopes);
         let Ok(caller) = caller else { return Ok(()) };
