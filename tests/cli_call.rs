@@ -171,13 +171,6 @@ async fn call_asks_a_server_and_tells_its_refusals() {
         &format!("error: cannot reach http://{free}/mcp/tool/get_customer: "),
     );
     assert_eq!(unreachable.stderr.lines().count(), 1);
-    for url in ["nonsense", "ftp://127.0.0.1/"] {
-        fails(
-            &run(folder.path(), &["call", "get_customer", "--url", url]),
-            1,
-            "error: cannot reach ",
-        );
-    }
 }
 
 #[test]

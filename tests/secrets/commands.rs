@@ -72,7 +72,7 @@ async fn no_secret_comes_out_of_a_command() {
             "--token",
             &world.token,
         ]);
-        assert_eq!(remote.code, Some(1), "{remote:?}");
+        assert_eq!(remote.code, Some(2), "{remote:?}");
         keep(&mut outputs, "call elsewhere", &remote);
         let mut command = world.command(&["check"], level);
         let endpoint = format!("http://me:{}@a b", world.text("OTLP endpoint"));
