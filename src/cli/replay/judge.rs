@@ -261,7 +261,8 @@ impl Judge {
 
     fn change(&self, call: &Recorded, decision: &Decision) -> Change {
         let was = match (&call.decision, &decision.refusal) {
-            (Was::Allowed, None) => {
+            // What the tool finds in its arguments nobody can say again.
+            (Was::Allowed | Was::Senseless, None) => {
                 return match (&decision.confirm, call.needed_approval) {
                     (Some(condition), false) => Change::Asked(condition.clone()),
                     (None, true) => Change::Unasked,
@@ -269,8 +270,6 @@ impl Judge {
                 };
             }
             (Was::Allowed, Some(refusal)) => return Change::Refused(reason(refusal)),
-            // What the tool found nobody can say again.
-            (Was::Senseless, None) => return Change::Same,
             (Was::Senseless, Some(_)) => SENSELESS,
             (Was::Refused(was), _) => was,
         };

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::tool::Catalog;
 
 /// Where it stands on every host.
-pub(super) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
 /// The path of the document of the resource `base_url` + `/mcp`: the well-known one between the resource's host and its
 /// path (RFC 9728 §3.1).
